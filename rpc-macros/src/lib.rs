@@ -1,0 +1,1 @@
+//! The procedural macros of `rpc-runtime`, which re-exports and documents them.

@@ -1,0 +1,448 @@
+//! What a peer may see when a call fails: [`Code`] and [`Status`].
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::codec::Message;
+
+/// The kind of a failure.
+///
+/// The names and numbers are those of gRPC, so that a status means the same on every wire
+/// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>). There is no `Ok`: success is not
+/// a [`Status`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Code {
+    /// The caller gave the call up.
+    Cancelled = 1,
+    /// A failure without a better code; the default of a method's own error type.
+    Unknown = 2,
+    /// The arguments are wrong whatever the state of the server.
+    InvalidArgument = 3,
+    /// The deadline passed before the call ended.
+    DeadlineExceeded = 4,
+    /// Something that was asked for does not exist.
+    NotFound = 5,
+    /// Something that was to be created exists.
+    AlreadyExists = 6,
+    /// The caller is known and may not do this.
+    PermissionDenied = 7,
+    /// A limit or a quota is used up.
+    ResourceExhausted = 8,
+    /// The server is not in the state that the call needs.
+    FailedPrecondition = 9,
+    /// The call collided with another and may be tried again at a higher level.
+    Aborted = 10,
+    /// The call went past the valid range.
+    OutOfRange = 11,
+    /// The server does not have this method, or not in this form.
+    Unimplemented = 12,
+    /// The server or the library broke its own rules.
+    Internal = 13,
+    /// The peer cannot be reached, or does not take calls now.
+    Unavailable = 14,
+    /// Data was lost or damaged.
+    DataLoss = 15,
+    /// The caller is not known.
+    Unauthenticated = 16,
+}
+
+/// Every code with its name on the wire, by number.
+const CODES: [(Code, &str); 16] = [
+    (Code::Cancelled, "cancelled"),
+    (Code::Unknown, "unknown"),
+    (Code::InvalidArgument, "invalid_argument"),
+    (Code::DeadlineExceeded, "deadline_exceeded"),
+    (Code::NotFound, "not_found"),
+    (Code::AlreadyExists, "already_exists"),
+    (Code::PermissionDenied, "permission_denied"),
+    (Code::ResourceExhausted, "resource_exhausted"),
+    (Code::FailedPrecondition, "failed_precondition"),
+    (Code::Aborted, "aborted"),
+    (Code::OutOfRange, "out_of_range"),
+    (Code::Unimplemented, "unimplemented"),
+    (Code::Internal, "internal"),
+    (Code::Unavailable, "unavailable"),
+    (Code::DataLoss, "data_loss"),
+    (Code::Unauthenticated, "unauthenticated"),
+];
+
+impl Code {
+    /// Returns the code's number, 1 to 16.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the code with this number; a number that nobody assigned is [`Code::Unknown`].
+    pub fn from_number(number: u8) -> Self {
+        let index = usize::from(number).wrapping_sub(1);
+        CODES.get(index).map_or(Self::Unknown, |(code, _)| *code)
+    }
+
+    /// Returns the code's name in lower case, such as `not_found`.
+    pub fn name(self) -> &'static str {
+        let index = usize::from(self.number()) - 1;
+        CODES.get(index).map_or("unknown", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How far a call had come when it failed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Phase {
+    /// No connection could be had.
+    Connect,
+    /// The request was being encoded, queued or written.
+    Send,
+    /// The request was out and the reply was awaited.
+    Reply,
+    /// The reply had come and could not be read.
+    Decode,
+}
+
+impl Phase {
+    /// Returns the phase in lower case, as [`Status`] prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Send => "send",
+            Self::Reply => "reply",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+/// Why a call failed: a [`Code`], a message, and what is known of where it happened.
+///
+/// `Display` says in one line what failed, in which method, at which peer, in which phase, and the
+/// root cause; [`source`](StdError::source) carries the chain. Code, message, details and
+/// metadata travel to the peer. Peer, method, phase and source stay here.
+///
+/// A status that came from a peer is [remote](Self::is_remote). Where a handler returns such a
+/// status with `?`, its own caller gets [`Code::Internal`] without the peer's message, and the log
+/// keeps the cause; [`forward`](Self::forward) passes it on as it is.
+#[derive(Clone)]
+pub struct Status(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    details: Option<Message>,
+    metadata: HeaderMap,
+    remote: bool,
+    forward: bool,
+    phase: Option<Phase>,
+    peer: Option<Arc<str>>,
+    method: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Status {
+    /// Makes a status. The message is shown to the peer: no secrets, lower case, no full stop.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            details: None,
+            metadata: HeaderMap::new(),
+            remote: false,
+            forward: false,
+            phase: None,
+            peer: None,
+            method: None,
+            source: None,
+        }))
+    }
+
+    /// Returns the kind of the failure.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// Returns the text for people, without the surroundings that `Display` adds.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns the metadata that came, or will go, with the status.
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.0.metadata
+    }
+
+    /// Returns the metadata for changing it.
+    pub fn metadata_mut(&mut self) -> &mut HeaderMap {
+        &mut self.0.metadata
+    }
+
+    /// Returns whether the status came from a peer.
+    pub fn is_remote(&self) -> bool {
+        self.0.remote
+    }
+
+    /// Returns how far the call had come, where that is known.
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// Returns the peer that the call went to, where that is known.
+    pub fn peer(&self) -> Option<&str> {
+        self.0.peer.as_deref()
+    }
+
+    /// Returns the method that was called, as `package.Service/method`.
+    pub fn method(&self) -> Option<&str> {
+        self.0.method.as_deref()
+    }
+
+    /// Keeps the cause, for [`source`](StdError::source) and `Display`; it never goes on the wire.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Lets a handler pass a remote status on to its own caller, unchanged.
+    ///
+    /// ```
+    /// # use rpc_runtime::{Code, Status};
+    /// # let remote = Status::new(Code::NotFound, "no such user");
+    /// let passed_on: Result<(), Status> = Err(remote).map_err(Status::forward);
+    /// ```
+    #[must_use]
+    pub fn forward(mut self) -> Self {
+        self.0.forward = true;
+        self
+    }
+
+    /// Returns the body of a method's own error, where the status carries one.
+    pub fn details(&self) -> Option<&Message> {
+        self.0.details.as_ref()
+    }
+
+    /// Attaches the body of a method's own error.
+    #[must_use]
+    pub fn with_details(mut self, details: Message) -> Self {
+        self.0.details = Some(details);
+        self
+    }
+
+    pub(crate) fn take_details(&mut self) -> Option<Message> {
+        self.0.details.take()
+    }
+
+    /// Marks the status as one that a peer sent.
+    #[must_use]
+    pub(crate) fn into_remote(mut self) -> Self {
+        self.0.remote = true;
+        self
+    }
+
+    pub(crate) fn is_forwarded(&self) -> bool {
+        self.0.forward
+    }
+
+    /// Notes the phase, unless a place nearer to the failure noted one already.
+    #[must_use]
+    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
+        self.0.phase.get_or_insert(phase);
+        self
+    }
+
+    /// Notes the peer, unless one is noted already.
+    #[must_use]
+    pub(crate) fn at_peer(mut self, peer: &Arc<str>) -> Self {
+        self.0.peer.get_or_insert_with(|| Arc::clone(peer));
+        self
+    }
+
+    /// Notes the method, unless one is noted already.
+    #[must_use]
+    pub(crate) fn in_method(mut self, method: impl Into<Cow<'static, str>>) -> Self {
+        self.0.method.get_or_insert_with(|| method.into());
+        self
+    }
+}
+
+/// One constructor a code, so that a handler reads `Status::not_found("no user 7")`.
+macro_rules! constructors {
+    ($($name:ident => $code:ident,)*) => {
+        impl Status {
+            $(
+                #[doc = concat!("Makes a status of [`Code::", stringify!($code), "`].")]
+                pub fn $name(message: impl Into<Cow<'static, str>>) -> Self {
+                    Self::new(Code::$code, message)
+                }
+            )*
+        }
+    };
+}
+
+constructors! {
+    cancelled => Cancelled,
+    unknown => Unknown,
+    invalid_argument => InvalidArgument,
+    deadline_exceeded => DeadlineExceeded,
+    not_found => NotFound,
+    already_exists => AlreadyExists,
+    permission_denied => PermissionDenied,
+    resource_exhausted => ResourceExhausted,
+    failed_precondition => FailedPrecondition,
+    aborted => Aborted,
+    out_of_range => OutOfRange,
+    unimplemented => Unimplemented,
+    internal => Internal,
+    unavailable => Unavailable,
+    data_loss => DataLoss,
+    unauthenticated => Unauthenticated,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(method) = &inner.method {
+            write!(f, "{method} ")?;
+        }
+        if let Some(peer) = &inner.peer {
+            write!(f, "at {peer} ")?;
+        }
+        if inner.method.is_some() || inner.peer.is_some() {
+            f.write_str("failed: ")?;
+        }
+        write!(f, "{}", inner.code)?;
+        if let Some(phase) = inner.phase {
+            write!(f, " in phase {}", phase.name())?;
+        }
+        if !inner.message.is_empty() {
+            write!(f, ": {}", inner.message)?;
+        }
+        let mut root: Option<&dyn StdError> = self.source();
+        while let Some(next) = root.and_then(StdError::source) {
+            root = Some(next);
+        }
+        match root {
+            Some(root) => write!(f, ": {root}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        let mut debug = f.debug_struct("Status");
+        debug.field("code", &inner.code);
+        debug.field("message", &inner.message);
+        debug.field("remote", &inner.remote);
+        debug.field("phase", &inner.phase);
+        debug.field("peer", &inner.peer);
+        debug.field("method", &inner.method);
+        debug.field("source", &inner.source);
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl StdError for Status {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source as &(dyn StdError + 'static))
+    }
+}
+
+/// Why a call of a method with an error type of its own failed.
+///
+/// What the method said and what happened on the way are different things to a caller, so they
+/// are different variants: [`App`](Self::App) is the method's own error, whole and typed;
+/// [`Status`](Self::Status) is everything else.
+#[derive(Clone, Debug)]
+pub enum CallError<E> {
+    /// The method ran and returned this error.
+    App(E),
+    /// The call failed in another way.
+    Status(Status),
+}
+
+impl<E> CallError<E> {
+    /// Returns the method's own error, if that is what it is.
+    pub fn app(&self) -> Option<&E> {
+        match self {
+            Self::App(error) => Some(error),
+            Self::Status(_) => None,
+        }
+    }
+
+    /// Returns the status, if the failure is not the method's own.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::App(_) => None,
+            Self::Status(status) => Some(status),
+        }
+    }
+}
+
+impl<E> From<Status> for CallError<E> {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::App(error) => error.fmt(f),
+            Self::Status(status) => status.fmt(f),
+        }
+    }
+}
+
+impl<E: StdError + 'static> StdError for CallError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::App(error) => error.source(),
+            Self::Status(status) => status.source(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_numbers_agree() {
+        for (index, (code, name)) in CODES.iter().enumerate() {
+            assert_eq!(usize::from(code.number()), index + 1);
+            assert_eq!(Code::from_number(code.number()), *code);
+            assert_eq!(code.name(), *name);
+        }
+        assert_eq!(Code::from_number(0), Code::Unknown);
+        assert_eq!(Code::from_number(200), Code::Unknown);
+    }
+
+    #[test]
+    fn display_names_method_peer_phase_and_root_cause() {
+        let cause = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
+        let status = Status::unavailable("cannot connect")
+            .with_source(cause)
+            .in_phase(Phase::Connect)
+            .at_peer(&Arc::from("tcp://127.0.0.1:1"))
+            .in_method("math.v1.Math/add");
+        assert_eq!(
+            status.to_string(),
+            "math.v1.Math/add at tcp://127.0.0.1:1 failed: unavailable in phase connect: \
+             cannot connect: refused"
+        );
+        assert!(status.source().is_some());
+    }
+}
