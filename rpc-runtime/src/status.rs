@@ -1,13 +1,12 @@
 //! What a peer may see when a call fails: [`Code`] and [`Status`].
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
-
-use crate::codec::Message;
 
 /// The kind of a failure.
 ///
@@ -139,7 +138,8 @@ pub struct Status(Box<Inner>);
 struct Inner {
     code: Code,
     message: Cow<'static, str>,
-    details: Option<Message>,
+    /// The method's own error, which the call floor puts in and takes out.
+    attachment: Option<Arc<dyn Any + Send + Sync>>,
     metadata: HeaderMap,
     remote: bool,
     forward: bool,
@@ -155,7 +155,7 @@ impl Status {
         Self(Box::new(Inner {
             code,
             message: message.into(),
-            details: None,
+            attachment: None,
             metadata: HeaderMap::new(),
             remote: false,
             forward: false,
@@ -226,20 +226,15 @@ impl Status {
         self
     }
 
-    /// Returns the body of a method's own error, where the status carries one.
-    pub fn details(&self) -> Option<&Message> {
-        self.0.details.as_ref()
-    }
-
-    /// Attaches the body of a method's own error.
+    /// Attaches the method's own error.
     #[must_use]
-    pub fn with_details(mut self, details: Message) -> Self {
-        self.0.details = Some(details);
+    pub(crate) fn with_attachment(mut self, attachment: Arc<dyn Any + Send + Sync>) -> Self {
+        self.0.attachment = Some(attachment);
         self
     }
 
-    pub(crate) fn take_details(&mut self) -> Option<Message> {
-        self.0.details.take()
+    pub(crate) fn attachment(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.0.attachment.as_ref()
     }
 
     /// Marks the status as one that a peer sent.

@@ -1,0 +1,148 @@
+//! The messages of one direction of a call.
+
+use std::any::Any;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll};
+
+use futures_core::Stream;
+use http::HeaderMap;
+
+use super::message::Message;
+use crate::status::Status;
+
+/// The messages of one direction of a call: none, one, or a stream.
+///
+/// A stream body ends well only by running out; a failure on the way is an `Err`, after which it
+/// yields nothing more. Dropping a body gives up what it had left.
+pub struct Body {
+    kind: Kind,
+    /// Dropped when the body ends: see [`Response::on_end`](super::Response::on_end).
+    guards: Vec<Mutex<Box<dyn Any + Send>>>,
+}
+
+enum Kind {
+    Empty,
+    Message(Message),
+    /// The mutex makes the body `Sync`; it is only ever entered through `get_mut`.
+    Stream(Mutex<BoxFrames>),
+}
+
+type BoxFrames = Pin<Box<dyn Stream<Item = Result<BodyFrame, Status>> + Send>>;
+
+/// One element of a body.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BodyFrame {
+    /// A message.
+    Message(Message),
+    /// Metadata behind the last message; nothing follows it.
+    Trailers(HeaderMap),
+}
+
+impl Body {
+    /// Makes a body without messages.
+    pub fn empty() -> Self {
+        Self::from_kind(Kind::Empty)
+    }
+
+    /// Makes a body of one message.
+    pub fn message(message: Message) -> Self {
+        Self::from_kind(Kind::Message(message))
+    }
+
+    /// Makes a body that streams.
+    pub fn stream(
+        frames: impl Stream<Item = Result<BodyFrame, Status>> + Send + 'static,
+    ) -> Self {
+        Self::from_kind(Kind::Stream(Mutex::new(Box::pin(frames))))
+    }
+
+    fn from_kind(kind: Kind) -> Self {
+        Self {
+            kind,
+            guards: Vec::new(),
+        }
+    }
+
+    /// Returns whether the body streams; one that does not has its one message at hand.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_))
+    }
+
+    /// Returns the one message of a body that does not stream, if it is still there.
+    pub fn single_mut(&mut self) -> Option<&mut Message> {
+        match &mut self.kind {
+            Kind::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Takes the one message of a body that does not stream.
+    pub(crate) fn take_single(&mut self) -> Option<Message> {
+        match std::mem::replace(&mut self.kind, Kind::Empty) {
+            Kind::Message(message) => Some(message),
+            other => {
+                self.kind = other;
+                None
+            }
+        }
+    }
+
+    /// Polls for the next frame; `None` is the good end.
+    pub fn poll_frame(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<BodyFrame, Status>>> {
+        let polled = match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Message(_) => {
+                let message = self.take_single();
+                return Poll::Ready(message.map(|it| Ok(BodyFrame::Message(it))));
+            }
+            Kind::Stream(stream) => {
+                let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+                stream.as_mut().poll_next(cx)
+            }
+        };
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.kind = Kind::Empty;
+            self.guards.clear();
+        }
+        polled
+    }
+
+    /// Returns the next frame; `None` is the good end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn frame(&mut self) -> Option<Result<BodyFrame, Status>> {
+        poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    pub(crate) fn on_end(&mut self, guard: Box<dyn Any + Send>) {
+        self.guards.push(Mutex::new(guard));
+    }
+
+    /// Moves the guards of a body that is replaced to the one that replaces it.
+    pub(crate) fn take_guards(&mut self) -> Vec<Mutex<Box<dyn Any + Send>>> {
+        std::mem::take(&mut self.guards)
+    }
+
+    pub(crate) fn extend_guards(&mut self, guards: Vec<Mutex<Box<dyn Any + Send>>>) {
+        self.guards.extend(guards);
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.kind {
+            Kind::Empty => "Body(empty)",
+            Kind::Message(_) => "Body(one message)",
+            Kind::Stream(_) => "Body(stream)",
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! The signal that a call was given up.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll};
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// Tells a running call that nobody waits for it any more.
+///
+/// It costs one allocation a call; the machinery for waiting is made when somebody waits.
+#[derive(Clone, Default)]
+pub struct Cancellation(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    cancelled: AtomicBool,
+    token: OnceLock<CancellationToken>,
+}
+
+impl Cancellation {
+    /// Makes a signal that has not been given.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the signal. Further calls do nothing.
+    pub fn cancel(&self) {
+        // The order matters: `token` looks at the flag after it has put the token in place.
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        if let Some(token) = self.0.token.get() {
+            token.cancel();
+        }
+    }
+
+    /// Returns whether the signal was given.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Returns a future that ends when the signal is given.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn cancelled(&self) -> Cancelled {
+        let token = self.0.token.get_or_init(CancellationToken::new);
+        if self.is_cancelled() {
+            token.cancel();
+        }
+        Cancelled(Box::pin(token.clone().cancelled_owned()))
+    }
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancellation")
+            .field(&self.is_cancelled())
+            .finish()
+    }
+}
+
+/// Ends when a [`Cancellation`] is given.
+#[must_use = "futures do nothing unless polled"]
+pub struct Cancelled(Pin<Box<WaitForCancellationFutureOwned>>);
+
+impl Future for Cancelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cancelled")
+    }
+}

@@ -1,0 +1,205 @@
+//! What a handler knows of the call that it serves.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as StdInstant};
+
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::cancellation::{Cancellation, Cancelled};
+use super::method::Method;
+use super::scope::{Detached, Scoped, current, spawn_in};
+use crate::status::Status;
+
+/// The call that is being served: its deadline, metadata, peer, identity and cancellation.
+///
+/// A method asks for it with a `&Context` parameter, which never crosses the wire. It is also
+/// around the handler: a call that a handler makes inherits the deadline and the cancellation
+/// without anyone passing them on. A task that `tokio::spawn` starts loses it;
+/// [`spawn`](Self::spawn) carries it along. Metadata and identity are never passed on by
+/// themselves.
+///
+/// Cloning is cheap and gives the same context.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) method: Method,
+    pub(crate) metadata: HeaderMap,
+    pub(crate) extensions: Extensions,
+    pub(crate) peer: Option<Arc<str>>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancellation: Cancellation,
+    pub(crate) reply: Mutex<ReplyMetadata>,
+}
+
+/// What a handler adds to its reply besides the value.
+#[derive(Default, Debug)]
+pub(crate) struct ReplyMetadata {
+    pub(crate) metadata: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+}
+
+impl Context {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Returns the context of the call that the current task serves, if it serves one.
+    pub fn current() -> Option<Self> {
+        current()
+    }
+
+    /// Returns the method that was called.
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// Returns the metadata that came with the request.
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.0.metadata
+    }
+
+    /// Returns who called, as a URL such as `tcp://192.0.2.7:50412`; `None` in process.
+    pub fn peer(&self) -> Option<&str> {
+        self.0.peer.as_deref()
+    }
+
+    /// Returns who the caller proved to be, where a layer found that out.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.extension::<Identity>()
+    }
+
+    /// Returns the value of type `T` that a layer put into the request's extensions.
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.extensions.get::<T>()
+    }
+
+    /// Returns when the call must have ended; `None` for a stream without a deadline.
+    pub fn deadline(&self) -> Option<StdInstant> {
+        self.0.deadline.map(Instant::into_std)
+    }
+
+    /// Returns the time that is left, zero when the deadline has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.0.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    pub(crate) fn deadline_instant(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Returns whether the caller gave the call up or the deadline has passed.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// Waits until the caller gives the call up or the deadline passes.
+    ///
+    /// The handler's future is dropped after the server's grace period, so this is the place for
+    /// work that must happen before that.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn cancelled(&self) -> Cancelled {
+        self.0.cancellation.cancelled()
+    }
+
+    /// Adds metadata to the reply. It goes out before the value, and before a stream's first item;
+    /// for a stream, what is added after its first `.await` comes too late and is not sent.
+    pub fn add_reply_metadata(&self, name: HeaderName, value: HeaderValue) {
+        self.reply().metadata.append(name, value);
+    }
+
+    /// Adds metadata behind the reply's value or behind a stream's last item.
+    pub fn add_trailer(&self, name: HeaderName, value: HeaderValue) {
+        self.reply().trailers.append(name, value);
+    }
+
+    fn reply(&self) -> MutexGuard<'_, ReplyMetadata> {
+        self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_reply_metadata(&self) -> HeaderMap {
+        std::mem::take(&mut self.reply().metadata)
+    }
+
+    pub(crate) fn take_trailers(&self) -> HeaderMap {
+        std::mem::take(&mut self.reply().trailers)
+    }
+
+    /// Returns the same context without deadline and cancellation, for work that the call starts
+    /// and does not wait for.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::new(Inner {
+            method: self.0.method.clone(),
+            metadata: self.0.metadata.clone(),
+            extensions: self.0.extensions.clone(),
+            peer: self.0.peer.clone(),
+            deadline: None,
+            cancellation: Cancellation::new(),
+            reply: Mutex::default(),
+        })
+    }
+
+    /// Runs a future inside this context.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        Scoped::new(self.clone(), future)
+    }
+
+    /// Starts a task inside this context. When the call is cancelled, the task is dropped.
+    ///
+    /// Dropping the returned handle leaves the task running.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn spawn<F>(&self, future: F) -> Detached<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let cancelled = self.cancelled();
+        spawn_in(self.clone(), async move {
+            tokio::select! {
+                output = future => Ok(output),
+                () = cancelled => Err(Status::cancelled("the call was cancelled")),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("method", &self.0.method)
+            .field("peer", &self.0.peer)
+            .field("deadline", &self.0.deadline)
+            .field("cancellation", &self.0.cancellation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who a caller proved to be.
+///
+/// An authentication layer puts it into a request's extensions; a handler reads it with
+/// [`Context::identity`]. What does not fit a name can be another extension beside it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Identity(Arc<str>);
+
+impl Identity {
+    /// Makes an identity of a name, such as a user's or a key's.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,249 @@
+//! One message: bytes in some encoding, or a value that was not encoded yet.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::codec::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding};
+use crate::status::{Phase, Status};
+
+/// One message of a body.
+///
+/// A message that came over a wire is bytes in an [`Encoding`]. A message that a stub or a handler
+/// made is the value itself: a wire encodes it straight into what it sends, and a service in the
+/// same process takes it as it is, without any encoding.
+pub struct Message(Repr);
+
+enum Repr {
+    Encoded {
+        bytes: Bytes,
+        encoding: Encoding,
+        limits: DecodeLimits,
+    },
+    /// The mutex makes the message `Sync`; it is only ever entered through `get_mut`.
+    Typed(Mutex<Box<dyn TypedMessage>>),
+}
+
+trait TypedMessage: Any + Send {
+    fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError>;
+}
+
+impl Message {
+    /// Makes a message of bytes that are encoded already.
+    pub fn encoded(bytes: Bytes, encoding: Encoding) -> Self {
+        Self::with_limits(bytes, encoding, DecodeLimits::default())
+    }
+
+    pub(crate) fn with_limits(bytes: Bytes, encoding: Encoding, limits: DecodeLimits) -> Self {
+        Self(Repr::Encoded {
+            bytes,
+            encoding,
+            limits,
+        })
+    }
+
+    fn typed(value: impl TypedMessage) -> Self {
+        Self(Repr::Typed(Mutex::new(Box::new(value))))
+    }
+
+    /// Returns the bytes, encoding the value first if that has not happened.
+    ///
+    /// The encoding is that of the request that the message belongs to; bytes that are encoded
+    /// already stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::Internal`](crate::Code::Internal) if the value cannot be encoded.
+    pub fn bytes(&mut self, encoding: Encoding) -> Result<Bytes, Status> {
+        if let Repr::Encoded { bytes, .. } = &self.0 {
+            return Ok(bytes.clone());
+        }
+        let mut out = BytesMut::new();
+        self.encode_into(encoding, &mut out)?;
+        let bytes = out.freeze();
+        *self = Self::encoded(bytes.clone(), encoding);
+        Ok(bytes)
+    }
+
+    /// Appends the message to `out`; bytes that are encoded already are copied.
+    pub(crate) fn encode_into(
+        &mut self,
+        encoding: Encoding,
+        out: &mut BytesMut,
+    ) -> Result<(), Status> {
+        match &mut self.0 {
+            Repr::Encoded { bytes, .. } => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
+            Repr::Typed(value) => {
+                let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
+                value.encode(encoding, out).map_err(encode_status)
+            }
+        }
+    }
+
+    /// Returns the bytes of a message that is encoded already.
+    pub(crate) fn as_bytes(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Encoded { bytes, .. } => Some(bytes),
+            Repr::Typed(_) => None,
+        }
+    }
+
+    /// Takes the value out if it is a `T` that was never encoded.
+    fn downcast<T: TypedMessage>(self) -> Result<T, Self> {
+        match self.0 {
+            Repr::Typed(mutex) => {
+                let value = mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if (&*value as &dyn Any).is::<T>() {
+                    let any: Box<dyn Any> = value;
+                    // The type was compared in the line above.
+                    return Ok(*any.downcast::<T>().expect("the type was just compared"));
+                }
+                Err(Self(Repr::Typed(Mutex::new(value))))
+            }
+            encoded => Err(Self(encoded)),
+        }
+    }
+
+    fn into_encoded(mut self, encoding: Encoding) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
+        self.bytes(encoding)?;
+        match self.0 {
+            Repr::Encoded {
+                bytes,
+                encoding,
+                limits,
+            } => Ok((bytes, encoding, limits)),
+            Repr::Typed(_) => Err(Status::internal("a message did not become bytes")),
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Encoded {
+                bytes, encoding, ..
+            } => write!(f, "Message({} bytes of {encoding})", bytes.len()),
+            Repr::Typed(_) => f.write_str("Message(not encoded)"),
+        }
+    }
+}
+
+/// A value under a codec: a result, an item of a stream, a bare argument, an error.
+pub(crate) struct ValueMessage<C, T> {
+    value: T,
+    codec: PhantomData<fn() -> C>,
+}
+
+impl<C: Encodes<T>, T: Send + 'static> TypedMessage for ValueMessage<C, T> {
+    fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
+        C::encode(&self.value, encoding, out)
+    }
+}
+
+impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
+    pub(crate) fn wrap(value: T) -> Message {
+        Message::typed(Self {
+            value,
+            codec: PhantomData,
+        })
+    }
+
+    /// Takes or decodes the value. `encoding` counts only for a value of another type.
+    pub(crate) fn unwrap(message: Message) -> Result<T, Status> {
+        match message.downcast::<Self>() {
+            Ok(message) => Ok(message.value),
+            Err(message) => {
+                let (bytes, encoding, limits) = message.into_encoded(C::DEFAULT)?;
+                C::decode(&bytes, encoding, limits).map_err(decode_status)
+            }
+        }
+    }
+}
+
+/// The arguments of a method, with their names.
+pub(crate) struct ArgsMessage<C, A> {
+    names: &'static [&'static str],
+    args: A,
+    codec: PhantomData<fn() -> C>,
+}
+
+impl<C: EncodesArgs<A>, A: Send + 'static> TypedMessage for ArgsMessage<C, A> {
+    fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
+        C::encode_args(self.names, &self.args, encoding, out)
+    }
+}
+
+impl<C: EncodesArgs<A>, A: Send + 'static> ArgsMessage<C, A> {
+    pub(crate) fn wrap(names: &'static [&'static str], args: A) -> Message {
+        Message::typed(Self {
+            names,
+            args,
+            codec: PhantomData,
+        })
+    }
+
+    pub(crate) fn unwrap(names: &'static [&'static str], message: Message) -> Result<A, Status> {
+        match message.downcast::<Self>() {
+            Ok(message) => Ok(message.args),
+            Err(message) => {
+                let (bytes, encoding, limits) = message.into_encoded(C::DEFAULT)?;
+                C::decode_args(names, &bytes, encoding, limits).map_err(decode_status)
+            }
+        }
+    }
+}
+
+/// A method's own error inside a [`Status`]; shared because statuses are cloned.
+pub(crate) struct ErrorBody(Mutex<Option<Message>>);
+
+impl ErrorBody {
+    pub(crate) fn new(message: Message) -> Self {
+        Self(Mutex::new(Some(message)))
+    }
+
+    pub(crate) fn take(&self) -> Option<Message> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns the encoded error and keeps it, because a status may be sent more than once.
+    pub(crate) fn bytes(&self, encoding: Encoding) -> Option<Result<Bytes, Status>> {
+        let mut message = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(message.as_mut()?.bytes(encoding))
+    }
+}
+
+fn encode_status(error: CodecError) -> Status {
+    let status = if error.is_unsupported() {
+        Status::unimplemented(error.to_string())
+    } else {
+        Status::internal("a value cannot be encoded").with_source(error)
+    };
+    status.in_phase(Phase::Send)
+}
+
+/// A message that cannot be read. On a server this is the caller's mistake.
+fn decode_status(error: CodecError) -> Status {
+    let status = if error.is_unsupported() {
+        Status::unimplemented(error.to_string())
+    } else {
+        Status::invalid_argument(error.to_string())
+    };
+    status.with_source(error).in_phase(Phase::Decode)
+}
+
+/// Refuses an encoding that a service's codec does not have, before anything is decoded.
+pub(crate) fn check_encoding<C: Codec>(encoding: Encoding) -> Result<(), Status> {
+    if C::supports(encoding) {
+        return Ok(());
+    }
+    Err(Status::unimplemented(format!(
+        "this service does not accept the encoding `{encoding}`, it has: {}",
+        C::supported()
+    )))
+}

@@ -1,0 +1,98 @@
+//! A method's own error: how it becomes a status on one side and an error again on the other.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::message::{ErrorBody, ValueMessage};
+use crate::codec::{Encodes, SerdeFamily};
+use crate::status::{CallError, Code, Status};
+
+/// The code of a method's own error, for peers that cannot decode the error itself.
+///
+/// `#[derive(RpcError)]` implements it from `#[rpc(error_code = …)]`. An error type without it
+/// has [`Code::Unknown`].
+pub trait RpcError: StdError {
+    /// Returns the code of this error.
+    fn code(&self) -> Code;
+}
+
+/// What a fallible method returns, taken apart by type, so that aliases of `Result` work.
+pub trait Returns {
+    /// The value.
+    type Ok;
+    /// The error.
+    type Err;
+}
+
+impl<T, E> Returns for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+}
+
+/// An error type that methods may return under the codec `C`.
+///
+/// It is implemented for [`Status`], and under serde for every error type that is `Serialize`,
+/// `Deserialize`, `Send`, `Sync` and `'static`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an RPC method",
+    note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
+            `serde::Deserialize`; or return `rpc_runtime::Status`"
+)]
+pub trait MethodError<C>: Sized {
+    /// What a caller of the method gets: [`Status`], or [`CallError`] of this type.
+    type CallError: From<Status>;
+
+    /// Makes what goes to the caller, at the boundary of a handler.
+    #[doc(hidden)]
+    fn into_status(self, code: fn(&Self) -> Code) -> Status;
+
+    /// Reads what came from the server.
+    #[doc(hidden)]
+    fn from_status(status: Status) -> Self::CallError;
+}
+
+impl<C> MethodError<C> for Status {
+    type CallError = Self;
+
+    fn into_status(self, _: fn(&Self) -> Code) -> Self {
+        if self.is_remote() && !self.is_forwarded() {
+            // Another server's words are not ours to pass on; see the docs of `Status`.
+            tracing::warn!(cause = %self, "a handler failed because a call it made failed");
+            return Self::internal("the server's own call to another server failed")
+                .with_source(self);
+        }
+        self
+    }
+
+    fn from_status(status: Self) -> Self {
+        status
+    }
+}
+
+impl<C, E> MethodError<C> for E
+where
+    C: SerdeFamily + Encodes<E>,
+    E: StdError + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    type CallError = CallError<E>;
+
+    fn into_status(self, code: fn(&Self) -> Code) -> Status {
+        let status = Status::new(code(&self), self.to_string());
+        status.with_attachment(Arc::new(ErrorBody::new(ValueMessage::<C, E>::wrap(self))))
+    }
+
+    fn from_status(status: Status) -> CallError<E> {
+        let body = status.attachment().and_then(|it| it.downcast_ref::<ErrorBody>());
+        let Some(message) = body.and_then(ErrorBody::take) else {
+            return CallError::Status(status);
+        };
+        match ValueMessage::<C, E>::unwrap(message) {
+            Ok(error) => CallError::App(error),
+            // The code and the text are still what the server said, so they stay.
+            Err(undecoded) => CallError::Status(status.with_source(undecoded)),
+        }
+    }
+}

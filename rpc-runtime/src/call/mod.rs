@@ -1,0 +1,30 @@
+//! What travels between a client and a server, whatever the wire: a [`Request`] and a
+//! [`Response`] with their [`Body`], the [`Context`] of a running call, and the descriptors of
+//! services and methods.
+
+mod body;
+mod cancellation;
+mod context;
+mod message;
+mod method;
+mod method_error;
+mod request;
+mod response;
+mod scope;
+mod streaming;
+
+pub use body::{Body, BodyFrame};
+pub use cancellation::{Cancellation, Cancelled};
+pub use context::{Context, Identity};
+pub use message::Message;
+pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
+pub use method_error::{MethodError, Returns, RpcError};
+pub use request::Request;
+pub use response::{Reply, Response};
+pub use scope::{Detached, Shielded, shield};
+pub use streaming::{IntoStreaming, Streaming};
+
+pub(crate) use message::{ArgsMessage, ErrorBody, ValueMessage, check_encoding};
+pub(crate) use method::MethodTable;
+pub(crate) use request::deadline_in;
+pub(crate) use scope::{Entered, Scoped, current};

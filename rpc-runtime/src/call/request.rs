@@ -1,0 +1,193 @@
+//! What a client asks of a service.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as StdInstant};
+
+use http::{Extensions, HeaderMap};
+use tokio::time::Instant;
+
+use super::body::Body;
+use super::cancellation::Cancellation;
+use super::context::{Context, Inner};
+use super::method::Method;
+use crate::codec::Encoding;
+
+/// What a client asks of a [`Service`](crate::Service): a method, metadata, a deadline, and a
+/// body.
+pub struct Request {
+    method: Method,
+    metadata: HeaderMap,
+    deadline: Option<Instant>,
+    first_item_timeout: Option<Duration>,
+    encoding: Option<Encoding>,
+    extensions: Extensions,
+    peer: Option<Arc<str>>,
+    cancellation: Option<Cancellation>,
+    body: Body,
+}
+
+impl Request {
+    /// Makes a request without metadata and without a deadline.
+    pub fn new(method: impl Into<Method>, body: Body) -> Self {
+        Self {
+            method: method.into(),
+            metadata: HeaderMap::new(),
+            deadline: None,
+            first_item_timeout: None,
+            encoding: None,
+            extensions: Extensions::new(),
+            peer: None,
+            cancellation: None,
+            body,
+        }
+    }
+
+    /// Returns the method that is asked for.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Sets the method, for a layer that renames.
+    pub fn set_method(&mut self, method: impl Into<Method>) {
+        self.method = method.into();
+    }
+
+    /// Returns the metadata.
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.metadata
+    }
+
+    /// Returns the metadata for changing it.
+    pub fn metadata_mut(&mut self) -> &mut HeaderMap {
+        &mut self.metadata
+    }
+
+    /// Returns when the call must have ended.
+    pub fn deadline(&self) -> Option<StdInstant> {
+        self.deadline.map(Instant::into_std)
+    }
+
+    /// Returns the time that is left, zero when the deadline has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Moves the deadline nearer: the call ends within `timeout` from now, or sooner.
+    pub fn shorten_timeout(&mut self, timeout: Duration) {
+        let deadline = deadline_in(timeout);
+        self.deadline = Some(self.deadline.map_or(deadline, |it| it.min(deadline)));
+    }
+
+    pub(crate) fn deadline_instant(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Returns how long the response stream may take to be accepted, where that is bounded.
+    pub(crate) fn acceptance_timeout(&self) -> Option<Duration> {
+        self.first_item_timeout
+    }
+
+    pub(crate) fn set_acceptance_timeout(&mut self, timeout: Option<Duration>) {
+        self.first_item_timeout = timeout;
+    }
+
+    /// Returns the encoding of the messages both ways; `None` leaves it to the service's codec.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.encoding
+    }
+
+    /// Sets the encoding of the messages both ways.
+    pub fn set_encoding(&mut self, encoding: Encoding) {
+        self.encoding = Some(encoding);
+    }
+
+    /// Returns the values that layers pass to each other and to the handler; they never cross a
+    /// wire.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Returns the extensions for changing them.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Returns who sent the request, as a URL; `None` in process.
+    pub fn peer(&self) -> Option<&Arc<str>> {
+        self.peer.as_ref()
+    }
+
+    pub(crate) fn set_peer(&mut self, peer: Arc<str>) {
+        self.peer = Some(peer);
+    }
+
+    /// Returns the signal of the wire that brought the request; `None` in process.
+    pub(crate) fn cancellation(&self) -> Option<&Cancellation> {
+        self.cancellation.as_ref()
+    }
+
+    pub(crate) fn set_cancellation(&mut self, cancellation: Cancellation) {
+        self.cancellation = Some(cancellation);
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Returns the body for reading it.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// Takes the body out and leaves an empty one.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::replace(&mut self.body, Body::empty())
+    }
+
+    /// Replaces the body.
+    pub fn set_body(&mut self, body: Body) {
+        self.body = body;
+    }
+
+    /// Splits the request into what a handler sees of it and the body.
+    pub(crate) fn into_context(self) -> (Context, Body) {
+        let context = Context::new(Inner {
+            method: self.method,
+            metadata: self.metadata,
+            extensions: self.extensions,
+            peer: self.peer,
+            deadline: self.deadline,
+            cancellation: self.cancellation.unwrap_or_default(),
+            reply: Mutex::default(),
+        });
+        (context, self.body)
+    }
+}
+
+/// A deadline far enough ahead to stand for "no deadline" where an instant must be.
+const FAR_AHEAD: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// Returns the instant that is `timeout` ahead; one that does not fit an instant is far ahead.
+pub(crate) fn deadline_in(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(FAR_AHEAD)
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Metadata can hold credentials, so only its names are printed.
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("metadata", &self.metadata.keys().collect::<Vec<_>>())
+            .field("deadline", &self.deadline)
+            .field("encoding", &self.encoding)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! What a service answers.
+
+use std::any::Any;
+
+use http::{Extensions, HeaderMap};
+
+use super::body::Body;
+
+/// What a [`Service`](crate::Service) answers: metadata and a body.
+///
+/// A call ends with its body, not with the future that gives the response: see
+/// [`on_end`](Self::on_end).
+#[derive(Debug)]
+pub struct Response {
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+    extensions: Extensions,
+    body: Body,
+}
+
+impl Response {
+    /// Makes a response without metadata.
+    pub fn new(body: Body) -> Self {
+        Self {
+            metadata: HeaderMap::new(),
+            trailers: HeaderMap::new(),
+            extensions: Extensions::new(),
+            body,
+        }
+    }
+
+    /// Returns the metadata, which goes before the body.
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.metadata
+    }
+
+    /// Returns the metadata for changing it.
+    pub fn metadata_mut(&mut self) -> &mut HeaderMap {
+        &mut self.metadata
+    }
+
+    /// Returns the metadata that goes behind a body that is one message. A body that streams
+    /// carries its trailers itself, as its last frame.
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+
+    /// Returns the trailers for changing them.
+    pub fn trailers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.trailers
+    }
+
+    /// Returns the values that layers pass to each other; they never cross a wire.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Returns the extensions for changing them.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Returns the body for reading it.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// Takes the body out and leaves an empty one. Guards stay with the body that is taken.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::replace(&mut self.body, Body::empty())
+    }
+
+    /// Replaces the body; guards of the old body move to the new one.
+    pub fn set_body(&mut self, mut body: Body) {
+        body.extend_guards(self.body.take_guards());
+        self.body = body;
+    }
+
+    /// Keeps `guard` until the call has ended, and drops it then.
+    ///
+    /// A call ends when its body has been read to the end, failed, or was dropped. This is the one
+    /// way for a layer to follow a call to its end: a permit of a concurrency limit, a timer of a
+    /// metric.
+    pub fn on_end(&mut self, guard: impl Any + Send) {
+        self.body.on_end(Box::new(guard));
+    }
+}
+
+/// A value with the metadata that came around it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reply<T> {
+    /// What the method returned.
+    pub value: T,
+    /// The metadata before the value.
+    pub metadata: HeaderMap,
+    /// The metadata behind the value.
+    pub trailers: HeaderMap,
+}
+
+impl<T> Reply<T> {
+    pub(crate) fn new(value: T, metadata: HeaderMap, trailers: HeaderMap) -> Self {
+        Self {
+            value,
+            metadata,
+            trailers,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A call that is answered by one message.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::blocking;
+use super::outgoing::{OutgoingCall, Running, Watch, name_method};
+use crate::call::{Body, BodyFrame, Message, Method, MethodError, Reply, Returns};
+use crate::codec::Encoding;
+use crate::status::{Phase, Status};
+
+/// A call that is answered by one value. Await it.
+///
+/// Nothing happens before the first poll (or [`start`](Self::start)). Dropping the future after
+/// that cancels the call at the server. Without [`timeout`](Self::timeout) the call has the
+/// method's own timeout, or the channel's, or 30 seconds; inside a handler never more than the
+/// handler has left.
+///
+/// # Errors
+///
+/// The call fails with `X`: [`Status`], or [`CallError`](crate::CallError) where the method has an
+/// error type of its own.
+#[must_use = "a call does nothing unless it is awaited or started"]
+pub struct Call<T, X = Status> {
+    outgoing: OutgoingCall,
+    decode: fn(Message) -> Result<T, Status>,
+    fail: fn(Status) -> X,
+}
+
+/// The call of a method that returns `R`, a `Result` or an alias of one.
+pub type FallibleCall<R, C = crate::codec::Serde> =
+    Call<<R as Returns>::Ok, <<R as Returns>::Err as MethodError<C>>::CallError>;
+
+impl<T, X> Call<T, X> {
+    pub(super) fn new(
+        outgoing: OutgoingCall,
+        decode: fn(Message) -> Result<T, Status>,
+        fail: fn(Status) -> X,
+    ) -> Self {
+        Self {
+            outgoing,
+            decode,
+            fail,
+        }
+    }
+
+    /// Bounds the whole call, from its first poll to its end.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.outgoing.set_timeout(timeout);
+        self
+    }
+
+    /// Adds metadata to the request. A name or a value that HTTP would not allow fails the call
+    /// with [`Code::InvalidArgument`](crate::Code::InvalidArgument).
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.outgoing.add_metadata(name, value);
+        self
+    }
+
+    /// Chooses the encoding of the messages, both ways.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.outgoing.set_encoding(encoding);
+        self
+    }
+
+    /// Makes the call and returns the metadata around the value as well.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting the call itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn with_reply(self) -> Result<Reply<T>, X> {
+        let CallFuture {
+            exchange,
+            decode,
+            fail,
+        } = self.into_future();
+        let exchanged = exchange.await.map_err(fail)?;
+        let value = decode(exchanged.message).map_err(fail)?;
+        Ok(Reply::new(value, exchanged.metadata, exchanged.trailers))
+    }
+
+    /// Begins the call now, in a task of its own; the future that is returned gives its result.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn start(self) -> CallFuture<T, X> {
+        let mut future = self.into_future();
+        future.exchange.spawn();
+        future
+    }
+
+    /// Makes the call and blocks the thread until it has ended, for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
+    /// asynchronous code, where it would stall the runtime.
+    pub fn wait(self) -> Result<T, X> {
+        let CallFuture {
+            exchange,
+            decode,
+            fail,
+        } = self.into_future();
+        let exchanged = blocking::block_on(exchange).and_then(|it| it);
+        exchanged.and_then(|it| decode(it.message)).map_err(fail)
+    }
+}
+
+impl<T, X> IntoFuture for Call<T, X> {
+    type Output = Result<T, X>;
+    type IntoFuture = CallFuture<T, X>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        CallFuture {
+            exchange: Exchange::new(self.outgoing),
+            decode: self.decode,
+            fail: self.fail,
+        }
+    }
+}
+
+impl<T, X> fmt::Debug for Call<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Call").field(self.outgoing.method()).finish()
+    }
+}
+
+/// The future of a [`Call`]. Dropping it cancels the call.
+#[must_use = "futures do nothing unless polled"]
+pub struct CallFuture<T, X = Status> {
+    exchange: Exchange,
+    decode: fn(Message) -> Result<T, Status>,
+    fail: fn(Status) -> X,
+}
+
+impl<T, X> Future for CallFuture<T, X> {
+    type Output = Result<T, X>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let exchanged = ready!(Pin::new(&mut self.exchange).poll(cx));
+        let value = exchanged.and_then(|it| {
+            (self.decode)(it.message).map_err(|status| self.exchange.blame_reply(status))
+        });
+        Poll::Ready(value.map_err(self.fail))
+    }
+}
+
+impl<T, X> fmt::Debug for CallFuture<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallFuture").field(&self.exchange.method).finish()
+    }
+}
+
+/// One request and one message back, whatever their types.
+struct Exchange {
+    method: Method,
+    state: State,
+}
+
+enum State {
+    Ready(Box<OutgoingCall>),
+    Calling(Running),
+    Reading(Box<Reading>),
+    Spawned(AbortOnDropHandle<Result<Exchanged, Status>>),
+    Ended,
+}
+
+struct Reading {
+    body: Body,
+    watch: Watch,
+    message: Option<Message>,
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+}
+
+struct Exchanged {
+    message: Message,
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+}
+
+impl Exchange {
+    fn new(outgoing: OutgoingCall) -> Self {
+        Self {
+            method: outgoing.method().clone(),
+            state: State::Ready(Box::new(outgoing)),
+        }
+    }
+
+    fn spawn(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        let exchange = Self {
+            method: self.method.clone(),
+            state,
+        };
+        self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(exchange)));
+    }
+
+    /// A reply that cannot be read is the server's mistake, not the caller's.
+    fn blame_reply(&self, status: Status) -> Status {
+        let status = Status::internal("the reply cannot be read")
+            .with_source(status)
+            .in_phase(Phase::Decode);
+        name_method(status, &self.method)
+    }
+
+    fn poll_exchange(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {
+        loop {
+            match &mut self.state {
+                State::Ready(_) => {
+                    if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended)
+                    {
+                        self.state = State::Calling(outgoing.begin(false)?);
+                    }
+                }
+                State::Calling(running) => {
+                    let (mut response, watch) = ready!(running.poll_response(cx))?;
+                    self.state = State::Reading(Box::new(Reading {
+                        metadata: std::mem::take(response.metadata_mut()),
+                        trailers: std::mem::take(response.trailers_mut()),
+                        body: response.take_body(),
+                        watch,
+                        message: None,
+                    }));
+                }
+                State::Reading(reading) => return reading.poll(cx),
+                State::Spawned(task) => {
+                    let joined = ready!(Pin::new(task).poll(cx));
+                    return Poll::Ready(joined.unwrap_or_else(|error| {
+                        Err(Status::internal("the task of the call failed").with_source(error))
+                    }));
+                }
+                State::Ended => {
+                    return Poll::Ready(Err(Status::internal("a call was polled after its end")));
+                }
+            }
+        }
+    }
+}
+
+impl Future for Exchange {
+    type Output = Result<Exchanged, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let result = ready!(self.poll_exchange(cx));
+        self.state = State::Ended;
+        Poll::Ready(result.map_err(|status| name_method(status, &self.method)))
+    }
+}
+
+impl Reading {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {
+        loop {
+            let Poll::Ready(frame) = self.body.poll_frame(cx) else {
+                return self.watch.poll_expired(cx).map(Err);
+            };
+            match frame.transpose()? {
+                Some(BodyFrame::Message(message)) => {
+                    if self.message.replace(message).is_some() {
+                        return Poll::Ready(Err(unexpected("more than one message")));
+                    }
+                }
+                Some(BodyFrame::Trailers(trailers)) => self.trailers = trailers,
+                None => return Poll::Ready(self.finish()),
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Exchanged, Status> {
+        let message = self.message.take().ok_or_else(|| unexpected("no message"))?;
+        Ok(Exchanged {
+            message,
+            metadata: std::mem::take(&mut self.metadata),
+            trailers: std::mem::take(&mut self.trailers),
+        })
+    }
+}
+
+fn unexpected(what: &str) -> Status {
+    Status::internal(format!("the server answered with {what} where one was expected"))
+        .in_phase(Phase::Decode)
+}

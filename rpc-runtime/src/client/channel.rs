@@ -1,0 +1,129 @@
+//! What clients call through.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::call::Call;
+use super::outgoing::OutgoingCall;
+use crate::call::{Body, Method, Request, Response, ValueMessage};
+use crate::codec::{Encodes, Encoding, Serde};
+use crate::service::{BoxFuture, BoxService, Layer, Service};
+use crate::status::Status;
+
+/// What clients call through: a server at some address, or any [`Service`] in this process.
+///
+/// A channel is cheap to clone, and its clones share what is behind it. It is a [`Service`]
+/// itself: a server that serves a channel is a gateway.
+#[derive(Clone)]
+pub struct Channel {
+    service: BoxService,
+    encoding: Option<Encoding>,
+    timeout: Option<Duration>,
+}
+
+impl Channel {
+    /// Makes a channel to a service in this process. Values are passed on without encoding.
+    pub fn new(service: impl Service) -> Self {
+        Self {
+            service: BoxService::new(service),
+            encoding: None,
+            timeout: None,
+        }
+    }
+
+    /// Puts a layer around every call through the channel that is returned.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<BoxService>,
+        L::Service: Service,
+    {
+        self.service = self.service.layer(layer);
+        self
+    }
+
+    /// Chooses the encoding of calls that do not choose one themselves.
+    #[must_use]
+    pub fn with_encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = Some(encoding);
+        self
+    }
+
+    /// Sets the timeout of calls that have none of their own, instead of 30 seconds. For a call
+    /// that is answered by a stream it bounds the acceptance only.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Calls a method or a function by name, for scripts and tests.
+    ///
+    /// `args` is a tuple, matched by position, or anything that serde writes as a map, matched by
+    /// name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rpc_runtime::{Channel, Router, Status};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Status> {
+    /// # let channel = Channel::new(
+    /// #     Router::new().function("hello", |name: String| async move { format!("Hello, {name}!") }));
+    /// let greeting = channel.call::<_, String>("hello", ("Alice",)).await?;
+    /// assert_eq!(greeting, "Hello, Alice!");
+    /// # Ok(()) }
+    /// ```
+    pub fn call<A, T>(&self, method: &str, args: A) -> Call<T>
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+        Serde: EncodesValue<A> + Encodes<T>,
+    {
+        let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
+        let message = <Serde as EncodesValue<A>>::message(args);
+        call.request_mut().set_body(Body::message(message));
+        Call::new(call, ValueMessage::<Serde, T>::unwrap, |it| it)
+    }
+
+    pub(super) fn service(&self) -> &BoxService {
+        &self.service
+    }
+
+    pub(super) fn encoding(&self) -> Option<Encoding> {
+        self.encoding
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+}
+
+impl Service for Channel {
+    fn call(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.service.start(request)
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        self.service.start(request)
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        self.service.keeps_deadlines()
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("encoding", &self.encoding)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

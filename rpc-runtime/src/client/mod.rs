@@ -1,0 +1,13 @@
+//! The calling side: a [`Channel`] to call through, and the calls themselves.
+
+mod call;
+mod channel;
+mod outgoing;
+mod response_stream;
+mod stub;
+mod upload;
+
+pub use call::{Call, CallFuture, FallibleCall};
+pub use channel::Channel;
+pub use response_stream::{FallibleStream, ResponseStream};
+pub use stub::{Client, RpcClient, StubCall};

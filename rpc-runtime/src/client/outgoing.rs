@@ -1,0 +1,204 @@
+//! A call before its answer: what was set on its builder, and how it begins.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::channel::Channel;
+use crate::call::{
+    Body, Context, Method, MethodHandle, Request, Response, check_encoding, deadline_in,
+};
+use crate::codec::{Codec, Encoding};
+use crate::service::{BoxFuture, BoxService, Service};
+use crate::status::{Phase, Status};
+
+/// How long a call may take, and a stream may wait to be accepted, where nobody says otherwise.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A call that has not begun.
+pub(super) struct OutgoingCall {
+    channel: Channel,
+    request: Request,
+    default_encoding: Encoding,
+    check_encoding: fn(Encoding) -> Result<(), Status>,
+    timeout: Option<Duration>,
+    /// The call that is being served where this one is made; it hands its deadline down.
+    parent: Option<Context>,
+    /// The first mistake made on the builder.
+    mistake: Option<Status>,
+}
+
+impl OutgoingCall {
+    pub(super) fn new<C: Codec>(channel: Channel, method: impl Into<Method>) -> Self {
+        Self {
+            channel,
+            request: Request::new(method, Body::empty()),
+            default_encoding: C::DEFAULT,
+            check_encoding: check_encoding::<C>,
+            timeout: None,
+            parent: Context::current(),
+            mistake: None,
+        }
+    }
+
+    pub(super) fn request_mut(&mut self) -> &mut Request {
+        &mut self.request
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = Some(timeout);
+    }
+
+    pub(super) fn set_encoding(&mut self, encoding: Encoding) {
+        self.request.set_encoding(encoding);
+    }
+
+    pub(super) fn add_metadata(&mut self, name: &str, value: &str) {
+        let parsed = HeaderName::try_from(name)
+            .map_err(|error| mistake(format!("`{name}` is not a metadata name"), error))
+            .and_then(|name| match HeaderValue::try_from(value) {
+                Ok(value) => Ok((name, value)),
+                Err(error) => Err(mistake(format!("the value of metadata `{name}` is not allowed"), error)),
+            });
+        let added = parsed.and_then(|(name, value)| {
+            let added = self.request.metadata_mut().try_append(name, value);
+            added.map_err(|error| mistake("there is too much metadata", error))
+        });
+        if let Err(status) = added {
+            self.mistake.get_or_insert(status);
+        }
+    }
+
+    /// Begins the call. A call with an answer of one message always has a deadline; one that is
+    /// answered by a stream has one if it was asked for, and else a bound on its acceptance.
+    pub(super) fn begin(mut self, streams: bool) -> Result<Running, Status> {
+        if let Some(status) = self.mistake.take() {
+            return Err(status);
+        }
+        let encoding = self.request.encoding().or(self.channel.encoding());
+        let encoding = encoding.unwrap_or(self.default_encoding);
+        (self.check_encoding)(encoding).map_err(|status| status.in_phase(Phase::Send))?;
+        self.request.set_encoding(encoding);
+        self.set_deadline(streams)?;
+        Ok(Running::new(self.channel.service(), self.request))
+    }
+
+    fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
+        let declared = self.request.method().descriptor().and_then(|it| it.default_timeout());
+        let asked = self.timeout.or(declared);
+        let default = self.channel.timeout().unwrap_or(DEFAULT_TIMEOUT);
+        let own = if streams {
+            self.request.set_acceptance_timeout(Some(default));
+            asked
+        } else {
+            Some(asked.unwrap_or(default))
+        };
+        let inherited = self.parent.as_ref().and_then(Context::deadline_instant);
+        let own = own.map(deadline_in);
+        let deadline = match (own, inherited) {
+            (Some(own), Some(inherited)) => Some(own.min(inherited)),
+            (own, inherited) => own.or(inherited),
+        };
+        self.request.set_deadline(deadline);
+        if self.parent.as_ref().is_some_and(Context::is_cancelled) {
+            let status = Status::cancelled("the call that this one belongs to was cancelled");
+            return Err(status.in_phase(Phase::Send));
+        }
+        if deadline.is_some_and(|it| it <= Instant::now()) {
+            let status = Status::deadline_exceeded("the deadline passed before the call began");
+            return Err(status.in_phase(Phase::Send));
+        }
+        Ok(())
+    }
+}
+
+fn mistake(
+    message: impl Into<Cow<'static, str>>,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Status {
+    Status::invalid_argument(message).with_source(source).in_phase(Phase::Send)
+}
+
+/// A call on its way to a response. Dropping it cancels the call.
+pub(super) struct Running {
+    future: BoxFuture<'static, Result<Response, Status>>,
+    watch: Watch,
+}
+
+impl Running {
+    fn new(service: &BoxService, request: Request) -> Self {
+        let watch = if service.keeps_deadlines() {
+            Watch::default()
+        } else {
+            Watch {
+                acceptance: request.acceptance_timeout().map(|it| timer(deadline_in(it))),
+                end: request.deadline_instant().map(timer),
+            }
+        };
+        Self {
+            future: service.start(request),
+            watch,
+        }
+    }
+
+    pub(super) fn poll_response(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(Response, Watch), Status>> {
+        if let Poll::Ready(result) = self.future.as_mut().poll(cx) {
+            self.watch.acceptance = None;
+            let watch = std::mem::take(&mut self.watch);
+            return Poll::Ready(result.map(|response| (response, watch)));
+        }
+        self.watch.poll_expired(cx).map(Err)
+    }
+}
+
+/// The timers of a call whose service keeps no deadlines itself.
+#[derive(Default)]
+pub(super) struct Watch {
+    acceptance: Option<Pin<Box<Sleep>>>,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+fn timer(deadline: Instant) -> Pin<Box<Sleep>> {
+    Box::pin(sleep_until(deadline))
+}
+
+impl Watch {
+    /// Ready when a timer has run out.
+    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+        if let Some(timer) = &mut self.end
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(expired("the deadline passed before the call ended"));
+        }
+        if let Some(timer) = &mut self.acceptance
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(expired("the stream was not accepted in time"));
+        }
+        Poll::Pending
+    }
+}
+
+fn expired(message: &'static str) -> Status {
+    Status::deadline_exceeded(message).in_phase(Phase::Reply)
+}
+
+/// Adds to a status which method was called; a path that is static costs nothing.
+pub(super) fn name_method(status: Status, method: &Method) -> Status {
+    match method.handle().map(MethodHandle::descriptor) {
+        Some(descriptor) => status.in_method(descriptor.path()),
+        None => status.in_method(method.path().to_owned()),
+    }
+}

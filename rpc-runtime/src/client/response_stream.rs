@@ -1,0 +1,331 @@
+//! A call that is answered by a stream.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use http::HeaderMap;
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::blocking;
+use super::outgoing::{OutgoingCall, Running, Watch, name_method};
+use crate::call::{
+    Body, BodyFrame, Message, Method, MethodError, Response, Returns, deadline_in,
+};
+use crate::codec::Encoding;
+use crate::status::{Phase, Status};
+
+/// A call that is answered by a stream; it is the stream.
+///
+/// Nothing happens before the first poll (or [`start`](Self::start)). Dropping it after that
+/// cancels the call at the server. It yields `Result<T, X>` and, after the end or an `Err`, `None`.
+/// `None` without an `Err` before it means that the server ended the stream; a stream that broke
+/// off never ends that way.
+///
+/// There is no bound on the whole unless [`timeout`](Self::timeout) or the method sets one. The
+/// server must accept the stream within the channel's timeout, 30 seconds by default.
+#[must_use = "a stream does nothing unless it is polled or started"]
+pub struct ResponseStream<T, X = Status> {
+    download: Download,
+    decode: fn(Message) -> Result<T, Status>,
+    fail: fn(Status) -> X,
+}
+
+/// The stream of a method whose items are `R`, a `Result` or an alias of one.
+pub type FallibleStream<R, C = crate::codec::Serde> =
+    ResponseStream<<R as Returns>::Ok, <<R as Returns>::Err as MethodError<C>>::CallError>;
+
+// Everything inside is boxed or plain data; nothing is pinned in place.
+impl<T, X> Unpin for ResponseStream<T, X> {}
+
+impl<T, X> ResponseStream<T, X> {
+    pub(super) fn new(
+        outgoing: OutgoingCall,
+        decode: fn(Message) -> Result<T, Status>,
+        fail: fn(Status) -> X,
+    ) -> Self {
+        Self {
+            download: Download {
+                method: outgoing.method().clone(),
+                first_item_timeout: None,
+                first_item: None,
+                metadata: HeaderMap::new(),
+                trailers: HeaderMap::new(),
+                state: State::Ready(Box::new(outgoing)),
+            },
+            decode,
+            fail,
+        }
+    }
+
+    /// Bounds the whole life of the stream, from its first poll; the server is told.
+    ///
+    /// Has no effect once the call has begun.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.configure(|outgoing| outgoing.set_timeout(timeout));
+        self
+    }
+
+    /// Bounds the time until the first item, from the first poll. The server is not told.
+    ///
+    /// Has no effect once the call has begun.
+    pub fn first_item_timeout(mut self, timeout: Duration) -> Self {
+        self.download.first_item_timeout = Some(timeout);
+        self
+    }
+
+    /// Adds metadata to the request. A name or a value that HTTP would not allow fails the call
+    /// with [`Code::InvalidArgument`](crate::Code::InvalidArgument).
+    ///
+    /// Has no effect once the call has begun.
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.configure(|outgoing| outgoing.add_metadata(name, value));
+        self
+    }
+
+    /// Chooses the encoding of the messages, both ways.
+    ///
+    /// Has no effect once the call has begun.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.configure(|outgoing| outgoing.set_encoding(encoding));
+        self
+    }
+
+    fn configure(&mut self, change: impl FnOnce(&mut OutgoingCall)) {
+        if let State::Ready(outgoing) = &mut self.download.state {
+            change(outgoing);
+        }
+    }
+
+    /// Begins the call now, in a task of its own; an upload goes on whether or not anyone reads
+    /// the answer.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn start(mut self) -> Self {
+        self.download.spawn();
+        self
+    }
+
+    /// Returns the next item; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The method's own error or the reason why the stream broke off, as its last item.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<T, X>> {
+        poll_fn(|cx| self.poll_item(cx)).await
+    }
+
+    /// Waits until the server has accepted the stream, and returns the metadata that came then.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the call was refused; the stream has ended then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn accepted(&mut self) -> Result<&HeaderMap, X> {
+        let accepted = poll_fn(|cx| self.download.poll_accepted(cx)).await;
+        accepted.map_err(|status| self.download.fail(status)).map_err(self.fail)?;
+        Ok(&self.download.metadata)
+    }
+
+    /// Returns the metadata behind the last item; empty before the end of the stream.
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.download.trailers
+    }
+
+    /// Makes the call and blocks the thread for each item, for programs without a runtime.
+    pub fn wait(self) -> Blocking<T, X> {
+        Blocking {
+            download: Some(self.download),
+            decode: self.decode,
+            fail: self.fail,
+        }
+    }
+
+    fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<T, X>>> {
+        let message = ready!(self.download.poll_message(cx));
+        let item = message.map(|message| message.and_then(|it| self.download.decode(it, self.decode)));
+        Poll::Ready(item.map(|item| item.map_err(self.fail)))
+    }
+}
+
+impl<T, X> Stream for ResponseStream<T, X> {
+    type Item = Result<T, X>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_item(cx)
+    }
+}
+
+impl<T, X> fmt::Debug for ResponseStream<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResponseStream").field(&self.download.method).finish()
+    }
+}
+
+/// A stream that blocks its thread for each item. Dropping it cancels the call.
+///
+/// Inside asynchronous code, where that would stall the runtime, its one item is
+/// [`Code::FailedPrecondition`](crate::Code::FailedPrecondition).
+pub struct Blocking<T, X = Status> {
+    download: Option<Download>,
+    decode: fn(Message) -> Result<T, Status>,
+    fail: fn(Status) -> X,
+}
+
+impl<T, X> Iterator for Blocking<T, X> {
+    type Item = Result<T, X>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut download = self.download.take()?;
+        let polled = blocking::block_on(async move {
+            let message = poll_fn(|cx| download.poll_message(cx)).await;
+            (download, message)
+        });
+        let item = match polled {
+            Ok((mut download, message)) => {
+                let item = message?.and_then(|it| download.decode(it, self.decode));
+                self.download = Some(download);
+                item
+            }
+            Err(status) => Err(status),
+        };
+        Some(item.map_err(self.fail))
+    }
+}
+
+impl<T, X> fmt::Debug for Blocking<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Blocking")
+    }
+}
+
+/// One request and a stream back, whatever their types.
+struct Download {
+    method: Method,
+    first_item_timeout: Option<Duration>,
+    first_item: Option<Pin<Box<Sleep>>>,
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+    state: State,
+}
+
+enum State {
+    Ready(Box<OutgoingCall>),
+    Calling(Running),
+    Spawned(AbortOnDropHandle<Result<(Response, Watch), Status>>),
+    Streaming(Box<(Body, Watch)>),
+    Ended,
+}
+
+impl Download {
+    fn spawn(&mut self) {
+        self.arm_first_item();
+        if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended) {
+            self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(async move {
+                let mut running = outgoing.begin(true)?;
+                poll_fn(|cx| running.poll_response(cx)).await
+            })));
+        }
+    }
+
+    fn arm_first_item(&mut self) {
+        let timeout = self.first_item_timeout.take();
+        self.first_item = timeout.map(|it| Box::pin(sleep_until(deadline_in(it))));
+    }
+
+    /// Ends the stream with a failure.
+    fn fail(&mut self, status: Status) -> Status {
+        self.state = State::Ended;
+        self.first_item = None;
+        name_method(status, &self.method)
+    }
+
+    fn decode<T>(
+        &mut self,
+        message: Message,
+        decode: fn(Message) -> Result<T, Status>,
+    ) -> Result<T, Status> {
+        decode(message).map_err(|cause| {
+            let status = Status::internal("an item of the stream cannot be read");
+            self.fail(status.with_source(cause).in_phase(Phase::Decode))
+        })
+    }
+
+    fn poll_accepted(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        loop {
+            let (mut response, watch) = match &mut self.state {
+                State::Streaming(_) | State::Ended => return Poll::Ready(Ok(())),
+                State::Calling(running) => ready!(running.poll_response(cx))?,
+                State::Spawned(task) => match ready!(Pin::new(task).poll(cx)) {
+                    Ok(result) => result?,
+                    Err(error) => {
+                        let status = Status::internal("the task of the call failed");
+                        return Poll::Ready(Err(status.with_source(error)));
+                    }
+                },
+                State::Ready(_) => {
+                    self.arm_first_item();
+                    if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended)
+                    {
+                        self.state = State::Calling(outgoing.begin(true)?);
+                    }
+                    continue;
+                }
+            };
+            self.metadata = std::mem::take(response.metadata_mut());
+            self.trailers = std::mem::take(response.trailers_mut());
+            self.state = State::Streaming(Box::new((response.take_body(), watch)));
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Message, Status>>> {
+        let polled = self.poll_body(cx);
+        if polled.is_ready() {
+            self.first_item = None;
+        } else if let Some(timer) = &mut self.first_item
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            let status = Status::deadline_exceeded("the stream's first item did not come in time");
+            return Poll::Ready(Some(Err(self.fail(status.in_phase(Phase::Reply)))));
+        }
+        polled
+    }
+
+    fn poll_body(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Message, Status>>> {
+        if let Err(status) = ready!(self.poll_accepted(cx)) {
+            return Poll::Ready(Some(Err(self.fail(status))));
+        }
+        let State::Streaming(streaming) = &mut self.state else {
+            return Poll::Ready(None);
+        };
+        let (body, watch) = &mut **streaming;
+        loop {
+            let Poll::Ready(frame) = body.poll_frame(cx) else {
+                let status = ready!(watch.poll_expired(cx));
+                return Poll::Ready(Some(Err(self.fail(status))));
+            };
+            match frame {
+                Some(Ok(BodyFrame::Message(message))) => return Poll::Ready(Some(Ok(message))),
+                Some(Ok(BodyFrame::Trailers(trailers))) => self.trailers = trailers,
+                Some(Err(status)) => return Poll::Ready(Some(Err(self.fail(status)))),
+                None => {
+                    self.state = State::Ended;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The body of a request that streams.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_core::Stream;
+
+use crate::call::{Body, BodyFrame, Message, Streaming, ValueMessage};
+use crate::codec::Encodes;
+use crate::status::Status;
+
+/// Makes the body: the arguments beside the stream, if there are any, and then its items.
+pub(super) fn body<C, T>(first: Option<Message>, items: Streaming<T>) -> Body
+where
+    C: Encodes<T>,
+    T: Send + 'static,
+{
+    Body::stream(Upload {
+        first,
+        items,
+        wrap: ValueMessage::<C, T>::wrap,
+    })
+}
+
+struct Upload<T> {
+    first: Option<Message>,
+    items: Streaming<T>,
+    wrap: fn(T) -> Message,
+}
+
+impl<T> Stream for Upload<T> {
+    type Item = Result<BodyFrame, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(message) = this.first.take() {
+            return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
+        }
+        let item = std::task::ready!(Pin::new(&mut this.items).poll_next(cx));
+        Poll::Ready(item.map(|item| item.map(|it| BodyFrame::Message((this.wrap)(it)))))
+    }
+}

@@ -1,0 +1,91 @@
+//! From a request to the method of an implementation that answers it.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use super::in_process;
+use super::server_call::ServerCall;
+use crate::call::{Method, Request, Response, ServiceDescriptor};
+use crate::codec::Codec;
+use crate::service::{BoxFuture, Service};
+use crate::status::Status;
+
+/// The future of a handler.
+#[doc(hidden)]
+pub type HandlerFuture = BoxFuture<'static, Result<Response, Status>>;
+
+/// The glue of one method: reads the arguments, calls the implementation, writes the result.
+#[doc(hidden)]
+pub type MethodHandler<T, C> = fn(Arc<T>, ServerCall<C>) -> HandlerFuture;
+
+/// What `#[rpc_service]` generates for a server: a table of glue beside the descriptor.
+///
+/// Every handler is a [`Service`].
+pub trait Handler: Send + Sync + 'static {
+    /// The implementation of the trait.
+    type Target: Send + Sync + 'static;
+    /// The codec of arguments and results.
+    type Codec: Codec;
+    /// The description of the service.
+    const SERVICE: &'static ServiceDescriptor;
+    /// The glue of each method, in the order of the descriptor.
+    #[doc(hidden)]
+    const METHODS: &'static [MethodHandler<Self::Target, Self::Codec>];
+
+    /// Returns the implementation.
+    fn target(&self) -> &Arc<Self::Target>;
+}
+
+impl<H: Handler> Service for H {
+    fn call(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Status>> + Send {
+        dispatch(self, request)
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        dispatch(&*self, request)
+    }
+}
+
+fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
+    let index = match method_index(H::SERVICE, request.method()) {
+        Ok(index) => index,
+        Err(status) => return Box::pin(ready(Err(status))),
+    };
+    let (Some(run), Some(method)) = (H::METHODS.get(index), H::SERVICE.methods().get(index)) else {
+        return Box::pin(ready(Err(Status::internal("the method has no handler"))));
+    };
+    let target = Arc::clone(handler.target());
+    in_process::guard(request, |request| {
+        run(target, ServerCall::new(method.args(), request))
+    })
+}
+
+/// Finds the method: at once where the caller has the same descriptor, else by name.
+fn method_index(service: &'static ServiceDescriptor, method: &Method) -> Result<usize, Status> {
+    if let Some(handle) = method.handle()
+        && std::ptr::eq(handle.service(), service)
+    {
+        return Ok(handle.index());
+    }
+    if method.service() != service.name() {
+        return Err(Status::unimplemented(format!(
+            "this is the service `{}`, it has no method `{}`",
+            service.name(),
+            method.path()
+        )));
+    }
+    let found = service.find(method.name());
+    found.map(|handle| handle.index()).ok_or_else(|| {
+        Status::unimplemented(format!(
+            "the service `{}` has no method `{}`",
+            service.name(),
+            method.name()
+        ))
+    })
+}

@@ -1,0 +1,220 @@
+//! Many services and functions under one roof.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::future::ready;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::dispatch::{Handler, HandlerFuture};
+use super::function::{self, Callable, Function};
+use crate::call::{Method, MethodError, MethodTable, Request, Response, ServiceDescriptor};
+use crate::codec::{Encodes, EncodesArgs, Serde};
+use crate::service::{BoxFuture, BoxService, Service};
+use crate::status::Status;
+
+/// Sends each request to the service or the function that it names.
+///
+/// A router is a [`Service`]: a client can call it in process, a [`Server`](crate::Server) serves
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// use rpc_runtime::{Channel, Router};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rpc_runtime::Status> {
+/// let router = Router::new()
+///     .function("hello", |name: String| async move { format!("Hello, {name}!") })
+///     .try_function("half", |n: i64| async move {
+///         if n % 2 == 0 { Ok(n / 2) } else { Err(rpc_runtime::Status::invalid_argument("odd")) }
+///     });
+/// let channel = Channel::new(router);
+/// assert_eq!(channel.call::<_, String>("hello", ("Alice",)).await?, "Hello, Alice!");
+/// assert!(channel.call::<_, i64>("half", (3,)).await.is_err());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+pub struct Router {
+    routes: HashMap<Arc<str>, Route>,
+    services: Vec<&'static ServiceDescriptor>,
+    fallback: Option<BoxService>,
+}
+
+#[derive(Clone)]
+struct Route {
+    method: Method,
+    target: Target,
+}
+
+#[derive(Clone)]
+enum Target {
+    Service(BoxService),
+    Function(Arc<dyn Callable>),
+}
+
+impl Router {
+    /// Makes a router that serves nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves every method of a service: `router.add(MathServer::new(Calculator))`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a method of the same path is served already.
+    #[must_use]
+    pub fn add<H: Handler>(mut self, service: H) -> Self {
+        let service = BoxService::new(service);
+        for method in H::SERVICE.methods() {
+            // The name is one of the descriptor's own, so it is found.
+            if let Some(handle) = H::SERVICE.find(method.name()) {
+                self.route(Method::from(handle), Target::Service(service.clone()));
+            }
+        }
+        self.services.push(H::SERVICE);
+        self
+    }
+
+    /// Serves an async function or closure by name. Arguments are matched by position.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is served already.
+    #[must_use]
+    pub fn function<F, A, T>(mut self, name: &str, function: F) -> Self
+    where
+        F: Function<A, T>,
+        A: Send + 'static,
+        T: Send + 'static,
+        Serde: EncodesArgs<A> + Encodes<T>,
+    {
+        let target = Target::Function(Arc::new(function::plain::<F, A, T>(function)));
+        self.route(Method::named(name), target);
+        self
+    }
+
+    /// Serves an async function or closure that returns a `Result`.
+    ///
+    /// An error type of its own crosses the wire typed, with
+    /// [`Code::Unknown`](crate::Code::Unknown).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is served already.
+    #[must_use]
+    pub fn try_function<F, A, T, E>(mut self, name: &str, function: F) -> Self
+    where
+        F: Function<A, Result<T, E>>,
+        A: Send + 'static,
+        T: Send + 'static,
+        E: MethodError<Serde> + Send + 'static,
+        Serde: EncodesArgs<A> + Encodes<T>,
+    {
+        let target = Target::Function(Arc::new(function::fallible::<F, A, T, E>(function)));
+        self.route(Method::named(name), target);
+        self
+    }
+
+    /// Sends what nothing else serves to another service, such as a
+    /// [`Channel`](crate::Channel) to the server behind a gateway.
+    #[must_use]
+    pub fn fallback(mut self, service: impl Service) -> Self {
+        self.fallback = Some(BoxService::new(service));
+        self
+    }
+
+    /// Puts a layer around everything that was added so far, but not around what comes later.
+    #[must_use]
+    pub fn layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<BoxService>,
+        L::Service: Service,
+    {
+        let mut layered = Self {
+            routes: HashMap::new(),
+            services: self.services.clone(),
+            fallback: None,
+        };
+        let paths: Vec<_> = self.routes.iter().map(|(_, it)| it.method.clone()).collect();
+        let has_fallback = self.fallback.is_some();
+        let service = BoxService::new(layer.layer(BoxService::new(self)));
+        for method in paths {
+            layered.route(method, Target::Service(service.clone()));
+        }
+        layered.fallback = has_fallback.then_some(service);
+        layered
+    }
+
+    /// Returns the descriptions of the services, in the order in which they were added.
+    pub fn services(&self) -> &[&'static ServiceDescriptor] {
+        &self.services
+    }
+
+    fn route(&mut self, method: Method, target: Target) {
+        match self.routes.entry(Arc::from(method.path())) {
+            Entry::Vacant(entry) => {
+                entry.insert(Route { method, target });
+            }
+            Entry::Occupied(entry) => panic!("`{}` is served already", entry.key()),
+        }
+    }
+
+    fn dispatch(&self, request: Request) -> HandlerFuture {
+        match self.routes.get(request.method().path()) {
+            Some(route) => match &route.target {
+                Target::Service(service) => service.start(request),
+                Target::Function(function) => function.call(request),
+            },
+            None => match &self.fallback {
+                Some(service) => service.start(request),
+                None => Box::pin(ready(Err(self.not_found(request.method())))),
+            },
+        }
+    }
+
+    fn not_found(&self, method: &Method) -> Status {
+        let path = method.path();
+        Status::unimplemented(match method.service() {
+            "" => format!("no function `{path}` is served here"),
+            service if self.services.iter().any(|it| it.name() == service) => format!(
+                "the service `{service}` has no method `{}`",
+                method.name()
+            ),
+            service => format!("no service `{service}` is served here (for `{path}`)"),
+        })
+    }
+}
+
+impl Service for Router {
+    fn call(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.dispatch(request)
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        self.dispatch(request)
+    }
+}
+
+impl MethodTable for Router {
+    fn resolve(&self, path: &str) -> Option<Method> {
+        self.routes.get(path).map(|route| route.method.clone())
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut paths: Vec<_> = self.routes.keys().collect();
+        paths.sort();
+        f.debug_struct("Router").field("routes", &paths).finish_non_exhaustive()
+    }
+}
