@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer, forward_to_deserialize_any};
 
 #[cfg(feature = "postcard")]
 use super::SerdeWithPostcard;
-use super::serde_codec::{decode_args, encode_args};
+use super::serde_codec::{SerdeValue, decode_args, encode_args};
 use super::{CodecError, DecodeLimits, EncodesArgs, Encoding, Serde};
 
 /// The names of a method's arguments, in order.
@@ -96,6 +96,9 @@ impl<'de, A: Arguments> Visitor<'de> for ReadArguments<A> {
     }
 }
 
+/// What a peer is told that sends an argument where there is none.
+const UNEXPECTED_ARGUMENT: &str = "the method takes no arguments";
+
 /// Deserializes what a peer may send in place of no arguments.
 pub(super) struct ReadNoArguments;
 
@@ -123,13 +126,16 @@ impl<'de> Visitor<'de> for ReadNoArguments {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        check_no_more(0, &mut seq)
+        match seq.next_element::<IgnoredAny>()? {
+            None => Ok(()),
+            Some(_) => Err(S::Error::custom(UNEXPECTED_ARGUMENT)),
+        }
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         match map.next_key::<IgnoredAny>()? {
             None => Ok(()),
-            Some(_) => Err(M::Error::custom("the method takes no arguments")),
+            Some(_) => Err(M::Error::custom(UNEXPECTED_ARGUMENT)),
         }
     }
 }
@@ -146,10 +152,21 @@ where
     T: DeserializeOwned,
     S: SeqAccess<'de>,
 {
-    match seq.next_element()? {
-        Some(value) => Ok(value),
-        None => absent(names, index).map_err(S::Error::custom),
+    match seq.next_element() {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => absent(names, index).map_err(S::Error::custom),
+        Err(error) => Err(in_argument(names, index, error)),
     }
+}
+
+/// Says which argument could not be read, because many errors of rmp-serde do not even say what
+/// was expected.
+#[cold]
+fn in_argument<E: serde::de::Error>(names: Names, index: usize, error: E) -> E {
+    E::custom(format_args!(
+        "argument `{}`: {error}",
+        name_of(names, index)
+    ))
 }
 
 /// Refuses elements after the last argument.
@@ -183,7 +200,10 @@ where
             "argument `{name}` is there twice"
         )));
     }
-    *slot = Some(map.next_value()?);
+    let value = map
+        .next_value()
+        .map_err(|error| in_argument(names, index, error))?;
+    *slot = Some(value);
     Ok(())
 }
 
@@ -254,7 +274,7 @@ impl Visitor<'_> for ReadName {
 /// Implements [`EncodesArgs`] for a tuple in a codec of serde types.
 macro_rules! encodes_args {
     ($codec:ty: $($argument:ident)+) => {
-        impl<$($argument: Serialize + DeserializeOwned),+> EncodesArgs<($($argument,)+)> for $codec {
+        impl<$($argument: SerdeValue),+> EncodesArgs<($($argument,)+)> for $codec {
             fn encode_args(
                 names: Names,
                 args: &($($argument,)+),
@@ -279,7 +299,7 @@ macro_rules! encodes_args {
 /// Implements [`Arguments`] and [`EncodesArgs`] for a tuple.
 macro_rules! arguments {
     ($count:literal: $($argument:ident $index:tt)+) => {
-        impl<$($argument: Serialize + DeserializeOwned),+> Arguments for ($($argument,)+) {
+        impl<$($argument: SerdeValue),+> Arguments for ($($argument,)+) {
             fn write<S: Serializer>(&self, names: Names, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut fields = serializer.serialize_struct(STRUCT_NAME, $count)?;
                 $(fields.serialize_field(name_of(names, $index), &self.$index)?;)+

@@ -27,9 +27,9 @@ pub use self::encoding::{Encoding, RegisterError};
 pub use self::error::CodecError;
 pub use self::format::{AnySeed, AnyValue, Format};
 pub use self::limits::DecodeLimits;
-pub use self::serde_codec::Serde;
 #[cfg(feature = "postcard")]
 pub use self::serde_codec::SerdeWithPostcard;
+pub use self::serde_codec::{Serde, SerdeValue};
 
 /// A family of encodings that one service can speak.
 ///

@@ -76,11 +76,25 @@ impl Codec for SerdeWithPostcard {
     }
 }
 
+/// A type that [`Serde`] can encode and decode: every `Serialize` and `DeserializeOwned` is one.
+///
+/// It exists for what the compiler says of a type that is not: one error, and what to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross the wire",
+    label = "this type cannot be encoded and decoded",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it and for the types inside it",
+    note = "a type that borrows, such as `&str`, must become one that owns, such as `String`"
+)]
+pub trait SerdeValue: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> SerdeValue for T {}
+
 /// Implements [`Encodes`] and [`EncodesArgs`] without arguments for a codec of serde types.
 /// [`args`](super::args) has the tuples.
 macro_rules! serde_codec {
     ($codec:ty) => {
-        impl<T: Serialize + DeserializeOwned> Encodes<T> for $codec {
+        impl<T: SerdeValue> Encodes<T> for $codec {
             fn encode(value: &T, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
                 encode::<Self, T>(value, encoding, out)
             }
