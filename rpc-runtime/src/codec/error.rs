@@ -1,0 +1,188 @@
+//! Why a value could not be encoded or decoded: [`CodecError`].
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+
+use super::scan::{Problem, ScanError};
+use super::{Codec, Encoding};
+
+/// The longest piece of an underlying error that is shown: serde's errors quote what the peer sent.
+const MAX_SHOWN_CHARACTERS: usize = 300;
+
+/// Why a value could not be encoded or decoded.
+///
+/// `Display` says it in one line of bounded length, whatever the peer sent;
+/// [`source`](StdError::source) has the error of the format itself.
+pub struct CodecError(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    encoding: Encoding,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Kind {
+    Unsupported { supported: String },
+    Encode,
+    Decode,
+    TooDeep { limit: usize },
+    Truncated,
+    Trailing { count: usize },
+}
+
+impl CodecError {
+    /// Makes the error for an encoding that the codec `C` does not support.
+    pub fn unsupported<C: Codec>(asked: Encoding) -> Self {
+        Self::new(
+            Kind::Unsupported {
+                supported: C::supported(),
+            },
+            asked,
+            None,
+        )
+    }
+
+    /// Makes the error for a value that has no form in the encoding.
+    pub fn encode(encoding: Encoding, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Encode, encoding, Some(source.into()))
+    }
+
+    /// Makes the error for bytes that are not of the encoding, or not of the type asked for.
+    pub fn decode(encoding: Encoding, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Decode, encoding, Some(source.into()))
+    }
+
+    /// Makes the error for bytes that follow the value.
+    #[cfg(feature = "postcard")]
+    pub(super) fn trailing(encoding: Encoding, count: usize) -> Self {
+        Self::new(Kind::Trailing { count }, encoding, None)
+    }
+
+    pub(super) fn scan(encoding: Encoding, error: ScanError) -> Self {
+        let kind = match error.problem {
+            Problem::TooDeep { limit } => Kind::TooDeep { limit },
+            Problem::Truncated => Kind::Truncated,
+            Problem::Trailing { count } => Kind::Trailing { count },
+            Problem::Reserved => Kind::Decode,
+        };
+        Self::new(kind, encoding, Some(Box::new(error)))
+    }
+
+    fn new(
+        kind: Kind,
+        encoding: Encoding,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            encoding,
+            source,
+        }))
+    }
+
+    /// Returns the encoding that was asked for.
+    pub fn encoding(&self) -> Encoding {
+        self.0.encoding
+    }
+
+    /// Returns whether the codec does not support the encoding.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.0.kind, Kind::Unsupported { .. })
+    }
+
+    /// Returns whether a value of our own could not be encoded.
+    pub fn is_encode(&self) -> bool {
+        self.0.kind == Kind::Encode
+    }
+
+    /// Returns whether bytes could not be decoded, for whichever reason.
+    pub fn is_decode(&self) -> bool {
+        !self.is_unsupported() && !self.is_encode()
+    }
+
+    /// Returns whether values nest deeper than [`max_depth`](super::DecodeLimits::max_depth).
+    pub fn is_too_deep(&self) -> bool {
+        matches!(self.0.kind, Kind::TooDeep { .. })
+    }
+
+    /// Returns whether the bytes end before the value does.
+    ///
+    /// Known of MessagePack only; in other encodings that is one of many errors of the format.
+    pub fn is_truncated(&self) -> bool {
+        self.0.kind == Kind::Truncated
+    }
+
+    /// Returns whether bytes follow the value. In JSON that is an error of the format.
+    pub fn is_trailing(&self) -> bool {
+        matches!(self.0.kind, Kind::Trailing { .. })
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = self.0.encoding;
+        match &self.0.kind {
+            Kind::Unsupported { supported } => {
+                return write!(
+                    f,
+                    "encoding `{encoding}` is not supported, use one of: {supported}"
+                );
+            }
+            Kind::Encode => write!(f, "cannot encode as {encoding}")?,
+            _ => write!(f, "cannot decode {encoding}")?,
+        }
+        match (&self.0.source, &self.0.kind) {
+            (Some(source), _) => write!(OneLine::new(f), ": {source}"),
+            (None, Kind::Trailing { count }) => write!(f, ": {count} bytes follow the value"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodecError")
+            .field("kind", &self.0.kind)
+            .field("encoding", &self.0.encoding)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for CodecError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Escapes control characters and drops what is longer than [`MAX_SHOWN_CHARACTERS`], because what
+/// a peer sent must not forge or flood a log.
+struct OneLine<'a, 'b> {
+    out: &'a mut fmt::Formatter<'b>,
+    room: usize,
+}
+
+impl<'a, 'b> OneLine<'a, 'b> {
+    fn new(out: &'a mut fmt::Formatter<'b>) -> Self {
+        Self {
+            out,
+            room: MAX_SHOWN_CHARACTERS,
+        }
+    }
+}
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match self.room {
+                0 => return Ok(()),
+                1 => self.out.write_char('…')?,
+                _ if character.is_control() => write!(self.out, "{}", character.escape_default())?,
+                _ => self.out.write_char(character)?,
+            }
+            self.room -= 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Values to bytes and back: [`Encoding`], [`Codec`], and what keeps hostile bytes from doing harm.
+//!
+//! A *codec* is a type that a service is generated with, and says which values can cross the wire
+//! at all: [`Serde`] takes every type with serde's two traits. An *encoding* is what the bytes look
+//! like, such as [`Encoding::JSON`], and is chosen within the codec for each client or call.
+//!
+//! # Bytes from a peer
+//!
+//! A stack overflow is not a panic: nothing catches it and it ends the process. MessagePack and
+//! JSON are therefore scanned without recursion before serde sees them. The scan bounds how deep
+//! values nest, whether or not the target type has a place for them, and checks every length
+//! against the bytes that are left. Bytes after the value are an error.
+
+mod args;
+mod encoding;
+mod error;
+mod format;
+mod limits;
+mod scan;
+mod serde_codec;
+#[cfg(test)]
+mod tests;
+
+use bytes::{Bytes, BytesMut};
+
+pub use self::encoding::{Encoding, RegisterError};
+pub use self::error::CodecError;
+pub use self::format::{AnySeed, AnyValue, Format};
+pub use self::limits::DecodeLimits;
+#[cfg(feature = "postcard")]
+pub use self::serde_codec::SerdeWithPostcard;
+pub use self::serde_codec::{Serde, SerdeValue};
+
+/// A family of encodings that one service can speak.
+///
+/// The type parameter of generated clients and servers. It is never instantiated: [`Serde`] and
+/// the like are enums without variants.
+pub trait Codec: Send + Sync + 'static {
+    /// What a client uses when nobody chose an encoding.
+    const DEFAULT: Encoding;
+
+    /// Returns whether values can travel in this encoding.
+    fn supports(encoding: Encoding) -> bool;
+
+    /// Returns the names of the supported encodings, such as `msgpack, json`, for error messages.
+    fn supported() -> String;
+}
+
+/// A codec that can encode and decode the values of `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` cannot cross the wire with the codec `{Self}`",
+    label = "this type cannot be encoded and decoded",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "a type that borrows, such as `&str`, must become one that owns, such as `String`"
+)]
+pub trait Encodes<T>: Codec {
+    /// Appends the encoded value to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the codec does not support the encoding, or the value has no form in it (JSON: a map
+    /// whose keys are not strings). `out` is then as it was before.
+    fn encode(value: &T, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError>;
+
+    /// Reads a value that must fill all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When the codec does not support the encoding, or `bytes` break its rules, the limits, or
+    /// the shape of `T`.
+    fn decode(bytes: &Bytes, encoding: Encoding, limits: DecodeLimits) -> Result<T, CodecError>;
+}
+
+/// A codec that can encode and decode the arguments `A` of a method, a tuple of up to 16.
+///
+/// Arguments travel as a map by name, so that both sides can grow: an unknown name is ignored, a
+/// missing argument is an error that names it, and a missing [`Option`] is `None`. An array is read
+/// too, in the order of the names. No arguments are no bytes; an empty map, an empty array and null
+/// are read as well. `SerdeWithPostcard` writes the values only, in order.
+#[diagnostic::on_unimplemented(
+    message = "the arguments `{A}` cannot cross the wire with the codec `{Self}`",
+    label = "these arguments cannot be encoded and decoded",
+    note = "every argument needs `serde::Serialize` and `serde::Deserialize`, which can be derived",
+    note = "a method has at most 16 arguments; put more into a struct"
+)]
+pub trait EncodesArgs<A>: Codec {
+    /// Appends the encoded arguments to `out`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Encodes::encode`].
+    fn encode_args(
+        names: &'static [&'static str],
+        args: &A,
+        encoding: Encoding,
+        out: &mut BytesMut,
+    ) -> Result<(), CodecError>;
+
+    /// Reads arguments that must fill all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Encodes::decode`], and when an argument is missing, is there twice, or is one more
+    /// than the method has.
+    fn decode_args(
+        names: &'static [&'static str],
+        bytes: &Bytes,
+        encoding: Encoding,
+        limits: DecodeLimits,
+    ) -> Result<A, CodecError>;
+}

@@ -1,0 +1,329 @@
+//! The codecs for every type with serde's two traits: [`Serde`] and `SerdeWithPostcard`.
+
+use std::error::Error as StdError;
+use std::io;
+use std::marker::PhantomData;
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
+use super::encoding::{Kind, append_registered_names, registered_format};
+use super::format::{AnySeed, AnyValue, Format};
+use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, scan};
+
+/// MessagePack, JSON and registered formats, for every type that is `Serialize` and
+/// `DeserializeOwned`.
+///
+/// The default is MessagePack with the names of fields. Both it and JSON are safe against hostile
+/// bytes; a registered [`Format`] is as safe as its author made it.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::BytesMut;
+/// use rpc_runtime::codec::{DecodeLimits, Encodes, Encoding, Serde};
+///
+/// let mut out = BytesMut::new();
+/// Serde::encode(&vec![1, 2, 3], Encoding::JSON, &mut out)?;
+/// assert_eq!(&out[..], b"[1,2,3]");
+///
+/// let numbers: Vec<i32> = Serde::decode(&out.freeze(), Encoding::JSON, DecodeLimits::default())?;
+/// assert_eq!(numbers, [1, 2, 3]);
+/// # Ok::<(), rpc_runtime::codec::CodecError>(())
+/// ```
+#[derive(Debug)]
+pub enum Serde {}
+
+impl Codec for Serde {
+    const DEFAULT: Encoding = Encoding::MESSAGE_PACK;
+
+    fn supports(encoding: Encoding) -> bool {
+        matches!(encoding, Encoding::MESSAGE_PACK | Encoding::JSON) || encoding.is_registered()
+    }
+
+    fn supported() -> String {
+        let mut names = String::from("msgpack, json");
+        append_registered_names(&mut names);
+        names
+    }
+}
+
+/// What [`Serde`] has, and Postcard, which is its default: for peers that are built together and
+/// trust each other.
+///
+/// Postcard writes values without their names or types. It is small and fast, but a peer built
+/// from another version of a type misreads it, and it cannot be scanned: **bytes of a peer that is
+/// not trusted can overflow the stack** where a type is recursive, and a claim of 2⁶⁴ units keeps
+/// a core busy.
+#[cfg(feature = "postcard")]
+#[derive(Debug)]
+pub enum SerdeWithPostcard {}
+
+#[cfg(feature = "postcard")]
+impl Codec for SerdeWithPostcard {
+    const DEFAULT: Encoding = Encoding::POSTCARD;
+
+    fn supports(encoding: Encoding) -> bool {
+        encoding == Encoding::POSTCARD || Serde::supports(encoding)
+    }
+
+    fn supported() -> String {
+        let mut names = String::from("msgpack, json, postcard");
+        append_registered_names(&mut names);
+        names
+    }
+}
+
+/// A type that [`Serde`] can encode and decode: every `Serialize` and `DeserializeOwned` is one.
+///
+/// It exists for what the compiler says of a type that is not: one error, and what to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross the wire",
+    label = "this type cannot be encoded and decoded",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it and for the types inside it",
+    note = "a type that borrows, such as `&str`, must become one that owns, such as `String`"
+)]
+pub trait SerdeValue: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> SerdeValue for T {}
+
+/// Implements [`Encodes`] and [`EncodesArgs`] without arguments for a codec of serde types.
+/// [`args`](super::args) has the tuples.
+macro_rules! serde_codec {
+    ($codec:ty) => {
+        impl<T: SerdeValue> Encodes<T> for $codec {
+            fn encode(value: &T, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
+                encode::<Self, T>(value, encoding, out)
+            }
+
+            fn decode(
+                bytes: &Bytes,
+                encoding: Encoding,
+                limits: DecodeLimits,
+            ) -> Result<T, CodecError> {
+                check_supported::<Self>(encoding)?;
+                decode(PhantomData::<T>, bytes, encoding, limits)
+            }
+        }
+
+        impl EncodesArgs<()> for $codec {
+            fn encode_args(
+                _names: &'static [&'static str],
+                (): &(),
+                encoding: Encoding,
+                _out: &mut BytesMut,
+            ) -> Result<(), CodecError> {
+                check_supported::<Self>(encoding)
+            }
+
+            fn decode_args(
+                _names: &'static [&'static str],
+                bytes: &Bytes,
+                encoding: Encoding,
+                limits: DecodeLimits,
+            ) -> Result<(), CodecError> {
+                check_supported::<Self>(encoding)?;
+                decode_no_args(bytes, encoding, limits)
+            }
+        }
+    };
+}
+
+serde_codec!(Serde);
+#[cfg(feature = "postcard")]
+serde_codec!(SerdeWithPostcard);
+
+/// Appends arguments as a map by name; under Postcard, in order.
+pub(super) fn encode_args<C: Codec, A: Arguments>(
+    names: &'static [&'static str],
+    args: &A,
+    encoding: Encoding,
+    out: &mut BytesMut,
+) -> Result<(), CodecError> {
+    encode::<C, _>(&WriteArguments { names, args }, encoding, out)
+}
+
+/// Reads arguments from a map or an array.
+pub(super) fn decode_args<C: Codec, A: Arguments>(
+    names: &'static [&'static str],
+    bytes: &Bytes,
+    encoding: Encoding,
+    limits: DecodeLimits,
+) -> Result<A, CodecError> {
+    check_supported::<C>(encoding)?;
+    // No value of these is empty, so this is a peer that sends no arguments at all.
+    if bytes.is_empty() && matches!(encoding.kind(), Kind::MessagePack | Kind::Json) {
+        return A::absent(names).map_err(|error| CodecError::decode(encoding, error));
+    }
+    decode(ReadArguments::new(names), bytes, encoding, limits)
+}
+
+fn decode_no_args(
+    bytes: &Bytes,
+    encoding: Encoding,
+    limits: DecodeLimits,
+) -> Result<(), CodecError> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    #[cfg(feature = "postcard")]
+    if encoding == Encoding::POSTCARD {
+        // Postcard does not say what its bytes are, so these can only be too many.
+        return Err(CodecError::trailing(encoding, bytes.len()));
+    }
+    decode(ReadNoArguments, bytes, encoding, limits)
+}
+
+fn check_supported<C: Codec>(encoding: Encoding) -> Result<(), CodecError> {
+    if C::supports(encoding) {
+        return Ok(());
+    }
+    Err(CodecError::unsupported::<C>(encoding))
+}
+
+fn encode<C: Codec, T: Serialize>(
+    value: &T,
+    encoding: Encoding,
+    out: &mut BytesMut,
+) -> Result<(), CodecError> {
+    check_supported::<C>(encoding)?;
+    let before = out.len();
+    write(value, encoding.kind(), out).map_err(|error| {
+        out.truncate(before);
+        CodecError::encode(encoding, error)
+    })
+}
+
+fn write<T: Serialize>(
+    value: &T,
+    kind: Kind,
+    out: &mut BytesMut,
+) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    match kind {
+        Kind::MessagePack => {
+            let mut serializer = rmp_serde::Serializer::new(Appender(out)).with_struct_map();
+            value.serialize(&mut serializer)?;
+        }
+        Kind::Json => serde_json::to_writer(Appender(out), value)?,
+        #[cfg(feature = "postcard")]
+        Kind::Postcard => {
+            postcard::to_io(value, Appender(out))?;
+        }
+        Kind::Registered(index) => write_registered(AnyValue::new(value), index, out)?,
+    }
+    Ok(())
+}
+
+fn write_registered(
+    value: AnyValue<'_>,
+    index: u8,
+    out: &mut BytesMut,
+) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    let mut bytes = Vec::new();
+    format(index)?.serialize(value, &mut bytes)?;
+    out.extend_from_slice(&bytes);
+    Ok(())
+}
+
+fn format(index: u8) -> Result<&'static dyn Format, &'static str> {
+    registered_format(index).ok_or("the format is not registered")
+}
+
+/// Reads the one value that `bytes` hold. The encoding must be supported.
+fn decode<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+    encoding: Encoding,
+    limits: DecodeLimits,
+) -> Result<S::Value, CodecError> {
+    let kind = encoding.kind();
+    scan(bytes, encoding, limits)?;
+    match kind {
+        Kind::MessagePack => {
+            let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+            seed.deserialize(&mut deserializer)
+                .map_err(|error| CodecError::decode(encoding, error))
+        }
+        Kind::Json => read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error)),
+        #[cfg(feature = "postcard")]
+        Kind::Postcard => match read_postcard(seed, bytes) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(CodecError::trailing(encoding, rest.len())),
+            Err(error) => Err(CodecError::decode(encoding, error)),
+        },
+        Kind::Registered(index) => {
+            read_registered(seed, bytes, index).map_err(|error| CodecError::decode(encoding, error))
+        }
+    }
+}
+
+/// Refuses what must not reach serde, in the formats that we know.
+fn scan(bytes: &[u8], encoding: Encoding, limits: DecodeLimits) -> Result<(), CodecError> {
+    let scanned = match encoding.kind() {
+        Kind::MessagePack => scan::message_pack(bytes, limits),
+        Kind::Json => scan::json(bytes, limits),
+        #[cfg(feature = "postcard")]
+        Kind::Postcard => Ok(()),
+        Kind::Registered(_) => Ok(()),
+    };
+    scanned.map_err(|error| CodecError::scan(encoding, error))
+}
+
+fn read_json<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+) -> Result<S::Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = seed.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+#[cfg(feature = "postcard")]
+fn read_postcard<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+) -> Result<(S::Value, &'de [u8]), postcard::Error> {
+    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+    let value = seed.deserialize(&mut deserializer)?;
+    Ok((value, deserializer.finalize()?))
+}
+
+fn read_registered<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+    index: u8,
+) -> Result<S::Value, Box<dyn StdError + Send + Sync>> {
+    let mut seed = Some(seed);
+    let mut value = None;
+    let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
+        if let Some(seed) = seed.take() {
+            value = Some(seed.deserialize(deserializer)?);
+        }
+        Ok(())
+    };
+    format(index)?.deserialize(bytes, AnySeed::new(&mut read))?;
+    value.ok_or_else(|| "the format read no value".into())
+}
+
+/// Writes into a buffer that grows. `BufMut::writer` does the same with one more check a write.
+struct Appender<'a>(&'a mut BytesMut);
+
+impl io::Write for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
