@@ -145,7 +145,7 @@ impl fmt::Display for FieldError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.field {
             Some(field) => write!(formatter, "field {field} ")?,
-            None => formatter.write_str("the fields' frame ")?,
+            None => formatter.write_str("the payload ")?,
         }
         match &self.problem {
             FieldProblem::Truncated => formatter.write_str("is cut short"),
@@ -216,17 +216,20 @@ pub(crate) fn begin_block(out: &mut BytesMut) -> usize {
 /// Writes the length of the block of fields that began at `start` and reaches to the end of `out`.
 pub(crate) fn finish_block(out: &mut BytesMut, start: usize) {
     let length = out.len().saturating_sub(start + 1);
-    let mut prefix = BytesMut::new();
     if let (Ok(byte @ 0..0x80), Some(place)) = (u8::try_from(length), out.get_mut(start)) {
         *place = byte;
         return;
     }
-    // Rare: only metadata makes a block so long. The fields move up to make room.
+    // Rare: only metadata and details make a block so long. The fields move up to make room.
+    let mut prefix = BytesMut::with_capacity(varint_length(length as u64));
     put_varint(&mut prefix, length as u64);
-    let fields = out.split_off(start + 1);
-    out.truncate(start);
-    out.unsplit(prefix);
-    out.put_slice(&fields);
+    out.put_bytes(0, prefix.len() - 1);
+    if let Some(block) = out.get_mut(start..) {
+        block.copy_within(1..=length, prefix.len());
+        if let Some(place) = block.get_mut(..prefix.len()) {
+            place.copy_from_slice(&prefix);
+        }
+    }
 }
 
 /// Splits the payload of a REQUEST or RESPONSE into its fields and what follows them.
@@ -323,5 +326,90 @@ pub(crate) fn metadata_value(
     match HeaderValue::from_maybe_shared(block.slice_ref(value)) {
         Ok(value) => Ok((name, value)),
         Err(_) => Err(error(FieldProblem::MetadataValue(name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(block: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, FieldError> {
+        Fields::new(block)
+            .map(|field| field.map(|(field, value)| (field.0, value.to_vec())))
+            .collect()
+    }
+
+    #[test]
+    fn fields_come_back_in_order() {
+        let mut out = BytesMut::new();
+        put_field(&mut out, FieldType::METHOD, b"m.S/f");
+        put_varint_field(&mut out, FieldType::TIMEOUT, 300);
+        put_field(&mut out, FieldType(0xFF), &[9; 200]);
+        let expected = [
+            (0x01, b"m.S/f".to_vec()),
+            (0x03, vec![0xAC, 0x02]),
+            (0xFF, vec![9; 200]),
+        ];
+        assert_eq!(read_all(&out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cut_field_is_an_error_and_the_last_item() {
+        let mut out = BytesMut::new();
+        put_field(&mut out, FieldType::TEXT, &[b'x'; 130]);
+        for length in 1..out.len() {
+            let mut fields = Fields::new(&out[..length]);
+            let error = fields.next().unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "field `TEXT` is cut short");
+            assert!(fields.next().is_none());
+        }
+    }
+
+    #[test]
+    fn blocks_of_every_length_are_split_where_they_end() {
+        for length in [0, 1, 126, 127, 128, 129, 16_383, 16_384, 40_000] {
+            let mut out = BytesMut::from(b"before".as_slice());
+            let start = begin_block(&mut out);
+            out.put_bytes(7, length);
+            finish_block(&mut out, start);
+            out.put_slice(b"message");
+            let payload = out.freeze().slice(6..);
+            let (fields, message) = split_block(payload.clone()).unwrap();
+            assert_eq!(fields, vec![7; length]);
+            assert_eq!(message, b"message".as_slice());
+            for cut in 0..payload.len() - 7 {
+                let error = split_block(payload.slice(..cut)).unwrap_err();
+                assert_eq!(error.problem(), &FieldProblem::Truncated);
+                // Each length of a long block would take long and tell nothing.
+                if length > 200 && cut > 8 {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_must_fill_its_field() {
+        let field = FieldType::CODE;
+        assert_eq!(varint_value(field, &[0xAC, 0x02]), Ok(300));
+        let problem = |value| varint_value(field, value).unwrap_err().problem().clone();
+        assert_eq!(problem(&[5, 0]), FieldProblem::TrailingBytes);
+        assert_eq!(problem(&[]), FieldProblem::Truncated);
+        assert_eq!(problem(&[0xFF; 11]), FieldProblem::NumberTooLarge);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let unknown = FieldError::of(FieldType(0x33), FieldProblem::Unknown);
+        assert!(unknown.is_unknown() && !unknown.is_limit());
+        let text = unknown.to_string();
+        assert_eq!(text, "field 0x33 is unknown here and must be understood");
+        let problem = FieldProblem::TooManyBytes {
+            length: 20,
+            limit: 10,
+        };
+        let text = FieldError::block(problem).to_string();
+        let expected = "the payload has 20 bytes of fields, the limit `max_fields` is 10";
+        assert_eq!(text, expected);
     }
 }

@@ -118,3 +118,86 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::native::field::put_field;
+    use crate::wire::native::frame::FrameReader;
+
+    fn block_of(fields: &[(FieldType, u64)]) -> BytesMut {
+        let mut out = BytesMut::new();
+        for &(field, value) in fields {
+            put_varint_field(&mut out, field, value);
+        }
+        out
+    }
+
+    #[test]
+    fn settings_survive_as_one_frame() {
+        let settings = WireSettings {
+            max_frame: u32::MAX,
+            max_message: u64::MAX,
+            max_fields: 1024,
+            stream_window: 0,
+            max_calls: 0,
+        };
+        for settings in [settings, WireSettings::default(), WireSettings::ASSUMED] {
+            let mut out = BytesMut::new();
+            settings.encode(&mut out);
+            let mut reader = FrameReader::with_bytes(64, out);
+            let frame = reader.next().unwrap().unwrap();
+            assert_eq!((frame.frame_type, frame.call), (FrameType::SETTINGS, 0));
+            assert_eq!(WireSettings::decode(&frame.payload), Ok(settings));
+            assert!(!reader.is_mid_frame());
+        }
+    }
+
+    #[test]
+    fn what_is_absent_is_assumed_and_what_is_huge_is_clamped() {
+        assert_eq!(WireSettings::decode(&[]), Ok(WireSettings::ASSUMED));
+        let huge = block_of(&[(FieldType::MAX_CALLS, u64::MAX), (FieldType(0x9F), 1)]);
+        let settings = WireSettings::decode(&huge).unwrap();
+        assert_eq!(settings.max_calls, u32::MAX);
+    }
+
+    #[test]
+    fn useless_and_malformed_settings_are_refused_by_name() {
+        let message = |block: &[u8]| WireSettings::decode(block).unwrap_err().to_string();
+        let small = |field, value| message(&block_of(&[(field, value)]));
+        let expected = "field `MAX_FRAME` is below 131072, the least that is allowed";
+        assert_eq!(small(FieldType::MAX_FRAME, 0), expected);
+        assert_eq!(small(FieldType::MAX_FRAME, 131_071), expected);
+        assert!(small(FieldType::MAX_MESSAGE, 0).contains("`MAX_MESSAGE`"));
+        assert!(small(FieldType::MAX_FIELDS, 1023).contains("`MAX_FIELDS`"));
+        let twice = block_of(&[(FieldType::MAX_CALLS, 1), (FieldType::MAX_CALLS, 1)]);
+        let expected = "field `MAX_CALLS` is there more than once";
+        assert_eq!(message(&twice), expected);
+        let expected = "field 0x15 is unknown here and must be understood";
+        assert_eq!(small(FieldType(0x15), 1), expected);
+        let mut block = BytesMut::new();
+        put_field(&mut block, FieldType::MAX_CALLS, &[1, 1]);
+        let expected = "field `MAX_CALLS` has bytes after its end";
+        assert_eq!(message(&block), expected);
+    }
+
+    #[test]
+    fn truncations_and_mutations_never_panic() {
+        let mut frame = BytesMut::new();
+        WireSettings::default().encode(&mut frame);
+        let payload = &frame[16..];
+        let mut random = fastrand::Rng::with_seed(0x53_45_54);
+        for length in 0..payload.len() {
+            let cut = &payload[..length];
+            let clean = Fields::new(cut).all(|field| field.is_ok());
+            assert_eq!(WireSettings::decode(cut).is_ok(), clean, "{length}");
+            for _ in 0..200 {
+                let mut mutated = payload.to_vec();
+                let position = random.usize(..mutated.len());
+                mutated[position] = random.u8(..);
+                mutated.truncate(length);
+                drop(WireSettings::decode(&mutated));
+            }
+        }
+    }
+}
