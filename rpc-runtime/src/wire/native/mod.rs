@@ -4,6 +4,8 @@
 pub(crate) mod call_fields;
 pub(crate) mod field;
 pub(crate) mod frame;
+#[cfg(test)]
+mod golden_tests;
 pub(crate) mod preface;
 pub(crate) mod settings;
 pub(crate) mod varint;
