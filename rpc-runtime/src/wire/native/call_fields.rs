@@ -361,6 +361,16 @@ mod tests {
         assert_eq!(message_of(cut), "field `METADATA` is cut short");
     }
 
+    /// The set that `docs/wire.md` lists.
+    #[test]
+    fn metadata_names_have_the_specified_characters() {
+        let specified = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_|~`";
+        for byte in 0..=u8::MAX {
+            let accepted = parse(metadata_block(&[byte], b"")).is_ok();
+            assert_eq!(accepted, specified.contains(&byte), "{byte:#x}");
+        }
+    }
+
     #[test]
     fn limits_are_checked_at_their_edge() {
         let limits = FieldLimits {

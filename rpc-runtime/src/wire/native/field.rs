@@ -322,7 +322,11 @@ pub(crate) fn metadata_value(
         .ok()
         .and_then(|length| value.split_at_checked(length))
         .ok_or_else(|| error(FieldProblem::Truncated))?;
-    let name = HeaderName::from_lowercase(name).map_err(|_| error(FieldProblem::MetadataName))?;
+    // `http` lets a quotation mark pass, which RFC 9110 does not, nor would an HTTP peer later.
+    let name = Some(name)
+        .filter(|name| !name.contains(&b'"'))
+        .and_then(|name| HeaderName::from_lowercase(name).ok())
+        .ok_or_else(|| error(FieldProblem::MetadataName))?;
     match HeaderValue::from_maybe_shared(block.slice_ref(value)) {
         Ok(value) => Ok((name, value)),
         Err(_) => Err(error(FieldProblem::MetadataValue(name))),

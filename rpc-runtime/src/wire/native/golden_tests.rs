@@ -21,10 +21,15 @@ fn directory() -> PathBuf {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    let path = directory().join(format!("{name}.hex"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}", path.display());
-    });
+    bytes_of(&read(directory().join(format!("{name}.hex"))))
+}
+
+fn read(path: PathBuf) -> String {
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Reads hexadecimal bytes; `#` begins a comment.
+fn bytes_of(text: &str) -> Vec<u8> {
     text.lines()
         .flat_map(|line| {
             line.split('#')
@@ -325,6 +330,24 @@ fn every_file_has_a_test() {
         .filter(|name| name != "preface.hex")
         .collect();
     assert_eq!(tested, present);
+}
+
+#[test]
+fn the_specification_shows_the_golden_bytes() {
+    let page = read(directory().join("../../../docs/wire.md"));
+    let mut shown = BTreeSet::new();
+    for example in page
+        .split("\n# ")
+        .skip(1)
+        .filter(|part| part.contains(".hex"))
+    {
+        let (heading, rest) = example.split_once('\n').unwrap();
+        let (name, _) = heading.split_once(".hex").unwrap();
+        let bytes = bytes_of(rest.split("```").next().unwrap());
+        assert_eq!(bytes, golden(name), "{name}");
+        shown.insert(name);
+    }
+    assert_eq!(shown.len(), all().count() + 1, "{shown:?}");
 }
 
 #[test]
