@@ -1,0 +1,3 @@
+//! Wires: bytes to requests and responses, and back.
+
+pub(crate) mod native;

@@ -1,0 +1,80 @@
+//! The eight bytes that each side sends first.
+
+/// Begins with a byte that is neither ASCII nor the start of any text protocol (nor of TLS), and
+/// ends with CR LF SUB, so that a transport that rewrites line ends is noticed at once.
+pub(crate) const MAGIC: [u8; 7] = [0xD3, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A];
+
+/// The version of the wire that this implementation speaks.
+pub(crate) const VERSION: u8 = 1;
+
+/// What this side sends before its first frame.
+pub(crate) const PREFACE: [u8; 8] = [
+    MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], MAGIC[4], MAGIC[5], MAGIC[6], VERSION,
+];
+
+/// Whether the first bytes of a connection belong to a protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detect {
+    Yes,
+    No,
+    NeedMore,
+}
+
+/// Returns whether a connection that begins with these bytes speaks any version of this wire.
+pub(crate) fn detect(bytes: &[u8]) -> Detect {
+    let agree = MAGIC.iter().zip(bytes).all(|(ours, theirs)| ours == theirs);
+    match agree {
+        false => Detect::No,
+        true if bytes.len() < MAGIC.len() => Detect::NeedMore,
+        true => Detect::Yes,
+    }
+}
+
+/// Checks the version in a preface that [`detect`] accepted.
+///
+/// # Errors
+///
+/// The version that the peer asks for, where it is not ours.
+pub(crate) fn version(preface: &[u8; 8]) -> Result<(), u8> {
+    let [.., version] = *preface;
+    match version {
+        VERSION => Ok(()),
+        other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_of_the_magic_needs_more() {
+        for length in 0..MAGIC.len() {
+            assert_eq!(detect(&PREFACE[..length]), Detect::NeedMore, "{length}");
+        }
+        assert_eq!(detect(&MAGIC), Detect::Yes);
+        assert_eq!(detect(&PREFACE), Detect::Yes);
+        assert_eq!(detect(b"\xD3RPC\r\n\x1A\x63 and more"), Detect::Yes);
+    }
+
+    #[test]
+    fn one_wrong_byte_is_enough() {
+        for position in 0..MAGIC.len() {
+            let mut bytes = PREFACE;
+            bytes[position] ^= 0x20;
+            assert_eq!(detect(&bytes), Detect::No, "{position}");
+            assert_eq!(detect(&bytes[..=position]), Detect::No, "{position}");
+        }
+        assert_eq!(detect(b"GET / HTTP/1.1\r\n"), Detect::No);
+        assert_eq!(detect(b"{\"jsonrpc\""), Detect::No);
+        assert_eq!(detect(b"\x16\x03\x01"), Detect::No);
+    }
+
+    #[test]
+    fn another_version_is_told() {
+        assert_eq!(version(&PREFACE), Ok(()));
+        let mut other = PREFACE;
+        other[7] = 9;
+        assert_eq!(version(&other), Err(9));
+    }
+}
