@@ -133,7 +133,11 @@ pub(crate) async fn connect(address: &Address) -> io::Result<Io> {
 }
 
 /// Waits for connections at one address.
-pub(crate) enum Listener {
+pub(crate) struct Listener {
+    kind: Kind,
+}
+
+enum Kind {
     Tcp(tcp::Listener),
     #[cfg(unix)]
     Unix(unix::Listener),
@@ -147,20 +151,21 @@ impl Listener {
     ///
     /// The error does not repeat the address: its caller does.
     pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
-        match address {
-            Address::Tcp { host, port } => tcp::Listener::bind(host, *port).await.map(Self::Tcp),
+        let kind = match address {
+            Address::Tcp { host, port } => tcp::Listener::bind(host, *port).await.map(Kind::Tcp),
             #[cfg(unix)]
-            Address::Unix(path) => unix::Listener::bind(path).await.map(Self::Unix),
-            Address::Memory(name) => memory::Listener::bind(name).map(Self::Memory),
+            Address::Unix(path) => unix::Listener::bind(path).await.map(Kind::Unix),
+            Address::Memory(name) => memory::Listener::bind(name).map(Kind::Memory),
             #[cfg(feature = "stdio")]
-            Address::Stdio(None) => stdio::Listener::bind().map(Self::Stdio),
+            Address::Stdio(None) => stdio::Listener::bind().map(Kind::Stdio),
             Address::Stdio(Some(_)) if cfg!(feature = "stdio") => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a program can only be connected to, to serve on stdin and stdout write `stdio:` alone",
             )),
             #[allow(unreachable_patterns, reason = "every address exists on some build")]
             other => Err(unsupported(other)),
-        }
+        };
+        Ok(Self { kind: kind? })
     }
 
     /// Waits for the next connection.
@@ -175,25 +180,25 @@ impl Listener {
     ///
     /// Dropping the future loses no connection.
     pub(crate) async fn accept(&mut self) -> io::Result<Io> {
-        match self {
-            Self::Tcp(listener) => listener.accept().await,
+        match &mut self.kind {
+            Kind::Tcp(listener) => listener.accept().await,
             #[cfg(unix)]
-            Self::Unix(listener) => listener.accept().await,
-            Self::Memory(listener) => listener.accept().await,
+            Kind::Unix(listener) => listener.accept().await,
+            Kind::Memory(listener) => listener.accept().await,
             #[cfg(feature = "stdio")]
-            Self::Stdio(listener) => listener.accept().await,
+            Kind::Stdio(listener) => listener.accept().await,
         }
     }
 
     /// Returns the URL that a client connects to; port 0 has become the real port.
     pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Tcp(listener) => listener.address(),
+        match &self.kind {
+            Kind::Tcp(listener) => listener.address(),
             #[cfg(unix)]
-            Self::Unix(listener) => listener.address(),
-            Self::Memory(listener) => listener.address(),
+            Kind::Unix(listener) => listener.address(),
+            Kind::Memory(listener) => listener.address(),
             #[cfg(feature = "stdio")]
-            Self::Stdio(_) => Address::Stdio(None),
+            Kind::Stdio(_) => Address::Stdio(None),
         }
         .to_string()
     }

@@ -123,6 +123,10 @@ impl Listener {
 
     /// Returns the connection the first time; after that waits for its end and reports it.
     pub(super) async fn accept(&mut self) -> io::Result<Io> {
+        self.accept_from(own_io).await
+    }
+
+    async fn accept_from(&mut self, open: fn() -> Io) -> io::Result<Io> {
         if let State::Connected(ended) = &mut self.state {
             let _ = ended.await;
             self.state = State::Ended;
@@ -135,7 +139,7 @@ impl Listener {
         };
         let (connection, ended) = oneshot::channel::<()>();
         self.state = State::Connected(ended);
-        Ok(own_io().with_peer("stdio:").with_guard((claim, connection)))
+        Ok(open().with_peer("stdio:").with_guard((claim, connection)))
     }
 }
 
@@ -272,25 +276,67 @@ mod tests {
         );
     }
 
-    /// One test, because the process has only one standard input and output.
     #[tokio::test]
     async fn a_listener_has_one_connection_and_ends_with_it() {
+        // The test's own streams belong to the test runner, which may not expect them non-blocking.
+        let open = || Io::new(tokio::io::empty());
         let mut listener = Listener::bind().unwrap();
         let taken = Listener::bind().err().unwrap();
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
-        let io = listener.accept().await.unwrap();
+        let io = listener.accept_from(open).await.unwrap();
         assert_eq!(&**io.peer(), "stdio:");
         tokio::select! {
             biased;
-            _ = listener.accept() => panic!("there cannot be a second connection"),
+            _ = listener.accept_from(open) => panic!("there cannot be a second connection"),
             () = tokio::task::yield_now() => {}
         }
         drop(io);
+        for _ in 0..2 {
+            let ended = listener.accept_from(open).await.unwrap_err();
+            assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
+            assert!(!super::super::is_transient(&ended));
+        }
+        Listener::bind().unwrap();
+    }
+
+    const ROLE: &str = "RPC_TEST_STDIO_ROLE";
+
+    /// Starts this test again in a process of its own, which serves its standard streams.
+    #[tokio::test]
+    async fn a_process_serves_its_parent_and_ends_with_it() {
+        if std::env::var_os(ROLE).is_some() {
+            return echo_to_parent().await;
+        }
+        let name = "transport::stdio::tests::a_process_serves_its_parent_and_ends_with_it";
+        let script = format!("{ROLE}=child exec \"$0\" --exact {name} --nocapture");
+        let program = std::env::current_exe().unwrap().display().to_string();
+        let mut command = shell(&script);
+        command.push(program);
+        let (mut reader, mut writer, peer, guard) =
+            connect_with_grace(&command, GRACE).unwrap().into_parts();
+        writer.write_all(b"ping").await.unwrap();
+        writer.flush().await.unwrap();
+        // The test runner's own heading comes first.
+        let mut received = Vec::new();
+        while !received.ends_with(b"ping") {
+            received.push(reader.read_u8().await.unwrap());
+        }
+        drop(writer);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).await.unwrap();
+        assert!(rest.contains("test result: ok. 1 passed"), "{rest}");
+        drop((reader, guard));
+        let process = peer.strip_prefix("stdio:sh (process ").unwrap();
+        assert_ends(process.trim_end_matches(')'), GRACE).await;
+    }
+
+    async fn echo_to_parent() {
+        let mut listener = Listener::bind().unwrap();
+        let (mut reader, mut writer, _, guard) = listener.accept().await.unwrap().into_parts();
+        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+        writer.flush().await.unwrap();
+        drop((reader, writer, guard));
         let ended = listener.accept().await.unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
-        assert!(!super::super::is_transient(&ended));
-        let again = listener.accept().await.unwrap_err();
-        assert_eq!(again.kind(), io::ErrorKind::UnexpectedEof);
-        Listener::bind().unwrap();
     }
 }
