@@ -193,8 +193,9 @@ mod tests {
 
     /// Whether the process exists; a killed one that nobody has waited for still does.
     async fn exists(process: &str) -> bool {
-        let status = Command::new("kill")
-            .args(["-0", process])
+        // Every shell has `kill`; as a program of its own it is often not installed.
+        let status = Command::new("sh")
+            .args(["-c", "kill -0 \"$0\"", process])
             .stderr(Stdio::null())
             .status();
         status.await.unwrap().success()
