@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what the tests need besides Rust, as far as it is missing: bash tests/setup.sh
+set -euo pipefail
+
+# A command that must exist, and the Debian package that has it.
+needed=(
+    cc=build-essential   # Rust's linker
+    python3=python3      # the client in another language
+)
+
+packages=()
+for entry in "${needed[@]}"; do
+    command -v "${entry%%=*}" >/dev/null || packages+=("${entry#*=}")
+done
+if [ "${#packages[@]}" -eq 0 ]; then
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+fi
+if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; }; then
+    echo "The tests need these Debian packages, or what they are called here: ${packages[*]}" >&2
+    echo "They can be installed by root: apt-get install ${packages[*]}" >&2
+    exit 1
+fi
+echo "Installing for the tests: ${packages[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
