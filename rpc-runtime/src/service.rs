@@ -22,10 +22,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Dropping the future, or the body of the response, cancels the call.
 pub trait Service: Send + Sync + 'static {
     /// Takes one call.
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send;
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send;
 
     /// The same as a boxed future; services whose future is boxed anyway save a second box.
     #[doc(hidden)]
@@ -84,10 +81,7 @@ impl BoxService {
 }
 
 impl Service for BoxService {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         self.start(request)
     }
 
@@ -178,10 +172,7 @@ where
     F: Fn(Request, Next) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response, Status>> + Send + 'static,
 {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         (self.function)(request, self.next.clone())
     }
 }
@@ -218,10 +209,7 @@ where
     F: Fn(Request) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response, Status>> + Send + 'static,
 {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         (self.0)(request)
     }
 }

@@ -54,9 +54,7 @@ impl Body {
     }
 
     /// Makes a body that streams.
-    pub fn stream(
-        frames: impl Stream<Item = Result<BodyFrame, Status>> + Send + 'static,
-    ) -> Self {
+    pub fn stream(frames: impl Stream<Item = Result<BodyFrame, Status>> + Send + 'static) -> Self {
         Self::from_kind(Kind::Stream(Mutex::new(Box::pin(frames))))
     }
 

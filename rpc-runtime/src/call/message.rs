@@ -7,7 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::codec::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding};
+use serde::Serialize;
+
+use crate::codec::{
+    Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, Serde, encode_serde,
+};
 use crate::status::{Phase, Status};
 
 /// One message of a body.
@@ -110,7 +114,10 @@ impl Message {
         }
     }
 
-    fn into_encoded(mut self, encoding: Encoding) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
+    fn into_encoded(
+        mut self,
+        encoding: Encoding,
+    ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
         self.bytes(encoding)?;
         match self.0 {
             Repr::Encoded {
@@ -196,6 +203,21 @@ impl<C: EncodesArgs<A>, A: Send + 'static> ArgsMessage<C, A> {
                 C::decode_args(names, &bytes, encoding, limits).map_err(decode_status)
             }
         }
+    }
+}
+
+/// Arguments of a call by name, which are only ever written.
+pub(crate) struct DynamicArgs<A>(A);
+
+impl<A: Serialize + Send + 'static> TypedMessage for DynamicArgs<A> {
+    fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
+        encode_serde::<Serde, A>(&self.0, encoding, out)
+    }
+}
+
+impl<A: Serialize + Send + 'static> DynamicArgs<A> {
+    pub(crate) fn wrap(args: A) -> Message {
+        Message::typed(Self(args))
     }
 }
 

@@ -47,11 +47,7 @@ pub struct MethodDescriptor {
 
 impl MethodDescriptor {
     /// Describes a method by its path, `package.Service/method`, and the names of its arguments.
-    pub const fn new(
-        path: &'static str,
-        kind: MethodKind,
-        args: &'static [&'static str],
-    ) -> Self {
+    pub const fn new(path: &'static str, kind: MethodKind, args: &'static [&'static str]) -> Self {
         Self {
             path,
             kind,

@@ -85,7 +85,9 @@ where
     }
 
     fn from_status(status: Status) -> CallError<E> {
-        let body = status.attachment().and_then(|it| it.downcast_ref::<ErrorBody>());
+        let body = status
+            .attachment()
+            .and_then(|it| it.downcast_ref::<ErrorBody>());
         let Some(message) = body.and_then(ErrorBody::take) else {
             return CallError::Status(status);
         };

@@ -24,7 +24,7 @@ pub use response::{Reply, Response};
 pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
-pub(crate) use message::{ArgsMessage, ErrorBody, ValueMessage, check_encoding};
+pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use method::MethodTable;
 pub(crate) use request::deadline_in;
-pub(crate) use scope::{Entered, Scoped, current};
+pub(crate) use scope::{Entered, Scoped, current, enter_blocking_thread, is_blocking_thread};

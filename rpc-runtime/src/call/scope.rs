@@ -1,6 +1,6 @@
 //! The context around running code: set while a handler is polled, taken off when it returns.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +19,24 @@ thread_local! {
 /// Returns the context of the call that is being served on this thread right now.
 pub(crate) fn current() -> Option<Context> {
     CURRENT.with_borrow(Clone::clone)
+}
+
+thread_local! {
+    static BLOCKING_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on this thread, which was set aside for work that blocks.
+pub(crate) fn enter_blocking_thread<T>(context: Context, work: impl FnOnce() -> T) -> T {
+    let _entered = Entered::new(context);
+    BLOCKING_THREAD.set(true);
+    let result = work();
+    BLOCKING_THREAD.set(false);
+    result
+}
+
+/// Says whether this thread may block although it belongs to a runtime.
+pub(crate) fn is_blocking_thread() -> bool {
+    BLOCKING_THREAD.get()
 }
 
 /// Holds a context in place until it is dropped, also by a panic.
@@ -122,7 +140,9 @@ impl<T> Future for Detached<T> {
         Pin::new(&mut self.0).poll(cx).map(|joined| match joined {
             Ok(result) => result,
             Err(error) if error.is_panic() => Err(Status::internal("a task of the call panicked")),
-            Err(error) => Err(Status::cancelled("a task of the call was stopped").with_source(error)),
+            Err(error) => {
+                Err(Status::cancelled("a task of the call was stopped").with_source(error))
+            }
         })
     }
 }

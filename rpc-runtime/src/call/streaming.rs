@@ -48,9 +48,7 @@ impl<T> Streaming<T> {
 
     /// Makes a stream of one that can fail. An `Err` cancels the call with that status, so the
     /// server never takes it for the end.
-    pub fn try_from_stream(
-        stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
-    ) -> Self {
+    pub fn try_from_stream(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
         Self(Source::Local(Box::pin(stream)))
     }
 

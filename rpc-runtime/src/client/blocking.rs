@@ -13,10 +13,15 @@ fn runtime() -> Result<&'static Runtime, Status> {
     let runtime = RUNTIME.get_or_init(|| {
         let mut builder = Builder::new_multi_thread();
         let builder = builder.worker_threads(1).thread_name("rpc-blocking");
-        builder.enable_all().build().map_err(|error| error.to_string())
+        builder
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())
     });
     runtime.as_ref().map_err(|error| {
-        Status::unavailable(format!("the thread of blocking calls cannot be started: {error}"))
+        Status::unavailable(format!(
+            "the thread of blocking calls cannot be started: {error}"
+        ))
     })
 }
 

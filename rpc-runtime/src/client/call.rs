@@ -158,7 +158,9 @@ impl<T, X> Future for CallFuture<T, X> {
 
 impl<T, X> fmt::Debug for CallFuture<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CallFuture").field(&self.exchange.method).finish()
+        f.debug_tuple("CallFuture")
+            .field(&self.exchange.method)
+            .finish()
     }
 }
 
@@ -278,7 +280,10 @@ impl Reading {
     }
 
     fn finish(&mut self) -> Result<Exchanged, Status> {
-        let message = self.message.take().ok_or_else(|| unexpected("no message"))?;
+        let message = self
+            .message
+            .take()
+            .ok_or_else(|| unexpected("no message"))?;
         Ok(Exchanged {
             message,
             metadata: std::mem::take(&mut self.metadata),
@@ -288,6 +293,8 @@ impl Reading {
 }
 
 fn unexpected(what: &str) -> Status {
-    Status::internal(format!("the server answered with {what} where one was expected"))
-        .in_phase(Phase::Decode)
+    Status::internal(format!(
+        "the server answered with {what} where one was expected"
+    ))
+    .in_phase(Phase::Decode)
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::outgoing::OutgoingCall;
-use crate::call::{Body, Method, Request, Response, ValueMessage};
+use serde::Serialize;
+
+use crate::call::{Body, DynamicArgs, Method, Request, Response, ValueMessage};
 use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::Status;
@@ -76,13 +78,13 @@ impl Channel {
     /// ```
     pub fn call<A, T>(&self, method: &str, args: A) -> Call<T>
     where
-        A: Send + 'static,
+        A: Serialize + Send + 'static,
         T: Send + 'static,
-        Serde: EncodesValue<A> + Encodes<T>,
+        Serde: Encodes<T>,
     {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
-        let message = <Serde as EncodesValue<A>>::message(args);
-        call.request_mut().set_body(Body::message(message));
+        call.request_mut()
+            .set_body(Body::message(DynamicArgs::wrap(args)));
         Call::new(call, ValueMessage::<Serde, T>::unwrap, |it| it)
     }
 
@@ -100,10 +102,7 @@ impl Channel {
 }
 
 impl Service for Channel {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         self.service.start(request)
     }
 

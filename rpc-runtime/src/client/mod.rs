@@ -1,5 +1,6 @@
 //! The calling side: a [`Channel`] to call through, and the calls themselves.
 
+mod blocking;
 mod call;
 mod channel;
 mod outgoing;

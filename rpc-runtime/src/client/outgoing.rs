@@ -67,7 +67,10 @@ impl OutgoingCall {
             .map_err(|error| mistake(format!("`{name}` is not a metadata name"), error))
             .and_then(|name| match HeaderValue::try_from(value) {
                 Ok(value) => Ok((name, value)),
-                Err(error) => Err(mistake(format!("the value of metadata `{name}` is not allowed"), error)),
+                Err(error) => Err(mistake(
+                    format!("the value of metadata `{name}` is not allowed"),
+                    error,
+                )),
             });
         let added = parsed.and_then(|(name, value)| {
             let added = self.request.metadata_mut().try_append(name, value);
@@ -93,7 +96,11 @@ impl OutgoingCall {
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
-        let declared = self.request.method().descriptor().and_then(|it| it.default_timeout());
+        let declared = self
+            .request
+            .method()
+            .descriptor()
+            .and_then(|it| it.default_timeout());
         let asked = self.timeout.or(declared);
         let default = self.channel.timeout().unwrap_or(DEFAULT_TIMEOUT);
         let own = if streams {
@@ -125,7 +132,9 @@ fn mistake(
     message: impl Into<Cow<'static, str>>,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> Status {
-    Status::invalid_argument(message).with_source(source).in_phase(Phase::Send)
+    Status::invalid_argument(message)
+        .with_source(source)
+        .in_phase(Phase::Send)
 }
 
 /// A call on its way to a response. Dropping it cancels the call.
@@ -140,7 +149,9 @@ impl Running {
             Watch::default()
         } else {
             Watch {
-                acceptance: request.acceptance_timeout().map(|it| timer(deadline_in(it))),
+                acceptance: request
+                    .acceptance_timeout()
+                    .map(|it| timer(deadline_in(it))),
                 end: request.deadline_instant().map(timer),
             }
         };

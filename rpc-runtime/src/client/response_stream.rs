@@ -13,9 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
 use super::outgoing::{OutgoingCall, Running, Watch, name_method};
-use crate::call::{
-    Body, BodyFrame, Message, Method, MethodError, Response, Returns, deadline_in,
-};
+use crate::call::{Body, BodyFrame, Message, Method, MethodError, Response, Returns, deadline_in};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -136,7 +134,9 @@ impl<T, X> ResponseStream<T, X> {
     /// Dropping the future loses nothing.
     pub async fn accepted(&mut self) -> Result<&HeaderMap, X> {
         let accepted = poll_fn(|cx| self.download.poll_accepted(cx)).await;
-        accepted.map_err(|status| self.download.fail(status)).map_err(self.fail)?;
+        accepted
+            .map_err(|status| self.download.fail(status))
+            .map_err(self.fail)?;
         Ok(&self.download.metadata)
     }
 
@@ -156,7 +156,8 @@ impl<T, X> ResponseStream<T, X> {
 
     fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<T, X>>> {
         let message = ready!(self.download.poll_message(cx));
-        let item = message.map(|message| message.and_then(|it| self.download.decode(it, self.decode)));
+        let item =
+            message.map(|message| message.and_then(|it| self.download.decode(it, self.decode)));
         Poll::Ready(item.map(|item| item.map_err(self.fail)))
     }
 }
@@ -171,7 +172,9 @@ impl<T, X> Stream for ResponseStream<T, X> {
 
 impl<T, X> fmt::Debug for ResponseStream<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResponseStream").field(&self.download.method).finish()
+        f.debug_tuple("ResponseStream")
+            .field(&self.download.method)
+            .finish()
     }
 }
 

@@ -29,7 +29,8 @@ pub use self::format::{AnySeed, AnyValue, Format};
 pub use self::limits::DecodeLimits;
 #[cfg(feature = "postcard")]
 pub use self::serde_codec::SerdeWithPostcard;
-pub use self::serde_codec::{Serde, SerdeValue};
+pub(crate) use self::serde_codec::encode as encode_serde;
+pub use self::serde_codec::{Serde, SerdeFamily, SerdeValue};
 
 /// A family of encodings that one service can speak.
 ///

@@ -76,6 +76,14 @@ impl Codec for SerdeWithPostcard {
     }
 }
 
+/// A codec of serde types.
+pub trait SerdeFamily: Codec {}
+
+impl SerdeFamily for Serde {}
+
+#[cfg(feature = "postcard")]
+impl SerdeFamily for SerdeWithPostcard {}
+
 /// A type that [`Serde`] can encode and decode: every `Serialize` and `DeserializeOwned` is one.
 ///
 /// It exists for what the compiler says of a type that is not: one error, and what to write.
@@ -184,7 +192,7 @@ fn check_supported<C: Codec>(encoding: Encoding) -> Result<(), CodecError> {
     Err(CodecError::unsupported::<C>(encoding))
 }
 
-fn encode<C: Codec, T: Serialize>(
+pub(crate) fn encode<C: Codec, T: Serialize>(
     value: &T,
     encoding: Encoding,
     out: &mut BytesMut,

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 use super::boundary::panicked;
-use crate::call::{Context, Entered};
+use crate::call::{Context, enter_blocking_thread};
 use crate::status::Status;
 
 /// How many threads blocking methods may hold at once.
@@ -50,11 +50,11 @@ pub(super) async fn run<T: Send + 'static>(
     let context = context.clone();
     let task = tokio::task::spawn_blocking(move || {
         let method = context.clone();
-        let _entered = Entered::new(context);
-        let result = catch_unwind(AssertUnwindSafe(work));
+        let result = enter_blocking_thread(context, || catch_unwind(AssertUnwindSafe(work)));
         drop(permit);
         result.map_err(|panic| panicked(method.method().path(), &*panic))
     });
-    task.await
-        .unwrap_or_else(|error| Err(Status::unavailable("the thread was stopped").with_source(error)))
+    task.await.unwrap_or_else(|error| {
+        Err(Status::unavailable("the thread was stopped").with_source(error))
+    })
 }

@@ -37,10 +37,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 impl<H: Handler> Service for H {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         dispatch(self, request)
     }
 

@@ -16,6 +16,12 @@ struct CancelOnDrop {
     ended: bool,
 }
 
+impl CancelOnDrop {
+    fn disarm(&mut self) {
+        self.ended = true;
+    }
+}
+
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if !self.ended {
@@ -60,7 +66,7 @@ pub(super) fn guard(
                 Ok(response)
             }
             other => {
-                guard.ended = true;
+                guard.disarm();
                 other
             }
         }
@@ -84,7 +90,9 @@ impl Stream for Guarded {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            this.guard.ended |= frame.is_none();
+            if frame.is_none() {
+                this.guard.disarm();
+            }
             return Poll::Ready(frame);
         }
         let Some(deadline) = &mut this.deadline else {

@@ -139,7 +139,11 @@ impl Router {
             services: self.services.clone(),
             fallback: None,
         };
-        let paths: Vec<_> = self.routes.iter().map(|(_, it)| it.method.clone()).collect();
+        let paths: Vec<_> = self
+            .routes
+            .iter()
+            .map(|(_, it)| it.method.clone())
+            .collect();
         let has_fallback = self.fallback.is_some();
         let service = BoxService::new(layer.layer(BoxService::new(self)));
         for method in paths {
@@ -180,20 +184,16 @@ impl Router {
         let path = method.path();
         Status::unimplemented(match method.service() {
             "" => format!("no function `{path}` is served here"),
-            service if self.services.iter().any(|it| it.name() == service) => format!(
-                "the service `{service}` has no method `{}`",
-                method.name()
-            ),
+            service if self.services.iter().any(|it| it.name() == service) => {
+                format!("the service `{service}` has no method `{}`", method.name())
+            }
             service => format!("no service `{service}` is served here (for `{path}`)"),
         })
     }
 }
 
 impl Service for Router {
-    fn call(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Response, Status>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         self.dispatch(request)
     }
 
@@ -215,6 +215,8 @@ impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut paths: Vec<_> = self.routes.keys().collect();
         paths.sort();
-        f.debug_struct("Router").field("routes", &paths).finish_non_exhaustive()
+        f.debug_struct("Router")
+            .field("routes", &paths)
+            .finish_non_exhaustive()
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 
-use super::items::{self, Items};
 use super::blocking;
+use super::items::{self, Items};
 use crate::call::{
-    ArgsMessage, Body, BodyFrame, Context, Message, MethodError, Request, Response,
-    Streaming, ValueMessage, check_encoding,
+    ArgsMessage, Body, BodyFrame, Context, Message, MethodError, Request, Response, Streaming,
+    ValueMessage, check_encoding,
 };
 use crate::codec::{Codec, Encodes, EncodesArgs, Encoding};
 use crate::status::{Code, Status};
