@@ -19,6 +19,7 @@ use crate::status::Status;
 /// yields nothing more. Dropping a body gives up what it had left.
 pub struct Body {
     kind: Kind,
+    has_head: bool,
     /// Dropped when the body ends: see [`Response::on_end`](super::Response::on_end).
     guards: Vec<Mutex<Box<dyn Any + Send>>>,
 }
@@ -58,9 +59,22 @@ impl Body {
         Self::from_kind(Kind::Stream(Mutex::new(Box::pin(frames))))
     }
 
+    /// Says that the first message is the arguments beside the stream, and not an item of it.
+    #[must_use]
+    pub fn with_head(mut self) -> Self {
+        self.has_head = true;
+        self
+    }
+
+    /// Returns whether the next message is the arguments beside the stream.
+    pub fn has_head(&self) -> bool {
+        self.has_head
+    }
+
     fn from_kind(kind: Kind) -> Self {
         Self {
             kind,
+            has_head: false,
             guards: Vec::new(),
         }
     }
@@ -105,6 +119,9 @@ impl Body {
                 stream.as_mut().poll_next(cx)
             }
         };
+        if polled.is_ready() {
+            self.has_head = false;
+        }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.kind = Kind::Empty;
             self.guards.clear();

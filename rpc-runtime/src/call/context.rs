@@ -9,6 +9,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::cancellation::{Cancellation, Cancelled};
+use super::connection_info::ConnectionInfo;
 use super::method::Method;
 use super::scope::{Detached, Scoped, current, spawn_in};
 use crate::status::Status;
@@ -29,7 +30,7 @@ pub(crate) struct Inner {
     pub(crate) method: Method,
     pub(crate) metadata: HeaderMap,
     pub(crate) extensions: Extensions,
-    pub(crate) peer: Option<Arc<str>>,
+    pub(crate) connection: Option<Arc<ConnectionInfo>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancellation: Cancellation,
     pub(crate) reply: Mutex<ReplyMetadata>,
@@ -64,7 +65,7 @@ impl Context {
 
     /// Returns who called, as a URL such as `tcp://192.0.2.7:50412`; `None` in process.
     pub fn peer(&self) -> Option<&str> {
-        self.0.peer.as_deref()
+        self.0.connection.as_deref().map(ConnectionInfo::peer)
     }
 
     /// Returns who the caller proved to be, where a layer found that out.
@@ -72,9 +73,11 @@ impl Context {
         self.extension::<Identity>()
     }
 
-    /// Returns the value of type `T` that a layer put into the request's extensions.
+    /// Returns the value of type `T` that a layer put into the request's extensions, or else the
+    /// one that belongs to the connection.
     pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
-        self.0.extensions.get::<T>()
+        let own = self.0.extensions.get::<T>();
+        own.or_else(|| self.0.connection.as_deref()?.extensions().get::<T>())
     }
 
     /// Returns when the call must have ended; `None` for a stream without a deadline.
@@ -140,7 +143,7 @@ impl Context {
             method: self.0.method.clone(),
             metadata: self.0.metadata.clone(),
             extensions: self.0.extensions.clone(),
-            peer: self.0.peer.clone(),
+            connection: self.0.connection.clone(),
             deadline: None,
             cancellation: Cancellation::new(),
             reply: Mutex::default(),
@@ -178,7 +181,7 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("method", &self.0.method)
-            .field("peer", &self.0.peer)
+            .field("peer", &self.peer())
             .field("deadline", &self.0.deadline)
             .field("cancellation", &self.0.cancellation)
             .finish_non_exhaustive()

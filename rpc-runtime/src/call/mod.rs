@@ -4,7 +4,9 @@
 
 mod body;
 mod cancellation;
+mod connection_info;
 mod context;
+mod limits;
 mod message;
 mod method;
 mod method_error;
@@ -15,7 +17,9 @@ mod streaming;
 
 pub use body::{Body, BodyFrame};
 pub use cancellation::{Cancellation, Cancelled};
+pub use connection_info::ConnectionInfo;
 pub use context::{Context, Identity};
+pub use limits::Limits;
 pub use message::Message;
 pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
 pub use method_error::{MethodError, Returns, RpcError};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::body::Body;
 use super::cancellation::Cancellation;
+use super::connection_info::ConnectionInfo;
 use super::context::{Context, Inner};
 use super::method::Method;
 use crate::codec::Encoding;
@@ -22,7 +23,7 @@ pub struct Request {
     first_item_timeout: Option<Duration>,
     encoding: Option<Encoding>,
     extensions: Extensions,
-    peer: Option<Arc<str>>,
+    connection: Option<Arc<ConnectionInfo>>,
     cancellation: Option<Cancellation>,
     body: Body,
 }
@@ -37,7 +38,7 @@ impl Request {
             first_item_timeout: None,
             encoding: None,
             extensions: Extensions::new(),
-            peer: None,
+            connection: None,
             cancellation: None,
             body,
         }
@@ -118,13 +119,18 @@ impl Request {
         &mut self.extensions
     }
 
-    /// Returns who sent the request, as a URL; `None` in process.
-    pub fn peer(&self) -> Option<&Arc<str>> {
-        self.peer.as_ref()
+    /// Returns the connection that brought the request; `None` in process.
+    pub fn connection(&self) -> Option<&Arc<ConnectionInfo>> {
+        self.connection.as_ref()
     }
 
-    pub(crate) fn set_peer(&mut self, peer: Arc<str>) {
-        self.peer = Some(peer);
+    /// Returns who sent the request, as a URL; `None` in process.
+    pub fn peer(&self) -> Option<&str> {
+        self.connection.as_deref().map(ConnectionInfo::peer)
+    }
+
+    pub(crate) fn set_connection(&mut self, connection: Arc<ConnectionInfo>) {
+        self.connection = Some(connection);
     }
 
     /// Returns the signal of the wire that brought the request; `None` in process.
@@ -162,7 +168,7 @@ impl Request {
             method: self.method,
             metadata: self.metadata,
             extensions: self.extensions,
-            peer: self.peer,
+            connection: self.connection,
             deadline: self.deadline,
             cancellation: self.cancellation.unwrap_or_default(),
             reply: Mutex::default(),

@@ -15,11 +15,13 @@ where
     C: Encodes<T>,
     T: Send + 'static,
 {
-    Body::stream(Upload {
+    let has_head = first.is_some();
+    let body = Body::stream(Upload {
         first,
         items,
         wrap: ValueMessage::<C, T>::wrap,
-    })
+    });
+    if has_head { body.with_head() } else { body }
 }
 
 struct Upload<T> {

@@ -1,11 +1,32 @@
-//! The native wire, specified in `docs/wire.md`. What is here has no I/O.
-#![allow(dead_code)]
+//! The native wire, specified in `docs/wire.md`.
+//!
+//! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
+//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction. [`connection`] is what all
+//! users of a connection share, [`driver`] the task that reads and writes, [`receive`] what each
+//! frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
-pub(crate) mod call_fields;
-pub(crate) mod field;
-pub(crate) mod frame;
+mod call_fields;
+mod caller;
+mod config;
+mod connection;
+mod driver;
+mod field;
+mod frame;
 #[cfg(test)]
 mod golden_tests;
-pub(crate) mod preface;
-pub(crate) mod settings;
-pub(crate) mod varint;
+mod inbox;
+mod open;
+mod outgoing;
+mod preface;
+mod receive;
+mod reply;
+mod responder;
+mod sender;
+mod settings;
+mod varint;
+
+pub(crate) use caller::Connection;
+pub(crate) use config::{Config, RunningCalls, Served};
+pub(crate) use connection::Role;
+pub(crate) use driver::Driver;
+pub(crate) use open::{Draining, PeerService, open};

@@ -1,0 +1,105 @@
+//! The bounds on what a peer may send and have buffered.
+
+use crate::codec::DecodeLimits;
+
+/// The bounds on what a peer may send and have buffered: one set, for both directions, on every
+/// wire.
+///
+/// What goes past a limit fails alone, with
+/// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) and a text that names the limit;
+/// a connection is closed only where its framing is lost or its peer floods it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub(crate) max_message: usize,
+    pub(crate) max_metadata: usize,
+    pub(crate) max_depth: usize,
+    pub(crate) max_calls: u32,
+    pub(crate) stream_window: u32,
+    pub(crate) max_buffered: usize,
+    pub(crate) max_outgoing: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message: 16 << 20,
+            max_metadata: 16 << 10,
+            max_depth: 64,
+            max_calls: 16_384,
+            stream_window: 256 << 10,
+            max_buffered: 256 << 20,
+            max_outgoing: 4 << 20,
+        }
+    }
+}
+
+/// The smallest values that still let a connection work.
+const LEAST_MESSAGE: usize = 1 << 10;
+const LEAST_METADATA: usize = 1 << 10;
+const LEAST_WINDOW: u32 = 1 << 10;
+
+impl Limits {
+    /// Returns the defaults, which each setting names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bounds one encoded message, in bytes; 16 MiB by default, at least 1 KiB, at most 2 GiB.
+    /// Larger things travel as streams.
+    #[must_use]
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes.clamp(LEAST_MESSAGE, i32::MAX as usize);
+        self
+    }
+
+    /// Bounds the metadata of one request or reply, in bytes; 16 KiB by default, at least 1 KiB,
+    /// at most 64 KiB.
+    #[must_use]
+    pub fn max_metadata(mut self, bytes: usize) -> Self {
+        self.max_metadata = bytes.clamp(LEAST_METADATA, 64 << 10);
+        self
+    }
+
+    /// Bounds how deep values nest; 64 by default, at most 128.
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels.clamp(1, 128);
+        self
+    }
+
+    /// Bounds the calls that one connection may have open at once, in each direction; 16,384 by
+    /// default, at least 1. A client waits for a place, up to its call's deadline.
+    #[must_use]
+    pub fn max_calls(mut self, calls: u32) -> Self {
+        self.max_calls = calls.max(1);
+        self
+    }
+
+    /// Bounds the messages of one stream that are received and not yet consumed, in bytes; 256 KiB
+    /// by default, at least 1 KiB. One message more than that can be on its way.
+    #[must_use]
+    pub fn stream_window(mut self, bytes: u32) -> Self {
+        self.stream_window = bytes.clamp(LEAST_WINDOW, i32::MAX as u32);
+        self
+    }
+
+    /// Bounds all that one connection has received and not yet handed on, in bytes; 256 MiB by
+    /// default.
+    #[must_use]
+    pub fn max_buffered(mut self, bytes: usize) -> Self {
+        self.max_buffered = bytes.max(LEAST_MESSAGE);
+        self
+    }
+
+    /// Bounds what waits to be written to one connection, in bytes; 4 MiB by default. Senders wait
+    /// for room; one message more than that can be queued.
+    #[must_use]
+    pub fn max_outgoing(mut self, bytes: usize) -> Self {
+        self.max_outgoing = bytes.max(64 << 10);
+        self
+    }
+
+    pub(crate) fn decode_limits(&self) -> DecodeLimits {
+        DecodeLimits::default().max_depth(self.max_depth)
+    }
+}

@@ -1,0 +1,166 @@
+//! Bytes that are held for a peer: counted for each connection and for all of them together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much a connection takes from the common budget at a time, so that small messages do not
+/// all meet at one counter.
+const STEP: usize = 256 << 10;
+
+/// A bound on bytes that all connections of a server or of a channel share.
+#[derive(Debug)]
+pub(crate) struct SharedBudget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl SharedBudget {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            used: AtomicUsize::new(0),
+            limit,
+        })
+    }
+
+    fn try_take(&self, bytes: usize) -> bool {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let fits = used <= self.limit;
+        if !fits {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The bytes that one connection holds.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+    shared: Option<Arc<SharedBudget>>,
+    /// What was taken from the shared budget; a multiple of [`STEP`].
+    taken: AtomicUsize,
+    /// Held while `taken` changes.
+    change: Mutex<()>,
+}
+
+/// The limit that a charge would have gone past.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exceeded {
+    Connection { limit: usize },
+    All { limit: usize },
+}
+
+impl Budget {
+    pub(crate) fn new(limit: usize, shared: Option<Arc<SharedBudget>>) -> Self {
+        Self {
+            used: AtomicUsize::new(0),
+            limit,
+            shared,
+            taken: AtomicUsize::new(0),
+            change: Mutex::new(()),
+        }
+    }
+
+    /// Counts `bytes` more; what was counted must be [released](Self::release).
+    pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), Exceeded> {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let result = if used > self.limit {
+            Err(Exceeded::Connection { limit: self.limit })
+        } else if used > self.taken.load(Ordering::Relaxed) {
+            self.take_more()
+        } else {
+            Ok(())
+        };
+        if result.is_err() {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        result
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        let used = self.used.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        if self.taken.load(Ordering::Relaxed) > used + 2 * STEP {
+            self.give_some_back();
+        }
+    }
+
+    fn take_more(&self) -> Result<(), Exceeded> {
+        let Some(shared) = &self.shared else {
+            return Ok(());
+        };
+        let _changing = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.taken.load(Ordering::Relaxed);
+        let wanted = self.used.load(Ordering::Relaxed).next_multiple_of(STEP);
+        let more = wanted.saturating_sub(taken);
+        if more > 0 && !shared.try_take(more) {
+            return Err(Exceeded::All {
+                limit: shared.limit,
+            });
+        }
+        self.taken.store(taken + more, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn give_some_back(&self) {
+        let Some(shared) = &self.shared else {
+            return;
+        };
+        let _changing = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.taken.load(Ordering::Relaxed);
+        let kept = self.used.load(Ordering::Relaxed).next_multiple_of(STEP);
+        if kept < taken {
+            shared.give_back(taken - kept);
+            self.taken.store(kept, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.give_back(*self.taken.get_mut());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_bounded_and_gives_back_what_it_took() {
+        let shared = SharedBudget::new(4 * STEP);
+        let budget = Budget::new(3 * STEP, Some(Arc::clone(&shared)));
+        budget.try_charge(STEP + 1).unwrap();
+        assert_eq!(shared.used(), 2 * STEP);
+        let limit = 3 * STEP;
+        assert_eq!(budget.try_charge(limit), Err(Exceeded::Connection { limit }));
+        budget.release(STEP + 1);
+        budget.try_charge(1).unwrap();
+        drop(budget);
+        assert_eq!(shared.used(), 0);
+    }
+
+    #[test]
+    fn connections_share_a_bound() {
+        let shared = SharedBudget::new(2 * STEP);
+        let first = Budget::new(usize::MAX, Some(Arc::clone(&shared)));
+        let second = Budget::new(usize::MAX, Some(Arc::clone(&shared)));
+        first.try_charge(2 * STEP).unwrap();
+        let limit = 2 * STEP;
+        assert_eq!(second.try_charge(1), Err(Exceeded::All { limit }));
+        first.release(2 * STEP);
+        drop(first);
+        second.try_charge(1).unwrap();
+    }
+}

@@ -1,0 +1,110 @@
+//! What one connection is set to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Extensions;
+
+use super::settings::WireSettings;
+use crate::call::{Limits, MethodTable};
+use crate::service::BoxService;
+use crate::wire::budget::SharedBudget;
+
+/// What a connection is set to; shared by all connections of a server or of a channel.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) limits: Limits,
+    /// What all connections together may hold.
+    pub(crate) shared_budget: Option<Arc<SharedBudget>>,
+    /// How long a peer may be silent before it is pinged.
+    pub(crate) keepalive_interval: Duration,
+    /// How long a silent peer has to answer, and one that does not read has to take a byte.
+    pub(crate) keepalive_timeout: Duration,
+    /// How long the peer may take for its preface and settings.
+    pub(crate) handshake_timeout: Duration,
+    /// How long one frame may take from its first byte to its last.
+    pub(crate) frame_timeout: Duration,
+    /// How long a cancelled handler has before it is dropped.
+    pub(crate) cancel_grace: Duration,
+    /// A connection without a call for so long is closed.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            shared_budget: None,
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(10),
+            frame_timeout: Duration::from_secs(60),
+            cancel_grace: Duration::from_millis(100),
+            idle_timeout: None,
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn settings(&self, serves: bool) -> WireSettings {
+        let defaults = WireSettings::default();
+        WireSettings {
+            max_message: self.limits.max_message as u64,
+            max_fields: u32::try_from(self.limits.max_metadata).unwrap_or(defaults.max_fields),
+            stream_window: self.limits.stream_window,
+            max_calls: if serves { self.limits.max_calls } else { 0 },
+            ..defaults
+        }
+    }
+}
+
+/// What a connection serves.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) service: BoxService,
+    pub(crate) methods: Arc<dyn MethodTable>,
+    /// The calls that run on all connections together.
+    pub(crate) running: Arc<RunningCalls>,
+    /// Values that belong to every connection.
+    pub(crate) extensions: Extensions,
+}
+
+/// Counts the calls of all connections of a server, and bounds them.
+#[derive(Debug)]
+pub(crate) struct RunningCalls {
+    count: std::sync::atomic::AtomicUsize,
+    limit: usize,
+}
+
+impl RunningCalls {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            count: std::sync::atomic::AtomicUsize::new(0),
+            limit,
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Counts one call more, if there is room.
+    pub(super) fn try_begin(self: &Arc<Self>) -> Option<RunningCall> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let call = RunningCall(Arc::clone(self));
+        (self.count.fetch_add(1, Relaxed) < self.limit).then_some(call)
+    }
+}
+
+/// One running call; it ends when this is dropped.
+pub(super) struct RunningCall(Arc<RunningCalls>);
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}

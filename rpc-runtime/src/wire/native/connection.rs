@@ -1,0 +1,498 @@
+//! A connection as its users share it: calls both ways, and what waits to be written.
+//!
+//! One task, the [driver](super::driver), reads and writes. Everyone else meets it in [`Shared`]:
+//! a caller appends its frames under a short lock and either writes them at once, when it is
+//! alone, or leaves that to the driver; the driver puts what comes into the inbox of its call.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWrite;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::config::{Config, RunningCall, Served};
+use super::field::{FieldType, put_field, put_varint_field};
+use super::frame::{Flags, FrameType};
+use super::inbox::Inbox;
+use super::outgoing::{Body, Chunks, Outgoing, Parts};
+use super::settings::WireSettings;
+use crate::call::{Cancellation, ConnectionInfo};
+use crate::codec::Encoding;
+use crate::status::{Code, Status};
+use crate::transport::BoxWriter;
+use crate::wire::budget::Budget;
+use crate::wire::cork::Corkable;
+
+/// How many slices one vectored write takes.
+const SLICES: usize = 16;
+
+/// Which side opened the connection; it decides the numbers of calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// Calls 1, 3, 5, …
+    Connected,
+    /// Calls 2, 4, 6, …
+    Accepted,
+}
+
+impl Role {
+    pub(super) fn first_call(self) -> u64 {
+        match self {
+            Self::Connected => 1,
+            Self::Accepted => 2,
+        }
+    }
+
+    /// Says whether the other side numbers its calls like this.
+    pub(super) fn is_peers(self, call: u64) -> bool {
+        call != 0 && call % 2 != self.first_call() % 2
+    }
+}
+
+/// What the driver and all users of a connection share.
+pub(super) struct Shared {
+    pub(super) role: Role,
+    pub(super) config: Arc<Config>,
+    pub(super) info: Arc<ConnectionInfo>,
+    pub(super) peer: Arc<str>,
+    pub(super) served: Option<Served>,
+    pub(super) budget: Budget,
+    /// The places for calls of ours that the peer gives.
+    pub(super) places: Semaphore,
+    /// Handles that can still begin calls; at zero the connection closes when it is idle.
+    pub(super) handles: AtomicUsize,
+    state: Mutex<State>,
+    /// Locked before `state` where both are needed, never the other way round.
+    writer: Mutex<Writer>,
+}
+
+/// The half that writes, and what it was given and has not written.
+struct Writer {
+    io: BoxWriter,
+    batch: Chunks,
+    /// Something was written since the driver last asked.
+    progress: bool,
+    shut: bool,
+}
+
+pub(super) struct State {
+    pub(super) outgoing: Outgoing,
+    /// Set while the driver waits for something to do.
+    pub(super) driver: Option<Waker>,
+    pub(super) peer_settings: Option<WireSettings>,
+    pub(super) next_call: u64,
+    pub(super) calls: HashMap<u64, OurCall>,
+    pub(super) peers_calls: HashMap<u64, PeersCall>,
+    pub(super) last_peers_call: u64,
+    /// Our numbers for the peer's methods, by service and index.
+    pub(super) method_numbers: HashMap<(usize, usize), u64>,
+    /// Senders that wait for room in `outgoing`.
+    pub(super) room: Vec<Waker>,
+    /// The earliest moment at which some call must be looked at.
+    pub(super) next_sweep: Option<Instant>,
+    pub(super) closed: Option<Status>,
+    /// The peer takes no new calls.
+    pub(super) peer_draining: bool,
+    /// We take no new calls.
+    pub(super) draining: bool,
+    /// Places that were in use when the peer said it gives fewer.
+    pub(super) place_debt: usize,
+    /// Batches that hold writes back.
+    corked: usize,
+}
+
+/// A call of ours.
+pub(super) struct OurCall {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) sending: Sending,
+    pub(super) upload: Option<AbortHandle>,
+    /// When the call fails; before the acceptance of a stream, when that fails.
+    pub(super) expires: Option<Instant>,
+    /// What `expires` becomes at the acceptance.
+    pub(super) deadline: Option<Instant>,
+    pub(super) encoding: Encoding,
+    /// The method to number, if the peer tells a number.
+    pub(super) method: Option<(usize, usize)>,
+}
+
+/// A call of the peer that is being served.
+pub(super) struct PeersCall {
+    pub(super) cancellation: Cancellation,
+    pub(super) task: Option<AbortHandle>,
+    pub(super) upload: Option<Arc<Inbox>>,
+    pub(super) sending: Sending,
+    /// When the call is cancelled, or, once it is, when it is dropped.
+    pub(super) expires: Option<Instant>,
+    /// The call has ended for the peer, and nothing more is sent for it.
+    pub(super) silenced: bool,
+    pub(super) _running: RunningCall,
+}
+
+/// The credit of a stream that is being sent.
+#[derive(Default)]
+pub(super) struct Sending {
+    pub(super) credit: i64,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Sending {
+    /// Begins with the window of the peer, or with nothing until the peer has told it.
+    pub(super) fn new(settings: Option<&WireSettings>) -> Self {
+        Self {
+            credit: settings.map_or(0, |it| i64::from(it.stream_window)),
+            waker: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, credit: i64) -> Option<Waker> {
+        self.credit = self.credit.saturating_add(credit);
+        if self.credit > 0 { self.waker.take() } else { None }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        role: Role,
+        config: Arc<Config>,
+        info: Arc<ConnectionInfo>,
+        peer: Arc<str>,
+        served: Option<Served>,
+        io: BoxWriter,
+    ) -> Self {
+        let places = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(1);
+        Self {
+            role,
+            budget: Budget::new(config.limits.max_buffered, config.shared_budget.clone()),
+            config,
+            info,
+            peer,
+            served,
+            places: Semaphore::new(places),
+            handles: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                outgoing: Outgoing::default(),
+                driver: None,
+                peer_settings: None,
+                next_call: role.first_call(),
+                calls: HashMap::new(),
+                peers_calls: HashMap::new(),
+                last_peers_call: 0,
+                method_numbers: HashMap::new(),
+                room: Vec::new(),
+                next_sweep: None,
+                closed: None,
+                peer_draining: false,
+                draining: false,
+                place_debt: 0,
+                corked: 0,
+            }),
+            writer: Mutex::new(Writer {
+                io,
+                batch: Chunks::default(),
+                progress: false,
+                shut: false,
+            }),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // No user code runs under this lock, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the driver look again. Called after the state's lock is free.
+    pub(super) fn wake_driver(&self) {
+        let driver = self.state().driver.take();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Sends what was just queued: at once if the caller is the only one with anything to send or
+    /// to wait for, else by the driver, which takes the frames of other calls along.
+    pub(super) fn flush_or_wake(&self) {
+        let mut state = self.state();
+        if state.corked > 0 {
+            return;
+        }
+        if state.calls.len() + state.peers_calls.len() > 1 || state.driver.is_none() {
+            let driver = state.driver.take();
+            drop(state);
+            if let Some(driver) = driver {
+                driver.wake();
+            }
+            return;
+        }
+        drop(state);
+        self.write_alone();
+    }
+
+    /// Writes from a task that is not the driver. What does not fit is the driver's.
+    fn write_alone(&self) {
+        let Ok(mut writer) = self.writer.try_lock() else {
+            return self.wake_driver();
+        };
+        // The driver registers its own waker when it continues the write.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let done = matches!(writer.poll_write(self, &mut cx), Poll::Ready(Ok(_)));
+        drop(writer);
+        if !done {
+            self.wake_driver();
+        }
+    }
+
+    /// Writes all that is queued; ready with whether anything was written.
+    pub(super) fn poll_write(&self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<bool>> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.poll_write(self, cx)
+    }
+
+    /// Says whether anything was written since this was last asked.
+    pub(super) fn take_write_progress(&self) -> bool {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut writer.progress)
+    }
+
+    /// Ends the writing direction.
+    pub(super) fn poll_shutdown(&self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.shut {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = writer.io.as_mut().poll_shutdown(cx);
+        writer.shut = polled.is_ready();
+        polled
+    }
+
+    /// Fails everything on this connection. Only the first reason counts.
+    pub(super) fn close(&self, reason: Status) {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return;
+        }
+        let reason = reason.at_peer(&self.peer);
+        state.closed = Some(reason.clone());
+        let calls = std::mem::take(&mut state.calls);
+        let peers_calls = std::mem::take(&mut state.peers_calls);
+        let room = std::mem::take(&mut state.room);
+        let driver = state.driver.take();
+        drop(state);
+        self.places.close();
+        for call in calls.into_values() {
+            call.finish(Err(reason.clone()));
+        }
+        for call in peers_calls.into_values() {
+            self.drop_peers_call(call, &reason);
+        }
+        room.into_iter().chain(driver).for_each(Waker::wake);
+    }
+
+    /// Cancels a call of the peer and drops its handler.
+    pub(super) fn drop_peers_call(&self, call: PeersCall, reason: &Status) {
+        call.cancellation.cancel();
+        if let Some(inbox) = &call.upload {
+            let waker = inbox.end(Err(reason.clone()));
+            inbox.abandon(&self.budget);
+            waker.into_iter().for_each(Waker::wake);
+        }
+        if let Some(task) = call.task {
+            task.abort();
+        }
+    }
+
+    /// Takes a call of ours out and frees its place.
+    pub(super) fn remove_call(&self, state: &mut State, call: u64) -> Option<OurCall> {
+        let removed = state.calls.remove(&call);
+        if removed.is_some() {
+            match state.place_debt.checked_sub(1) {
+                Some(debt) => state.place_debt = debt,
+                None => self.places.add_permits(1),
+            }
+        }
+        removed
+    }
+
+    /// Gives up a call of ours: nobody waits for it any more, and the peer is told.
+    pub(super) fn cancel(&self, call: u64, code: Code) {
+        let mut state = self.state();
+        let Some(removed) = self.remove_call(&mut state, call) else {
+            return;
+        };
+        state.push_cancel(call, code);
+        drop(state);
+        removed.inbox.abandon(&self.budget);
+        removed.stop_upload();
+        self.flush_or_wake();
+    }
+
+    /// Says why no call can begin here, if that is so.
+    pub(super) fn refusal(&self, state: &State) -> Option<Status> {
+        if let Some(reason) = &state.closed {
+            return Some(reason.clone());
+        }
+        state.peer_draining.then(|| {
+            Status::unavailable("the server is shutting down and takes no new calls")
+                .at_peer(&self.peer)
+        })
+    }
+
+    /// Begins to end the connection: open calls finish, new ones are refused.
+    pub(super) fn drain(&self) {
+        let mut state = self.state();
+        if state.draining || state.closed.is_some() {
+            return;
+        }
+        state.draining = true;
+        state.push_go_away(None, "");
+        let driver = state.driver.take();
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn handle_dropped(&self) {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wake_driver();
+        }
+    }
+}
+
+impl Corkable for Shared {
+    fn cork(&self) {
+        self.state().corked += 1;
+    }
+
+    fn uncork(&self) {
+        let mut state = self.state();
+        state.corked -= 1;
+        let send = state.corked == 0 && !state.outgoing.is_empty();
+        drop(state);
+        if send {
+            self.write_alone();
+        }
+    }
+}
+
+impl Writer {
+    fn poll_write(
+        &mut self,
+        shared: &Shared,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<std::io::Result<bool>> {
+        let mut wrote = false;
+        loop {
+            if !self.batch.has_remaining() {
+                let mut state = shared.state();
+                if state.corked == 0 {
+                    state.outgoing.take(&mut self.batch);
+                }
+                if !self.batch.has_remaining() {
+                    return Poll::Ready(Ok(wrote));
+                }
+                let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
+                let room = if low { std::mem::take(&mut state.room) } else { Vec::new() };
+                drop(state);
+                room.into_iter().for_each(Waker::wake);
+            }
+            let written = std::task::ready!(self.poll_write_some(cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.batch.advance(written);
+            self.progress = true;
+            wrote = true;
+        }
+    }
+
+    fn poll_write_some(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<usize>> {
+        let mut slices = [std::io::IoSlice::new(&[]); SLICES];
+        let filled = self.batch.chunks_vectored(&mut slices);
+        let slices = slices.get(..filled).unwrap_or_default();
+        self.io.as_mut().poll_write_vectored(cx, slices)
+    }
+}
+
+impl State {
+    pub(super) fn push(
+        &mut self,
+        frame_type: FrameType,
+        flags: Flags,
+        call: u64,
+        payload: &[u8],
+    ) {
+        self.outgoing.push(Parts {
+            frame_type,
+            flags,
+            call,
+            head: &[],
+            body: Body::Slice(payload),
+        });
+    }
+
+    pub(super) fn push_cancel(&mut self, call: u64, code: Code) {
+        self.outgoing.forget(call);
+        let mut payload = BytesMut::new();
+        put_varint_field(&mut payload, FieldType::CODE, code.number().into());
+        self.push(FrameType::CANCEL, Flags::NONE, call, &payload);
+    }
+
+    pub(super) fn push_go_away(&mut self, code: Option<Code>, text: &str) {
+        let mut payload = BytesMut::new();
+        if let Some(code) = code {
+            put_varint_field(&mut payload, FieldType::CODE, code.number().into());
+            put_field(&mut payload, FieldType::TEXT, text.as_bytes());
+        }
+        put_varint_field(&mut payload, FieldType::LAST_CALL, self.last_peers_call);
+        self.push(FrameType::GO_AWAY, Flags::NONE, 0, &payload);
+    }
+
+    pub(super) fn is_corked(&self) -> bool {
+        self.corked > 0
+    }
+
+    /// Notes that something must be looked at by `moment`; true if the driver must hear of it.
+    pub(super) fn sweep_by(&mut self, moment: Option<Instant>) -> bool {
+        let Some(moment) = moment else {
+            return false;
+        };
+        let earlier = self.next_sweep.is_none_or(|next| moment < next);
+        if earlier {
+            self.next_sweep = Some(moment);
+        }
+        earlier
+    }
+}
+
+impl PeersCall {
+    /// Tells the handler that its call is over for the peer; it is dropped at `moment`.
+    pub(super) fn silence(&mut self, moment: Instant) {
+        self.cancellation.cancel();
+        if !self.silenced {
+            self.silenced = true;
+            self.expires = Some(moment);
+        }
+        if let Some(waker) = self.sending.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl OurCall {
+    /// Ends the call for its reader.
+    pub(super) fn finish(self, end: Result<http::HeaderMap, Status>) {
+        if let Some(waker) = self.inbox.end(end) {
+            waker.wake();
+        }
+        self.stop_upload();
+    }
+
+    pub(super) fn stop_upload(&self) {
+        if let Some(upload) = &self.upload {
+            upload.abort();
+        }
+    }
+}

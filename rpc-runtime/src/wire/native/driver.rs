@@ -1,0 +1,367 @@
+//! The one task of a connection: it reads, hands out what came, keeps the time, and writes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::io::poll_read_buf;
+
+use super::connection::{Role, Shared};
+use super::frame::FrameReader;
+use super::preface::{Detect, PREFACE, detect, version};
+use super::receive::{Broken, Receiver};
+use crate::status::{Code, Status};
+use crate::transport::{BoxReader, Guard};
+
+/// How often calls are looked at for deadlines that have passed.
+const SWEEP: Duration = Duration::from_millis(5);
+
+/// How many reads one poll makes before it writes.
+const READS: u32 = 4;
+
+/// Reads, writes and keeps the time of one connection; it ends when the connection does.
+///
+/// Dropping it fails every call of the connection.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    reader: BoxReader,
+    frames: FrameReader,
+    receiver: Receiver,
+    greeted: bool,
+    timer: Pin<Box<Sleep>>,
+    began: Instant,
+    last_read: Instant,
+    ping_sent: Option<Instant>,
+    /// When the frame began that is not whole yet.
+    frame_began: Option<Instant>,
+    /// Since when the peer has taken no byte of what waits for it.
+    stalled: Option<Instant>,
+    idle_since: Option<Instant>,
+    yielded: bool,
+    _guard: Option<Guard>,
+}
+
+/// How a connection ended.
+enum End {
+    /// The peer ended it, or we did when there was nothing left to do.
+    Done(Status),
+    Failed(Status),
+}
+
+impl Driver {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        reader: BoxReader,
+        received: BytesMut,
+        guard: Option<Guard>,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = shared.config.settings(shared.served.is_some());
+        let driver = Self {
+            receiver: Receiver::new(Arc::clone(&shared)),
+            frames: FrameReader::with_bytes(settings.max_frame, received),
+            shared,
+            reader,
+            greeted: false,
+            timer: Box::pin(sleep_until(now)),
+            began: now,
+            last_read: now,
+            ping_sent: None,
+            frame_began: None,
+            stalled: None,
+            idle_since: Some(now),
+            yielded: false,
+            _guard: guard,
+        };
+        if driver.shared.role == Role::Connected {
+            driver.introduce();
+        }
+        driver
+    }
+
+    /// Queues our preface and settings, before anything else.
+    fn introduce(&self) {
+        let mut bytes = BytesMut::new();
+        bytes.extend_from_slice(&PREFACE);
+        self.shared.config.settings(self.shared.served.is_some()).encode(&mut bytes);
+        self.shared.state().outgoing.push_frames(&bytes);
+    }
+
+    fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        loop {
+            let mut progress = match self.read(cx) {
+                Ok(progress) => progress,
+                Err(end) => return Poll::Ready(end),
+            };
+            let now = Instant::now();
+            if let Some(end) = self.keep_time(now) {
+                return Poll::Ready(end);
+            }
+            if self.should_yield() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.write(cx, now) {
+                Ok(wrote) => progress |= wrote,
+                Err(end) => return Poll::Ready(end),
+            }
+            if self.is_finished() {
+                return self.shut_down(cx);
+            }
+            if !progress && self.sleep(cx, now) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads what there is and hands it out. True if anything came.
+    fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, End> {
+        let mut progress = self.hand_out()?;
+        for _ in 0..READS {
+            let buffer = self.frames.buffer_mut();
+            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
+                Poll::Ready(Ok(_)) => {
+                    progress = true;
+                    self.last_read = Instant::now();
+                    self.ping_sent = None;
+                    self.hand_out()?;
+                }
+                Poll::Ready(Err(error)) => {
+                    let status = Status::unavailable("the connection broke").with_source(error);
+                    return Err(End::Failed(status));
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    fn end_of_file(&self) -> End {
+        End::Done(Status::unavailable(if self.frames.is_mid_frame() {
+            "the peer closed the connection inside a frame"
+        } else {
+            "the peer closed the connection"
+        }))
+    }
+
+    fn hand_out(&mut self) -> Result<bool, End> {
+        if !self.greeted && !self.greet()? {
+            return Ok(false);
+        }
+        let mut progress = false;
+        let result = loop {
+            match self.frames.next() {
+                Ok(None) => break Ok(()),
+                Ok(Some(frame)) => {
+                    progress = true;
+                    self.frame_began = None;
+                    if let Err(broken) = self.receiver.frame(frame) {
+                        break Err(broken);
+                    }
+                }
+                Err(too_large) => break Err(Broken(too_large.to_string())),
+            }
+        };
+        self.receiver.end_batch();
+        if self.frames.is_mid_frame() {
+            self.frame_began.get_or_insert_with(Instant::now);
+        }
+        match result {
+            Ok(()) => Ok(progress),
+            Err(broken) => Err(self.broken(&broken.0)),
+        }
+    }
+
+    /// Tells the peer, as far as that goes, why the connection ends.
+    fn broken(&mut self, reason: &str) -> End {
+        self.shared.state().push_go_away(Some(Code::InvalidArgument), reason);
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let _ = self.shared.poll_write(&mut cx);
+        let _ = self.shared.poll_shutdown(&mut cx);
+        End::Failed(Status::unavailable(format!(
+            "the connection was closed because the peer broke the protocol: {reason}"
+        )))
+    }
+
+    /// Reads the peer's preface. False until it is whole.
+    fn greet(&mut self) -> Result<bool, End> {
+        let buffer = self.frames.buffer_mut();
+        match detect(buffer) {
+            Detect::NeedMore => return Ok(false),
+            Detect::No => {
+                let status = Status::unavailable("the peer does not speak this wire");
+                return Err(End::Failed(status));
+            }
+            Detect::Yes => {}
+        }
+        let Some(preface) = buffer.first_chunk::<8>().copied() else {
+            return Ok(false);
+        };
+        let _ = buffer.split_to(preface.len());
+        self.greeted = true;
+        if self.shared.role == Role::Accepted {
+            self.introduce();
+        }
+        version(&preface).map_err(|other| {
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            let _ = self.shared.poll_write(&mut cx);
+            let text = format!("the peer speaks version {other} of the wire, this side version 1");
+            End::Failed(Status::unavailable(text))
+        })?;
+        Ok(true)
+    }
+
+    /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
+    /// woken writer otherwise runs right after the first task that woke it, with one frame.
+    fn should_yield(&mut self) -> bool {
+        let state = self.shared.state();
+        let busy = state.calls.len() + state.peers_calls.len() > 1;
+        self.yielded = busy && !state.outgoing.is_empty() && !self.yielded;
+        self.yielded
+    }
+
+    fn write(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Result<bool, End> {
+        match self.shared.poll_write(cx) {
+            Poll::Ready(Ok(wrote)) => {
+                self.stalled = None;
+                Ok(wrote)
+            }
+            Poll::Ready(Err(error)) => {
+                let status = Status::unavailable("the connection broke").with_source(error);
+                Err(End::Failed(status))
+            }
+            Poll::Pending => {
+                let progress = self.shared.take_write_progress();
+                if progress {
+                    self.stalled = None;
+                }
+                self.stalled.get_or_insert(now);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Looks at everything that has a time.
+    fn keep_time(&mut self, now: Instant) -> Option<End> {
+        let config = Arc::clone(&self.shared.config);
+        let due = self.shared.state().next_sweep.is_some_and(|it| it <= now);
+        if due {
+            self.receiver.sweep(now);
+            self.receiver.end_batch();
+        }
+        let over = |since: Option<Instant>, limit| since.is_some_and(|it| now - it >= limit);
+        if !self.receiver.is_settled() && now - self.began >= config.handshake_timeout {
+            let text = "the peer did not introduce itself within `handshake_timeout`";
+            return Some(End::Failed(Status::unavailable(text)));
+        }
+        if over(self.ping_sent, config.keepalive_timeout) {
+            let text = "the peer has fallen silent: it did not answer within `keepalive_timeout`";
+            return Some(End::Failed(Status::unavailable(text)));
+        }
+        if over(self.frame_began, config.frame_timeout) {
+            return Some(self.broken("a frame was not whole within `frame_timeout`"));
+        }
+        if over(self.stalled, config.keepalive_timeout) {
+            let text = "the peer does not read: it took no byte within `keepalive_timeout`";
+            return Some(End::Failed(Status::unavailable(text)));
+        }
+        self.note_idle(now);
+        if config.idle_timeout.is_some_and(|limit| over(self.idle_since, limit)) {
+            self.shared.drain();
+        }
+        let silent = now - self.last_read >= config.keepalive_interval;
+        if silent && self.greeted && self.ping_sent.is_none() {
+            self.ping_sent = Some(now);
+            self.shared.state().push(super::frame::FrameType::PING, super::frame::Flags::NONE, 0, &[0; 8]);
+        }
+        None
+    }
+
+    fn note_idle(&mut self, now: Instant) {
+        let state = self.shared.state();
+        if state.calls.is_empty() && state.peers_calls.is_empty() {
+            self.idle_since.get_or_insert(now);
+        } else {
+            self.idle_since = None;
+        }
+    }
+
+    /// Says whether nothing is left to do and nothing more may come.
+    fn is_finished(&self) -> bool {
+        let state = self.shared.state();
+        let forsaken = self.shared.role == Role::Connected
+            && self.shared.handles.load(Ordering::Acquire) == 0;
+        let over = state.draining || state.peer_draining || forsaken;
+        over && state.calls.is_empty()
+            && state.peers_calls.is_empty()
+            && state.outgoing.is_empty()
+            && self.stalled.is_none()
+    }
+
+    fn shut_down(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        let _ = std::task::ready!(self.shared.poll_shutdown(cx));
+        Poll::Ready(End::Done(Status::unavailable("the connection was closed")))
+    }
+
+    /// Arms the timer and leaves the waker. False if there is something to do after all.
+    fn sleep(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> bool {
+        let mut state = self.shared.state();
+        if self.stalled.is_none() && !state.outgoing.is_empty() && !state.is_corked() {
+            return false;
+        }
+        state.driver = Some(cx.waker().clone());
+        let sweep = state.next_sweep.map(|it| it.max(now + SWEEP));
+        drop(state);
+        let next = self.next_moment(sweep);
+        if self.timer.deadline() > next || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(next);
+        }
+        // Ready means that a moment has come meanwhile.
+        self.timer.as_mut().poll(cx).is_pending()
+    }
+
+    fn next_moment(&self, sweep: Option<Instant>) -> Instant {
+        let config = &self.shared.config;
+        let keepalive = match self.ping_sent {
+            Some(sent) => sent + config.keepalive_timeout,
+            None => self.last_read + config.keepalive_interval,
+        };
+        let handshake =
+            (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
+        let frame = self.frame_began.map(|it| it + config.frame_timeout);
+        let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
+        let idle = self.idle_since.zip(config.idle_timeout).map(|(since, limit)| since + limit);
+        let moments = [sweep, handshake, frame, stalled, idle];
+        moments.into_iter().flatten().fold(keepalive, Instant::min)
+    }
+}
+
+impl Future for Driver {
+    /// Why the connection ended, if not in peace.
+    type Output = Result<(), Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match std::task::ready!(self.drive(cx)) {
+            End::Done(status) => {
+                self.shared.close(status);
+                Poll::Ready(Ok(()))
+            }
+            End::Failed(status) => {
+                self.shared.close(status.clone());
+                Poll::Ready(Err(status))
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.close(Status::unavailable("the task of the connection was stopped"));
+    }
+}

@@ -1,0 +1,274 @@
+//! What a call has received and its reader has not taken yet.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
+use crate::status::Status;
+use crate::wire::budget::{Budget, Exceeded};
+
+/// What each message costs of a stream's window besides its length, so that empty ones count.
+pub(super) const MESSAGE_OVERHEAD: i64 = 16;
+
+/// One direction of one call, from the task that reads the connection to the task that reads the
+/// call. It has a lock of its own, so readers of different calls do not meet.
+#[derive(Default)]
+pub(super) struct Inbox(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// The metadata of the acceptance, which a reply begins with.
+    accepted: Option<HeaderMap>,
+    is_accepted: bool,
+    messages: VecDeque<Received>,
+    assembly: Option<Assembly>,
+    end: Option<Result<HeaderMap, Status>>,
+    waker: Option<Waker>,
+    /// What the sender may still send, as it was told.
+    credit: i64,
+    /// What was taken and not yet given back to the sender.
+    consumed: u64,
+    /// Bytes that the budget holds for this call.
+    charged: usize,
+    abandoned: bool,
+}
+
+struct Received {
+    bytes: Bytes,
+    counted: bool,
+}
+
+/// A message of which fragments have come.
+struct Assembly {
+    bytes: BytesMut,
+    counted: bool,
+}
+
+/// A fragment of a message, or all of it.
+pub(super) struct Fragment {
+    pub(super) bytes: Bytes,
+    /// Whether more of this message follows.
+    pub(super) more: bool,
+    /// Whether the message came outside a REQUEST or RESPONSE and so costs credit.
+    pub(super) counted: bool,
+}
+
+/// What bounds an inbox.
+pub(super) struct Bounds<'a> {
+    pub(super) max_message: usize,
+    pub(super) budget: &'a Budget,
+}
+
+/// What a reader takes out.
+pub(super) enum Taken {
+    /// A message, and the credit that is to be given back now.
+    Message(Bytes, Option<u64>),
+    /// The end, good or bad.
+    End(Result<HeaderMap, Status>),
+}
+
+impl Inbox {
+    pub(super) fn new(window: u32) -> Self {
+        let inbox = Self::default();
+        inbox.lock().credit = i64::from(window);
+        inbox
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here can panic half-way, so a poisoned lock is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the acceptance of a call of ours.
+    pub(super) fn accept(&self, metadata: HeaderMap) -> Option<Waker> {
+        let mut inner = self.lock();
+        if !inner.is_accepted {
+            inner.is_accepted = true;
+            inner.accepted = Some(metadata);
+        }
+        inner.waker.take()
+    }
+
+    /// Says whether the acceptance has come.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.lock().is_accepted
+    }
+
+    /// Adds what came of a message.
+    pub(super) fn push(
+        &self,
+        fragment: Fragment,
+        bounds: &Bounds<'_>,
+    ) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        inner.push(fragment, bounds)
+    }
+
+    /// Adds the end. Only the first one counts.
+    pub(super) fn end(&self, end: Result<HeaderMap, Status>) -> Option<Waker> {
+        let mut inner = self.lock();
+        if inner.end.is_none() {
+            inner.end = Some(match end {
+                Ok(_) if inner.assembly.is_some() => {
+                    Err(Status::internal("the peer ended a stream inside a message"))
+                }
+                end => end,
+            });
+        }
+        inner.waker.take()
+    }
+
+    /// Waits for the acceptance or a failure.
+    pub(super) fn poll_accepted(
+        &self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<HeaderMap, Status>> {
+        let mut inner = self.lock();
+        if let Some(metadata) = inner.accepted.take() {
+            return Poll::Ready(Ok(metadata));
+        }
+        match &inner.end {
+            Some(Err(status)) => Poll::Ready(Err(status.clone())),
+            // An end without a RESPONSE before it is an empty stream.
+            Some(Ok(_)) => Poll::Ready(Ok(HeaderMap::new())),
+            None => {
+                inner.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes the next message or the end.
+    pub(super) fn poll_take(
+        &self,
+        cx: &mut TaskContext<'_>,
+        window: u32,
+        budget: &Budget,
+    ) -> Poll<Taken> {
+        let mut inner = self.lock();
+        if let Some(message) = inner.messages.pop_front() {
+            return Poll::Ready(inner.take(message, window, budget));
+        }
+        match &inner.end {
+            Some(end) => Poll::Ready(Taken::End(end.clone())),
+            None => {
+                inner.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes a reply that is here whole: one message and a good end.
+    pub(super) fn take_whole(&self, budget: &Budget) -> Option<(Bytes, HeaderMap)> {
+        let mut inner = self.lock();
+        if inner.messages.len() != 1 || !matches!(inner.end, Some(Ok(_))) {
+            return None;
+        }
+        let message = inner.messages.pop_front()?;
+        inner.uncharge(message.bytes.len(), budget);
+        let trailers = match &mut inner.end {
+            Some(Ok(trailers)) => std::mem::take(trailers),
+            _ => HeaderMap::new(),
+        };
+        Some((message.bytes, trailers))
+    }
+
+    /// Drops what is here and what still comes: nobody will read it.
+    pub(super) fn abandon(&self, budget: &Budget) {
+        let mut inner = self.lock();
+        inner.abandoned = true;
+        inner.messages.clear();
+        inner.assembly = None;
+        let charged = std::mem::take(&mut inner.charged);
+        budget.release(charged);
+        inner.waker = None;
+    }
+}
+
+impl Inner {
+    fn push(
+        &mut self,
+        fragment: Fragment,
+        bounds: &Bounds<'_>,
+    ) -> Result<Option<Waker>, Status> {
+        let counted = self.assembly.as_ref().map_or(fragment.counted, |it| it.counted);
+        if self.assembly.is_none() && counted && self.credit <= 0 {
+            return Err(Status::resource_exhausted(
+                "the peer sent more of a stream than the limit `stream_window` lets it",
+            ));
+        }
+        let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
+        let length = so_far.saturating_add(fragment.bytes.len());
+        if length > bounds.max_message {
+            return Err(too_large(length, bounds.max_message));
+        }
+        bounds.budget.try_charge(fragment.bytes.len()).map_err(over_budget)?;
+        self.charged += fragment.bytes.len();
+        if fragment.more {
+            let assembly = self.assembly.get_or_insert_with(|| Assembly {
+                bytes: BytesMut::new(),
+                counted,
+            });
+            assembly.bytes.extend_from_slice(&fragment.bytes);
+            return Ok(None);
+        }
+        let bytes = match self.assembly.take() {
+            None => fragment.bytes,
+            Some(mut assembly) => {
+                assembly.bytes.extend_from_slice(&fragment.bytes);
+                assembly.bytes.freeze()
+            }
+        };
+        if counted {
+            self.credit -= cost(&bytes);
+        }
+        self.messages.push_back(Received { bytes, counted });
+        Ok(self.waker.take())
+    }
+
+    fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
+        self.uncharge(message.bytes.len(), budget);
+        if !message.counted {
+            return Taken::Message(message.bytes, None);
+        }
+        self.consumed += cost(&message.bytes).unsigned_abs();
+        // Half a window at a time: the sender never starves, and one frame serves many messages.
+        let due = self.consumed >= u64::from(window / 2) && self.end.is_none();
+        let credit = due.then(|| std::mem::take(&mut self.consumed));
+        self.credit += credit.map_or(0, |it| i64::try_from(it).unwrap_or(i64::MAX));
+        Taken::Message(message.bytes, credit)
+    }
+
+    fn uncharge(&mut self, bytes: usize, budget: &Budget) {
+        self.charged -= bytes.min(self.charged);
+        budget.release(bytes);
+    }
+}
+
+/// What a message takes from its stream's window.
+pub(super) fn cost(message: &Bytes) -> i64 {
+    i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
+}
+
+pub(super) fn too_large(length: usize, limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "a message of {length} bytes or more is over the limit `max_message` of {limit} bytes"
+    ))
+}
+
+fn over_budget(exceeded: Exceeded) -> Status {
+    Status::resource_exhausted(match exceeded {
+        Exceeded::Connection { limit } => {
+            format!("the connection holds the limit `max_buffered` of {limit} bytes already")
+        }
+        Exceeded::All { limit } => format!(
+            "all connections together hold the limit `max_buffered_total` of {limit} bytes already"
+        ),
+    })
+}

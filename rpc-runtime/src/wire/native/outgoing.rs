@@ -1,0 +1,378 @@
+//! What waits to be written to a connection.
+//!
+//! Small frames stand one behind the other in one buffer. A message that is larger than a fragment
+//! waits in a lane of its call; the lanes take turns, a fragment at a time, so that small frames
+//! of other calls pass a large message on its way. Frames of the same call stay behind it.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::frame::{Flags, FrameHeader, FrameType};
+
+/// The most of a message that one frame carries.
+pub(super) const FRAGMENT: usize = 64 << 10;
+
+/// Bodies from this size on are queued as they are instead of being copied.
+const BY_REFERENCE: usize = 8 << 10;
+
+/// How many fragments of large messages one write takes along.
+const FRAGMENTS_A_WRITE: usize = 4;
+
+/// Bytes in order: chunks first, then the buffer that grows.
+#[derive(Default)]
+pub(super) struct Chunks {
+    chunks: VecDeque<Bytes>,
+    tail: BytesMut,
+    length: usize,
+}
+
+impl Chunks {
+    fn put(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    fn put_by_reference(&mut self, bytes: Bytes) {
+        if bytes.len() < BY_REFERENCE {
+            return self.put(&bytes);
+        }
+        if !self.tail.is_empty() {
+            self.chunks.push_back(self.tail.split().freeze());
+        }
+        self.length += bytes.len();
+        self.chunks.push_back(bytes);
+    }
+}
+
+impl Buf for Chunks {
+    fn remaining(&self) -> usize {
+        self.length
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunks.front().map_or(&self.tail, |chunk| chunk)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
+        let chunks = chunks.chain([&self.tail[..]]).filter(|it| !it.is_empty());
+        let mut filled = 0;
+        for (slice, chunk) in slices.iter_mut().zip(chunks) {
+            *slice = IoSlice::new(chunk);
+            filled += 1;
+        }
+        filled
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.length -= count.min(self.length);
+        while let Some(front) = self.chunks.front_mut() {
+            let step = count.min(front.len());
+            front.advance(step);
+            count -= step;
+            if !front.is_empty() {
+                return;
+            }
+            self.chunks.pop_front();
+        }
+        let step = count.min(self.tail.len());
+        self.tail.advance(step);
+        if self.tail.is_empty() {
+            // Keeps the memory for the next frames.
+            self.tail.clear();
+        }
+    }
+}
+
+/// A frame whose payload is in parts: fields in `head`, the message in `body`.
+pub(super) struct Parts<'a> {
+    pub(super) frame_type: FrameType,
+    /// The flags of the last frame; `MORE` is added to those before it.
+    pub(super) flags: Flags,
+    pub(super) call: u64,
+    pub(super) head: &'a [u8],
+    pub(super) body: Body<'a>,
+}
+
+/// The message of a frame.
+pub(super) enum Body<'a> {
+    /// Small, or worth a copy.
+    Slice(&'a [u8]),
+    /// Queued as it is.
+    Shared(Bytes),
+}
+
+impl Body<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Slice(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Everything that waits to be written.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    ready: Chunks,
+    lanes: VecDeque<Lane>,
+    waiting: usize,
+}
+
+/// A call with a large message on its way.
+struct Lane {
+    call: u64,
+    pieces: VecDeque<Piece>,
+}
+
+enum Piece {
+    /// The rest of a message, of which the first frame is out.
+    Message { rest: Bytes, last: Flags },
+    /// Whole frames that come behind it.
+    Frames(BytesMut),
+}
+
+impl Outgoing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.length == 0 && self.lanes.is_empty()
+    }
+
+    /// The bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.ready.length + self.waiting
+    }
+
+    /// The bytes that wait outside of large messages.
+    pub(super) fn small_len(&self) -> usize {
+        self.ready.length
+    }
+
+    /// Queues a frame, in fragments if its message is large.
+    pub(super) fn push(&mut self, parts: Parts<'_>) {
+        let length = parts.head.len() + parts.body.len();
+        let small = parts.body.len() <= FRAGMENT;
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.call == parts.call) {
+            let added = lane.push(parts, small);
+            self.waiting += added;
+        } else if small {
+            let header = header(parts.frame_type, parts.flags, parts.call, length);
+            self.ready.put(&header);
+            self.ready.put(parts.head);
+            match parts.body {
+                Body::Slice(bytes) => self.ready.put(bytes),
+                Body::Shared(bytes) => self.ready.put_by_reference(bytes),
+            }
+        } else {
+            let mut lane = Lane {
+                call: parts.call,
+                pieces: VecDeque::new(),
+            };
+            self.waiting += lane.push(parts, false);
+            self.lanes.push_back(lane);
+        }
+    }
+
+    /// Queues whole frames of calls that have nothing else waiting.
+    pub(super) fn push_frames(&mut self, frames: &[u8]) {
+        self.ready.put(frames);
+    }
+
+    /// Gives up what is left of a call. A fragment that is out stays out; the peer is told by a
+    /// CANCEL or an ERROR that comes behind it.
+    pub(super) fn forget(&mut self, call: u64) {
+        if let Some(index) = self.lanes.iter().position(|lane| lane.call == call)
+            && let Some(lane) = self.lanes.remove(index)
+        {
+            self.waiting -= lane.pieces.iter().map(Piece::len).sum::<usize>();
+        }
+    }
+
+    /// Moves what the next write takes into `batch`, which is empty.
+    pub(super) fn take(&mut self, batch: &mut Chunks) {
+        std::mem::swap(&mut self.ready, batch);
+        for _ in 0..FRAGMENTS_A_WRITE {
+            let Some(mut lane) = self.lanes.pop_front() else {
+                return;
+            };
+            self.waiting -= lane.take(batch);
+            if !lane.pieces.is_empty() {
+                self.lanes.push_back(lane);
+            }
+        }
+    }
+}
+
+fn header(frame_type: FrameType, flags: Flags, call: u64, length: usize) -> [u8; 16] {
+    FrameHeader {
+        length: u32::try_from(length).unwrap_or(u32::MAX),
+        ..FrameHeader::new(frame_type, flags, call)
+    }
+    .to_bytes()
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Message { rest, .. } => rest.len(),
+            Self::Frames(frames) => frames.len(),
+        }
+    }
+}
+
+impl Lane {
+    /// Appends a frame, and says how many bytes that added.
+    fn push(&mut self, parts: Parts<'_>, small: bool) -> usize {
+        let call = parts.call;
+        if !matches!(self.pieces.back(), Some(Piece::Frames(_))) {
+            self.pieces.push_back(Piece::Frames(BytesMut::new()));
+        }
+        let Some(Piece::Frames(frames)) = self.pieces.back_mut() else {
+            return 0;
+        };
+        let before = frames.len();
+        if small {
+            let length = parts.head.len() + parts.body.len();
+            frames.put_slice(&header(parts.frame_type, parts.flags, call, length));
+            frames.put_slice(parts.head);
+            match &parts.body {
+                Body::Slice(bytes) => frames.put_slice(bytes),
+                Body::Shared(bytes) => frames.put_slice(bytes),
+            }
+            return frames.len() - before;
+        }
+        let mut rest = match parts.body {
+            Body::Slice(bytes) => Bytes::copy_from_slice(bytes),
+            Body::Shared(bytes) => bytes,
+        };
+        // END belongs to the last fragment, and BODY to the first.
+        let (first_flags, last) = (
+            Flags(parts.flags.0 & !Flags::END.0) | Flags::MORE,
+            Flags(parts.flags.0 & Flags::END.0),
+        );
+        let first = rest.split_to(FRAGMENT);
+        let length = parts.head.len() + first.len();
+        frames.put_slice(&header(parts.frame_type, first_flags, call, length));
+        frames.put_slice(parts.head);
+        frames.put_slice(&first);
+        let added = frames.len() - before + rest.len();
+        self.pieces.push_back(Piece::Message { rest, last });
+        added
+    }
+
+    /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds.
+    fn take(&mut self, batch: &mut Chunks) -> usize {
+        match self.pieces.front_mut() {
+            None => 0,
+            Some(Piece::Frames(frames)) => {
+                let length = frames.len();
+                batch.put_by_reference(frames.split().freeze());
+                self.pieces.pop_front();
+                length
+            }
+            Some(Piece::Message { rest, last }) => {
+                let fragment = rest.split_to(FRAGMENT.min(rest.len()));
+                let flags = if rest.is_empty() { *last } else { Flags::MORE };
+                let length = fragment.len();
+                batch.put(&header(FrameType::MESSAGE, flags, self.call, length));
+                batch.put_by_reference(fragment);
+                if rest.is_empty() {
+                    self.pieces.pop_front();
+                }
+                length
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{Frame, FrameReader};
+    use super::*;
+
+    fn drain(outgoing: &mut Outgoing) -> Vec<Frame> {
+        let mut bytes = BytesMut::new();
+        while !outgoing.is_empty() {
+            let mut batch = Chunks::default();
+            outgoing.take(&mut batch);
+            while batch.has_remaining() {
+                bytes.extend_from_slice(batch.chunk());
+                batch.advance(batch.chunk().len());
+            }
+        }
+        assert_eq!(outgoing.len(), 0);
+        let mut reader = FrameReader::with_bytes(1 << 20, bytes);
+        std::iter::from_fn(|| reader.next().unwrap()).collect()
+    }
+
+    fn message(call: u64, body: Bytes, flags: Flags) -> Parts<'static> {
+        Parts {
+            frame_type: FrameType::MESSAGE,
+            flags,
+            call,
+            head: &[],
+            body: Body::Shared(body),
+        }
+    }
+
+    #[test]
+    fn small_frames_pass_a_large_message_and_its_own_call_stays_in_order() {
+        let large = Bytes::from(vec![7; 3 * FRAGMENT + 1]);
+        let mut outgoing = Outgoing::default();
+        outgoing.push(Parts {
+            head: b"head",
+            frame_type: FrameType::REQUEST,
+            ..message(1, large.clone(), Flags::BODY | Flags::END)
+        });
+        outgoing.push(message(1, Bytes::from_static(b"behind"), Flags::END));
+        outgoing.push(message(3, Bytes::from_static(b"small"), Flags::NONE));
+        let frames = drain(&mut outgoing);
+        assert_eq!(frames[0].call, 3, "the small frame leaves first");
+        let own: Vec<_> = frames.iter().filter(|it| it.call == 1).collect();
+        assert_eq!(own[0].frame_type, FrameType::REQUEST);
+        assert_eq!(own[0].flags, Flags::BODY | Flags::MORE);
+        assert_eq!(&own[0].payload[..4], b"head");
+        assert_eq!(own[3].flags, Flags::END);
+        assert_eq!(&own[4].payload[..], b"behind");
+        let total: usize = own[..4].iter().map(|it| it.payload.len()).sum();
+        assert_eq!(total, large.len() + 4);
+    }
+
+    #[test]
+    fn large_messages_take_turns() {
+        let mut outgoing = Outgoing::default();
+        for call in [1, 3] {
+            outgoing.push(message(call, Bytes::from(vec![0; 3 * FRAGMENT]), Flags::NONE));
+        }
+        let calls: Vec<u64> = drain(&mut outgoing).iter().map(|it| it.call).collect();
+        assert_eq!(calls, [1, 3, 1, 3, 1, 3]);
+    }
+
+    #[test]
+    fn a_forgotten_call_takes_nothing_along() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push(message(1, Bytes::from(vec![0; 3 * FRAGMENT]), Flags::NONE));
+        outgoing.push(message(3, Bytes::from_static(b"stays"), Flags::NONE));
+        outgoing.forget(1);
+        let frames = drain(&mut outgoing);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].call, 3);
+    }
+
+    #[test]
+    fn chunks_advance_over_every_boundary() {
+        let mut chunks = Chunks::default();
+        chunks.put(b"ab");
+        chunks.put_by_reference(Bytes::from(vec![b'c'; BY_REFERENCE]));
+        chunks.put(b"de");
+        let total = chunks.remaining();
+        let mut seen = Vec::new();
+        while chunks.has_remaining() {
+            seen.push(chunks.chunk()[0]);
+            chunks.advance(1);
+        }
+        assert_eq!(seen.len(), total);
+        assert!(seen.starts_with(b"abc") && seen.ends_with(b"cde"));
+    }
+}

@@ -1,0 +1,508 @@
+//! What a frame means: each is handed to the call that it belongs to.
+//!
+//! What is wrong with a frame fails its call. Only what makes the rest of the connection
+//! unreadable, or breaks a rule of the connection itself, ends the connection: [`Broken`].
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::connection::{OurCall, Shared};
+use super::field::{CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block};
+use super::frame::{Flags, Frame, FrameType};
+use super::inbox::{Fragment, Inbox};
+use super::responder::{Responder, bounds, malformed};
+use super::settings::WireSettings;
+use crate::call::{ErrorBody, Message};
+use crate::codec::Encoding;
+use crate::status::{Code, Status};
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(super) struct Broken(pub(super) String);
+
+/// Hands frames out.
+pub(super) struct Receiver {
+    shared: Arc<Shared>,
+    pub(super) responder: Responder,
+    settings_seen: bool,
+    /// Readers of calls, which are woken when the whole read was handed out.
+    wakers: Vec<Waker>,
+}
+
+impl Receiver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            responder: Responder::new(Arc::clone(&shared)),
+            shared,
+            settings_seen: false,
+            wakers: Vec::new(),
+        }
+    }
+
+    /// Says whether the peer has introduced itself.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settings_seen
+    }
+
+    /// Ends a read: what was answered in place is queued, and readers hear of what came.
+    pub(super) fn end_batch(&mut self) {
+        self.responder.end_batch();
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    pub(super) fn frame(&mut self, frame: Frame) -> Result<(), Broken> {
+        if !self.settings_seen && frame.frame_type != FrameType::SETTINGS {
+            let name = frame.frame_type.name();
+            return Err(Broken(format!("the first frame is {name}, not SETTINGS")));
+        }
+        match frame.frame_type {
+            FrameType::SETTINGS => self.settings(&frame),
+            FrameType::REQUEST => self.request(frame),
+            FrameType::PING => self.ping(&frame),
+            FrameType::GO_AWAY => self.go_away(frame),
+            FrameType::RESPONSE if self.is_ours(frame.call) => {
+                self.response(frame);
+                Ok(())
+            }
+            FrameType::MESSAGE => self.message(frame),
+            FrameType::END => self.end(frame),
+            FrameType::ERROR if self.is_ours(frame.call) => {
+                self.error(frame);
+                Ok(())
+            }
+            FrameType::CANCEL if !self.is_ours(frame.call) => {
+                self.cancel(frame.call);
+                Ok(())
+            }
+            FrameType::CREDIT => self.credit(&frame),
+            other if other.may_ignore() => Ok(()),
+            other => self.misplaced(frame.call, other),
+        }
+    }
+
+    fn is_ours(&self, call: u64) -> bool {
+        call != 0 && !self.shared.role.is_peers(call)
+    }
+
+    fn field_limits(&self) -> FieldLimits {
+        FieldLimits {
+            max_bytes: self.shared.config.limits.max_metadata.max(16 << 10),
+            ..FieldLimits::default()
+        }
+    }
+
+    fn settings(&mut self, frame: &Frame) -> Result<(), Broken> {
+        if self.settings_seen {
+            return Err(Broken("SETTINGS came twice".to_owned()));
+        }
+        self.settings_seen = true;
+        let settings = WireSettings::decode(&frame.payload);
+        let settings = settings.map_err(|error| Broken(format!("bad SETTINGS: {error}")))?;
+        let mut state = self.shared.state();
+        state.peer_settings = Some(settings);
+        let window = i64::from(settings.stream_window);
+        let calls = state.calls.values_mut().map(|it| &mut it.sending);
+        let mut wakers: Vec<_> = calls.filter_map(|it| it.add(window)).collect();
+        let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
+        let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
+        if given >= assumed {
+            self.shared.places.add_permits((given - assumed).min(1 << 20));
+        } else {
+            let fewer = assumed - given;
+            state.place_debt = fewer - self.shared.places.forget_permits(fewer);
+        }
+        drop(state);
+        self.wakers.append(&mut wakers);
+        Ok(())
+    }
+
+    fn request(&mut self, frame: Frame) -> Result<(), Broken> {
+        let call = frame.call;
+        if !self.shared.role.is_peers(call) {
+            return Err(Broken(format!("a REQUEST has the number {call} of the wrong side")));
+        }
+        let mut state = self.shared.state();
+        if call <= state.last_peers_call {
+            let last = state.last_peers_call;
+            return Err(Broken(format!("a REQUEST has the number {call} after {last}")));
+        }
+        state.last_peers_call = call;
+        drop(state);
+        self.responder.request(frame);
+        self.check_flood()
+    }
+
+    /// A peer that makes us answer and does not read the answers is cut off.
+    fn check_flood(&self) -> Result<(), Broken> {
+        let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
+        if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
+            return Err(Broken(format!(
+                "the peer asks and does not read: over {limit} bytes of short answers wait for it \
+                 (twice the limit `max_outgoing`)"
+            )));
+        }
+        Ok(())
+    }
+
+    fn response(&mut self, frame: Frame) {
+        let call = frame.call;
+        let limits = self.field_limits();
+        let mut state = self.shared.state();
+        let Some(entry) = state.calls.get_mut(&call) else {
+            return;
+        };
+        let parsed = split_block(frame.payload)
+            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
+        let (fields, message) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                drop(state);
+                let text = format!("the peer's RESPONSE cannot be read: {error}");
+                return self.fail_ours(call, Status::internal(text));
+            }
+        };
+        entry.expires = entry.deadline;
+        let inbox = Arc::clone(&entry.inbox);
+        let key = entry.method;
+        if let (Some(key), Some(number)) = (key, fields.method_number)
+            && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
+        {
+            state.method_numbers.insert(key, number);
+        }
+        drop(state);
+        self.wakers.extend(inbox.accept(fields.metadata));
+        if frame.flags.contains(Flags::BODY) {
+            self.push_ours(call, &inbox, message, frame.flags, false);
+        } else if frame.flags.contains(Flags::END) {
+            self.end_ours(call, Ok(http::HeaderMap::new()));
+        }
+    }
+
+    /// Adds to a call of ours what came of a message, and its end if this is it.
+    fn push_ours(
+        &mut self,
+        call: u64,
+        inbox: &Inbox,
+        bytes: Bytes,
+        flags: Flags,
+        counted: bool,
+    ) {
+        let more = flags.contains(Flags::MORE);
+        let fragment = Fragment {
+            bytes,
+            more,
+            counted,
+        };
+        match inbox.push(fragment, &bounds(&self.shared)) {
+            Ok(waker) => self.wakers.extend(waker),
+            Err(status) => return self.fail_ours(call, status),
+        }
+        if flags.contains(Flags::END) {
+            self.end_ours(call, Ok(http::HeaderMap::new()));
+        }
+    }
+
+    fn end_ours(&mut self, call: u64, end: Result<http::HeaderMap, Status>) {
+        let mut state = self.shared.state();
+        let removed = self.shared.remove_call(&mut state, call);
+        drop(state);
+        if let Some(call) = removed {
+            self.finish(call, end);
+        }
+    }
+
+    fn finish(&mut self, call: OurCall, end: Result<http::HeaderMap, Status>) {
+        self.wakers.extend(call.inbox.end(end));
+        call.stop_upload();
+    }
+
+    /// Ends a call of ours because of what the peer sent for it, and tells the peer.
+    fn fail_ours(&mut self, call: u64, status: Status) {
+        let mut state = self.shared.state();
+        let Some(removed) = self.shared.remove_call(&mut state, call) else {
+            return;
+        };
+        state.push_cancel(call, status.code());
+        drop(state);
+        self.finish(removed, Err(status.at_peer(&self.shared.peer)));
+    }
+
+    /// Ends a call of the peer because of what it sent for it.
+    fn fail_peers(&mut self, call: u64, status: Status) {
+        let removed = self.shared.state().peers_calls.remove(&call);
+        let Some(entry) = removed else {
+            return;
+        };
+        self.shared.drop_peers_call(entry, &status);
+        let mut state = self.shared.state();
+        state.outgoing.forget(call);
+        drop(state);
+        let frames = &mut self.responder.frames;
+        let encoding = Encoding::MESSAGE_PACK;
+        super::reply::error_frame(&self.shared, frames, call, encoding, status, Flags::NONE);
+    }
+
+    fn message(&mut self, frame: Frame) -> Result<(), Broken> {
+        let Frame {
+            call,
+            flags,
+            payload,
+            ..
+        } = frame;
+        if call == 0 {
+            return Err(Broken("a MESSAGE belongs to no call".to_owned()));
+        }
+        if flags.contains(Flags::MORE | Flags::END) {
+            let status = Status::internal("a MESSAGE has both MORE and END");
+            self.fail_any(call, status);
+            return Ok(());
+        }
+        let state = self.shared.state();
+        if self.is_ours(call) {
+            let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
+            drop(state);
+            if let Some(inbox) = inbox {
+                if !inbox.is_accepted() {
+                    let status = Status::internal("the peer sent a MESSAGE before its RESPONSE");
+                    self.fail_ours(call, status);
+                    return Ok(());
+                }
+                self.push_ours(call, &inbox, payload, flags, true);
+            }
+            return Ok(());
+        }
+        let inbox = state.peers_calls.get(&call).and_then(|it| it.upload.clone());
+        drop(state);
+        let Some(inbox) = inbox else {
+            return Ok(());
+        };
+        let fragment = Fragment {
+            bytes: payload,
+            more: flags.contains(Flags::MORE),
+            counted: true,
+        };
+        match inbox.push(fragment, &bounds(&self.shared)) {
+            Ok(waker) => self.wakers.extend(waker),
+            Err(status) => {
+                self.fail_peers(call, status);
+                return Ok(());
+            }
+        }
+        if flags.contains(Flags::END) {
+            self.wakers.extend(inbox.end(Ok(http::HeaderMap::new())));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, frame: Frame) -> Result<(), Broken> {
+        let call = frame.call;
+        if call == 0 {
+            return Err(Broken("an END belongs to no call".to_owned()));
+        }
+        let trailers = match CallFields::parse(frame.payload, &self.field_limits()) {
+            Ok(fields) => fields.metadata,
+            Err(error) => {
+                self.fail_any(call, malformed(error));
+                return Ok(());
+            }
+        };
+        let state = self.shared.state();
+        if self.is_ours(call) {
+            let accepted = state.calls.get(&call).is_none_or(|it| it.inbox.is_accepted());
+            drop(state);
+            if accepted {
+                self.end_ours(call, Ok(trailers));
+            } else {
+                self.fail_ours(call, Status::internal("the peer sent END before its RESPONSE"));
+            }
+            return Ok(());
+        }
+        let inbox = state.peers_calls.get(&call).and_then(|it| it.upload.clone());
+        drop(state);
+        if let Some(inbox) = inbox {
+            self.wakers.extend(inbox.end(Ok(trailers)));
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, frame: Frame) {
+        let call = frame.call;
+        let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
+            Ok(fields) => fields,
+            Err(error) => {
+                let text = format!("the peer's ERROR cannot be read: {error}");
+                return self.end_ours(call, Err(Status::internal(text)));
+            }
+        };
+        let code = fields.code.and_then(|code| u8::try_from(code).ok());
+        let code = code.map_or(Code::Unknown, Code::from_number);
+        let mut status = Status::new(code, fields.text.unwrap_or_default());
+        *status.metadata_mut() = fields.metadata;
+        if let Some(details) = fields.details {
+            let encoding = self.shared.state().calls.get(&call).map(|it| it.encoding);
+            let limits = self.shared.config.limits.decode_limits();
+            let encoding = encoding.unwrap_or(Encoding::MESSAGE_PACK);
+            // Copied: the error may live long, and the bytes stand in a whole read's memory.
+            let details = Bytes::copy_from_slice(&details);
+            let body = ErrorBody::new(Message::with_limits(details, encoding, limits));
+            status = status.with_attachment(Arc::new(body));
+        }
+        self.end_ours(call, Err(status.into_remote().at_peer(&self.shared.peer)));
+    }
+
+    fn cancel(&mut self, call: u64) {
+        let grace = self.shared.config.cancel_grace;
+        let mut state = self.shared.state();
+        let Some(entry) = state.peers_calls.get_mut(&call) else {
+            return;
+        };
+        let upload = entry.upload.clone();
+        entry.silence(Instant::now() + grace);
+        let expires = entry.expires;
+        state.outgoing.forget(call);
+        state.sweep_by(expires);
+        drop(state);
+        if let Some(inbox) = upload {
+            let end = Err(Status::cancelled("the caller gave the call up"));
+            self.wakers.extend(inbox.end(end));
+        }
+    }
+
+    fn credit(&mut self, frame: &Frame) -> Result<(), Broken> {
+        let mut payload = &frame.payload[..];
+        let amount = match get_varint(&mut payload) {
+            Ok(amount) if payload.is_empty() => i64::try_from(amount).unwrap_or(i64::MAX),
+            _ => {
+                self.fail_any(frame.call, Status::internal("a CREDIT is not one varint"));
+                return Ok(());
+            }
+        };
+        let mut state = self.shared.state();
+        let sending = if self.is_ours(frame.call) {
+            state.calls.get_mut(&frame.call).map(|it| &mut it.sending)
+        } else {
+            state.peers_calls.get_mut(&frame.call).map(|it| &mut it.sending)
+        };
+        let waker = sending.and_then(|it| it.add(amount));
+        drop(state);
+        self.wakers.extend(waker);
+        Ok(())
+    }
+
+    fn ping(&mut self, frame: &Frame) -> Result<(), Broken> {
+        if frame.payload.len() != 8 {
+            let length = frame.payload.len();
+            return Err(Broken(format!("a PING has {length} bytes, not 8")));
+        }
+        if !frame.flags.contains(Flags::ACK) {
+            self.shared.state().push(FrameType::PING, Flags::ACK, 0, &frame.payload);
+        }
+        self.check_flood()
+    }
+
+    fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
+        let fields = CallFields::parse(frame.payload, &self.field_limits());
+        let fields = fields.map_err(|error| Broken(format!("bad GO_AWAY: {error}")))?;
+        let mut state = self.shared.state();
+        state.peer_draining = true;
+        let last = fields.last_call.unwrap_or(u64::MAX);
+        let lost: Vec<u64> = state.calls.keys().copied().filter(|call| *call > last).collect();
+        let removed: Vec<_> =
+            lost.iter().filter_map(|call| self.shared.remove_call(&mut state, *call)).collect();
+        drop(state);
+        for call in removed {
+            let text = "the server shut down before it saw the call";
+            let status = Status::unavailable(text).at_peer(&self.shared.peer);
+            self.finish(call, Err(status));
+        }
+        Ok(())
+    }
+
+    /// A frame of a type that is not known, or that the other side of a call may send only.
+    fn misplaced(&mut self, call: u64, frame_type: FrameType) -> Result<(), Broken> {
+        let text = format!("a frame of type {:#04x} ({}) has no meaning here", frame_type.0, frame_type.name());
+        if call == 0 {
+            return Err(Broken(text));
+        }
+        self.fail_any(call, Status::unimplemented(text));
+        Ok(())
+    }
+
+    fn fail_any(&mut self, call: u64, status: Status) {
+        if self.is_ours(call) {
+            self.fail_ours(call, status);
+        } else {
+            self.fail_peers(call, status);
+        }
+    }
+
+    /// Looks at the deadlines of all calls.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        let mut state = self.shared.state();
+        let due = |expires: Option<Instant>| expires.is_some_and(|it| it <= now);
+        let ours: Vec<u64> =
+            state.calls.iter().filter(|(_, it)| due(it.expires)).map(|(call, _)| *call).collect();
+        let peers: Vec<u64> = state
+            .peers_calls
+            .iter()
+            .filter(|(_, it)| due(it.expires))
+            .map(|(call, _)| *call)
+            .collect();
+        let mut expired = Vec::new();
+        for call in ours {
+            if let Some(removed) = self.shared.remove_call(&mut state, call) {
+                state.push_cancel(call, Code::DeadlineExceeded);
+                expired.push(removed);
+            }
+        }
+        let mut dropped = Vec::new();
+        for call in peers {
+            self.expire_peers(&mut state, call, now, &mut dropped);
+        }
+        let ours = state.calls.values().filter_map(|it| it.expires);
+        let peers = state.peers_calls.values().filter_map(|it| it.expires);
+        state.next_sweep = ours.chain(peers).min();
+        drop(state);
+        for call in expired {
+            let text = if call.deadline.is_some_and(|it| it <= now) {
+                "the deadline passed before the call ended"
+            } else {
+                "the stream was not accepted in time"
+            };
+            let status = Status::deadline_exceeded(text).at_peer(&self.shared.peer);
+            self.finish(call, Err(status));
+        }
+        let reason = Status::cancelled("the call was cancelled");
+        for call in dropped {
+            self.shared.drop_peers_call(call, &reason);
+        }
+    }
+
+    /// A call of the peer whose deadline or whose grace period has passed.
+    fn expire_peers(
+        &mut self,
+        state: &mut super::connection::State,
+        call: u64,
+        now: Instant,
+        dropped: &mut Vec<super::connection::PeersCall>,
+    ) {
+        let Some(entry) = state.peers_calls.get_mut(&call) else {
+            return;
+        };
+        if entry.silenced {
+            dropped.extend(state.peers_calls.remove(&call));
+            return;
+        }
+        entry.silence(now + self.shared.config.cancel_grace);
+        state.outgoing.forget(call);
+        let mut payload = BytesMut::new();
+        let code = Code::DeadlineExceeded.number();
+        put_varint_field(&mut payload, FieldType::CODE, code.into());
+        let text = "the deadline passed before the call ended";
+        put_field(&mut payload, FieldType::TEXT, text.as_bytes());
+        state.push(FrameType::ERROR, Flags::END, call, &payload);
+    }
+}

@@ -1,0 +1,412 @@
+//! The peer's calls: from a REQUEST frame to the frames of the answer.
+//!
+//! A handler is polled once in place, by the task that reads the connection. One that is ready at
+//! once costs no task and its answer leaves with the others of the same read. What is left waits
+//! in a task of its own.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::caller::{InboxBody, MAX_METHOD_NUMBERS, has_room, room};
+use super::config::{RunningCall, Served};
+use super::connection::{PeersCall, Sending, Shared};
+use super::field::{CallFields, FieldError, FieldLimits, split_block};
+use super::frame::{Flags, Frame};
+use super::inbox::{Bounds, Fragment, Inbox};
+use super::reply::{Reply, error_frame, send_error};
+use super::sender::{Sender, Side, Stopped};
+use crate::call::{
+    Body, Cancellation, Message, Method, MethodTable, Request, Response, deadline_in,
+};
+use crate::codec::Encoding;
+use crate::service::BoxFuture;
+use crate::status::{Code, Status};
+
+/// How many handlers one read polls in place, and for how long, before the rest get tasks.
+const IN_PLACE_POLLS: u32 = 256;
+const IN_PLACE_TIME: Duration = Duration::from_micros(100);
+
+/// What the connection's driver keeps for serving.
+pub(super) struct Responder {
+    shared: Arc<Shared>,
+    /// Methods by the number that the peer was told.
+    numbered: Vec<Method>,
+    numbers: HashMap<Arc<str>, u64>,
+    /// Frames of calls that ended in place, which are queued together.
+    pub(super) frames: BytesMut,
+    polls: u32,
+    batch_began: Option<Instant>,
+}
+
+/// A REQUEST that is in order and may be run.
+struct Accepted {
+    call: u64,
+    served: Served,
+    running: RunningCall,
+    request: Request,
+    reply: Reply,
+    upload: Option<Arc<Inbox>>,
+    deadline: Option<Instant>,
+    cancellation: Cancellation,
+}
+
+impl Responder {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            numbered: Vec::new(),
+            numbers: HashMap::new(),
+            frames: BytesMut::new(),
+            polls: 0,
+            batch_began: None,
+        }
+    }
+
+    /// Queues what ended in place since the last read.
+    pub(super) fn end_batch(&mut self) {
+        self.polls = 0;
+        self.batch_began = None;
+        if !self.frames.is_empty() {
+            self.shared.state().outgoing.push_frames(&self.frames);
+            self.frames.clear();
+        }
+    }
+
+    /// Serves one REQUEST. What is wrong with it is told to the peer and harms no other call.
+    pub(super) fn request(&mut self, frame: Frame) {
+        let call = frame.call;
+        match self.accept(frame) {
+            Ok(accepted) => self.run(accepted),
+            Err(status) => {
+                error_frame(&self.shared, &mut self.frames, call, Encoding::MESSAGE_PACK, status, Flags::NOT_STARTED);
+            }
+        }
+    }
+
+    fn accept(&mut self, frame: Frame) -> Result<Accepted, Status> {
+        let call = frame.call;
+        let shared = Arc::clone(&self.shared);
+        let served = shared.served.clone().ok_or_else(|| {
+            Status::unimplemented("this side of the connection serves nothing")
+        })?;
+        let running = admit(&shared, &served)?;
+        check_flags(frame.flags)?;
+        let (block, message) = split_block(frame.payload).map_err(malformed)?;
+        let limits = FieldLimits {
+            max_bytes: shared.config.limits.max_metadata,
+            ..FieldLimits::default()
+        };
+        let fields = CallFields::parse(block, &limits).map_err(malformed)?;
+        let (method, number) = self.method(&fields, &*served.methods)?;
+        let encoding = encoding(&fields)?;
+        let cancellation = Cancellation::new();
+        let deadline = fields.timeout.map(deadline_in);
+        let (body, upload) = self.body(call, frame.flags, message, encoding)?;
+        let mut request = Request::new(method, body);
+        *request.metadata_mut() = fields.metadata;
+        request.set_encoding(encoding);
+        request.set_deadline(deadline);
+        request.set_cancellation(cancellation.clone());
+        request.set_connection(Arc::clone(&shared.info));
+        Ok(Accepted {
+            call,
+            served,
+            running,
+            request,
+            reply: Reply {
+                call,
+                encoding,
+                number,
+            },
+            upload,
+            deadline,
+            cancellation,
+        })
+    }
+
+    /// Finds the method by number or by name; a name that resolves gets a number.
+    fn method(
+        &mut self,
+        fields: &CallFields,
+        methods: &dyn MethodTable,
+    ) -> Result<(Method, Option<u64>), Status> {
+        match (fields.method_number, &fields.method) {
+            (Some(number), None) => {
+                let index = usize::try_from(number).unwrap_or(usize::MAX);
+                let method = self.numbered.get(index).cloned();
+                let method = method.ok_or_else(|| {
+                    Status::unimplemented(format!("no method has the number {number} here"))
+                })?;
+                Ok((method, None))
+            }
+            (None, Some(path)) => Ok(self.named(path.as_str(), methods)),
+            _ => Err(Status::invalid_argument(
+                "a REQUEST names its method by exactly one of METHOD and METHOD_NUMBER",
+            )),
+        }
+    }
+
+    fn named(&mut self, path: &str, methods: &dyn MethodTable) -> (Method, Option<u64>) {
+        if let Some(number) = self.numbers.get(path) {
+            let index = usize::try_from(*number).unwrap_or(usize::MAX);
+            if let Some(method) = self.numbered.get(index) {
+                return (method.clone(), Some(*number));
+            }
+        }
+        let Some(method) = methods.resolve(path) else {
+            return (Method::named(path), None);
+        };
+        if self.numbered.len() >= MAX_METHOD_NUMBERS {
+            return (method, None);
+        }
+        let number = self.numbered.len() as u64;
+        self.numbered.push(method.clone());
+        self.numbers.insert(Arc::from(path), number);
+        (method, Some(number))
+    }
+
+    /// Makes the request's body: whole if the message is, else from an inbox.
+    fn body(
+        &self,
+        call: u64,
+        flags: Flags,
+        message: Bytes,
+        encoding: Encoding,
+    ) -> Result<(Body, Option<Arc<Inbox>>), Status> {
+        let limits = &self.shared.config.limits;
+        let has_message = flags.contains(Flags::BODY);
+        if flags.contains(Flags::END) {
+            let body = if has_message {
+                Body::message(Message::with_limits(message, encoding, limits.decode_limits()))
+            } else {
+                Body::empty()
+            };
+            return Ok((body, None));
+        }
+        let inbox = Arc::new(Inbox::new(limits.stream_window));
+        let body = InboxBody::of_peers(Arc::clone(&self.shared), Arc::clone(&inbox), encoding, call);
+        let body = Body::stream(body);
+        if !has_message {
+            return Ok((body, Some(inbox)));
+        }
+        let fragment = Fragment {
+            bytes: message,
+            more: flags.contains(Flags::MORE),
+            counted: false,
+        };
+        inbox.push(fragment, &bounds(&self.shared))?;
+        Ok((body.with_head(), Some(inbox)))
+    }
+
+    fn run(&mut self, accepted: Accepted) {
+        let Accepted {
+            call,
+            served,
+            running,
+            request,
+            reply,
+            upload,
+            deadline,
+            cancellation,
+        } = accepted;
+        let mut future = match catch_unwind(AssertUnwindSafe(|| served.service.start(request))) {
+            Ok(future) => CatchPanic(future),
+            Err(_) => {
+                let status = Status::internal("the service panicked");
+                return error_frame(&self.shared, &mut self.frames, call, reply.encoding, status, Flags::NONE);
+            }
+        };
+        if self.may_run_in_place() {
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            if let Poll::Ready(result) = Pin::new(&mut future).poll(&mut cx) {
+                match reply.write(&self.shared, &mut self.frames, result) {
+                    None => return,
+                    // A stream goes on in a task.
+                    Some(response) => future = CatchPanic(Box::pin(std::future::ready(Ok(response)))),
+                }
+            }
+        }
+        let entry = PeersCall {
+            cancellation,
+            task: None,
+            upload,
+            sending: Sending::default(),
+            expires: deadline,
+            silenced: false,
+            _running: running,
+        };
+        self.spawn(call, entry, reply, future);
+    }
+
+    /// Says whether there is still time in this read to poll a handler in place.
+    fn may_run_in_place(&mut self) -> bool {
+        self.polls += 1;
+        let now = Instant::now();
+        let began = *self.batch_began.get_or_insert(now);
+        self.polls <= IN_PLACE_POLLS && now - began < IN_PLACE_TIME && has_room(&self.shared)
+    }
+
+    fn spawn(&self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
+        let mut state = self.shared.state();
+        entry.sending = Sending::new(state.peer_settings.as_ref());
+        // The task ends by looking for its entry, for which it needs the lock that is held here.
+        let task = tokio::spawn(answer(Arc::clone(&self.shared), reply, future));
+        entry.task = Some(task.abort_handle());
+        let expires = entry.expires;
+        state.peers_calls.insert(call, entry);
+        // This is the driver, which looks at the next sweep before it sleeps.
+        state.sweep_by(expires);
+    }
+}
+
+/// Waits for a handler and sends its answer.
+async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
+    let result = future.await;
+    if !has_room(&shared) {
+        room(&shared).await;
+    }
+    let call = reply.call;
+    let encoding = reply.encoding;
+    let mut frames = BytesMut::new();
+    let streaming = match reply.write(&shared, &mut frames, result) {
+        None => None,
+        Some(response) => {
+            reply.write_head(&mut frames, &response);
+            Some(response)
+        }
+    };
+    {
+        let mut state = shared.state();
+        let Some(entry) = state.peers_calls.get(&call) else {
+            return;
+        };
+        let silenced = entry.silenced;
+        if streaming.is_none() || silenced {
+            state.peers_calls.remove(&call);
+        }
+        if !silenced {
+            state.outgoing.push_frames(&frames);
+        }
+        if silenced {
+            return;
+        }
+    }
+    shared.flush_or_wake();
+    if let Some(mut response) = streaming {
+        let mut body = response.take_body();
+        stream(&shared, call, encoding, &mut body).await;
+    }
+}
+
+async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut Body) {
+    let sender = Sender {
+        shared: Arc::clone(shared),
+        call,
+        side: Side::Peers,
+        encoding,
+    };
+    match sender.send_all(body).await {
+        Ok(trailers) => sender.end(&trailers),
+        Err(Stopped::Over) => {}
+        Err(Stopped::Failed(status)) => send_error(shared, call, encoding, status),
+    }
+    shared.state().peers_calls.remove(&call);
+    shared.wake_driver();
+}
+
+/// Counts the call, if the limits let it in.
+fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
+    let state = shared.state();
+    if state.draining {
+        return Err(Status::unavailable("the server is shutting down and takes no new calls"));
+    }
+    let limit = shared.config.limits.max_calls;
+    if state.peers_calls.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        return Err(Status::resource_exhausted(format!(
+            "the connection has the limit `max_calls` of {limit} calls open already"
+        )));
+    }
+    drop(state);
+    served.running.try_begin().ok_or_else(|| {
+        let limit = served.running.limit();
+        Status::resource_exhausted(format!(
+            "the server runs the limit `max_calls_total` of {limit} calls already"
+        ))
+    })
+}
+
+fn check_flags(flags: Flags) -> Result<(), Status> {
+    let more = flags.contains(Flags::MORE);
+    if more && (flags.contains(Flags::END) || !flags.contains(Flags::BODY)) {
+        return Err(Status::invalid_argument(
+            "a REQUEST with MORE needs BODY and cannot have END",
+        ));
+    }
+    Ok(())
+}
+
+/// What a malformed block of fields means for its call.
+pub(super) fn malformed(error: FieldError) -> Status {
+    let code = if error.is_unknown() {
+        Code::Unimplemented
+    } else if error.is_limit() {
+        Code::ResourceExhausted
+    } else {
+        Code::InvalidArgument
+    };
+    Status::new(code, error.to_string())
+}
+
+fn encoding(fields: &CallFields) -> Result<Encoding, Status> {
+    let found = match (fields.encoding, &fields.encoding_name) {
+        (None, None) => return Ok(Encoding::MESSAGE_PACK),
+        (Some(number), None) => {
+            let encoding = u8::try_from(number).ok().and_then(Encoding::from_number);
+            encoding.ok_or_else(|| format!("number {number}"))
+        }
+        (None, Some(name)) => {
+            Encoding::from_name(name.as_str()).ok_or_else(|| format!("`{}`", name.as_str()))
+        }
+        (Some(_), Some(_)) => {
+            return Err(Status::invalid_argument(
+                "a REQUEST has at most one of ENCODING and ENCODING_NAME",
+            ));
+        }
+    };
+    found.map_err(|asked| {
+        use crate::codec::{Codec, Serde};
+        Status::unimplemented(format!(
+            "the encoding {asked} is not known here, there are: {}",
+            Serde::supported()
+        ))
+    })
+}
+
+pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
+    Bounds {
+        max_message: shared.config.limits.max_message,
+        budget: &shared.budget,
+    }
+}
+
+/// A service's future, of which a panic (in a layer, say) fails only its own call.
+struct CatchPanic(BoxFuture<'static, Result<Response, Status>>);
+
+impl Future for CatchPanic {
+    type Output = Result<Response, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            tracing::error!("a service panicked outside its handler");
+            Poll::Ready(Err(Status::internal("the service panicked")))
+        })
+    }
+}
