@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[allow(unused_imports)]
 pub(crate) use super::call_fields::{CallFields, FieldLimits, Text, put_timeout};
+use super::varint::encode_varint;
 pub(crate) use super::varint::{get_varint, put_varint, varint_length};
 
 /// What a field says.
@@ -183,8 +184,24 @@ pub(crate) fn put_field(out: &mut BytesMut, field: FieldType, value: &[u8]) {
 }
 
 pub(crate) fn put_varint_field(out: &mut BytesMut, field: FieldType, value: u64) {
-    put_field_start(out, field, varint_length(value));
-    put_varint(out, value);
+    let (number, length) = encode_varint(value);
+    let [n0, n1, n2, n3, n4, n5, n6, n7, n8, n9] = number;
+    // The length is at most ten, which is one byte. One append is cheaper than three.
+    let bytes = [
+        field.0,
+        length as u8,
+        n0,
+        n1,
+        n2,
+        n3,
+        n4,
+        n5,
+        n6,
+        n7,
+        n8,
+        n9,
+    ];
+    out.put_slice(bytes.get(..length + 2).unwrap_or_default());
 }
 
 /// Writes each value of each name as one METADATA field.

@@ -8,11 +8,15 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// The length of every frame's header.
 pub(crate) const HEADER_LENGTH: usize = 16;
 
-/// Room for one read: below this much spare room the buffer grows.
-const READ_AT_LEAST: usize = 16 * 1024;
+/// Below this much spare room the buffer grows before the next read.
+const READ_AT_LEAST: usize = 4 * 1024;
 
-/// How much the buffer grows by. A whole frame of the usual fragment size fits without a copy.
-const GROW_BY: usize = 64 * 1024;
+/// What the buffer of a quiet connection grows by; many connections are quiet.
+const GROW_AT_FIRST: usize = 16 * 1024;
+
+/// What the buffer of a busy connection grows by. A whole frame of the usual fragment size fits
+/// without a copy.
+const GROW_AT_MOST: usize = 64 * 1024;
 
 /// What a frame is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -190,6 +194,7 @@ impl std::error::Error for FrameTooLarge {}
 pub(crate) struct FrameReader {
     unsplit: BytesMut,
     max_frame: u32,
+    grow_by: usize,
 }
 
 impl FrameReader {
@@ -200,31 +205,44 @@ impl FrameReader {
 
     /// Starts with bytes that were read while the protocol was detected.
     pub(crate) fn with_bytes(max_frame: u32, unsplit: BytesMut) -> Self {
-        Self { unsplit, max_frame }
+        Self {
+            unsplit,
+            max_frame,
+            grow_by: GROW_AT_FIRST,
+        }
     }
 
     pub(crate) fn set_max_frame(&mut self, max_frame: u32) {
         self.max_frame = max_frame;
     }
 
-    /// Returns the buffer to append what is read to, with room for at least 16 KiB.
+    /// Returns the buffer to append what is read to, with room for at least 4 KiB.
     ///
     /// The room grows with what the peer has really sent, not with what a header promises: a
     /// thousand connections that each announce a large frame and then fall silent cost little.
     pub(crate) fn buffer_mut(&mut self) -> &mut BytesMut {
         let buffered = self.unsplit.len();
-        let pending = FrameHeader::peek(&self.unsplit)
+        let spare = self.unsplit.capacity() - buffered;
+        if spare == 0 && buffered > 0 {
+            // The last read could have taken more.
+            self.grow_by = GROW_AT_MOST;
+        }
+        let wanted = self.pending().min(buffered.max(GROW_AT_MOST));
+        if spare < wanted.max(READ_AT_LEAST) {
+            // More than is wanted now, so that a piece of memory serves several reads.
+            self.unsplit.reserve(wanted.max(self.grow_by));
+        }
+        &mut self.unsplit
+    }
+
+    /// Returns how much of the frame that has begun is still to come, as far as is known.
+    fn pending(&self) -> usize {
+        FrameHeader::peek(&self.unsplit)
             .filter(|header| header.length <= self.max_frame)
             .map_or(0, |header| {
                 let whole = HEADER_LENGTH.saturating_add(header.payload_length());
-                whole.saturating_sub(buffered)
-            });
-        let wanted = pending.min(buffered.max(GROW_BY)).max(READ_AT_LEAST);
-        if self.unsplit.capacity() - buffered < wanted {
-            // More than is wanted now, so that a chunk of memory serves several reads.
-            self.unsplit.reserve(wanted.max(GROW_BY));
-        }
-        &mut self.unsplit
+                whole.saturating_sub(self.unsplit.len())
+            })
     }
 
     /// Splits off the next frame, or returns `None` until more has been read.
@@ -403,9 +421,28 @@ mod tests {
         for limit in [u32::MAX, 1024] {
             let mut reader = FrameReader::new(limit);
             reader.buffer_mut().put_slice(&header.to_bytes());
-            assert!(reader.buffer_mut().capacity() <= 4 * GROW_BY);
+            assert!(reader.buffer_mut().capacity() <= 2 * GROW_AT_MOST);
             assert!(reader.buffer_mut().capacity() >= 16 + READ_AT_LEAST);
         }
+    }
+
+    #[test]
+    fn a_quiet_connection_holds_little_and_a_busy_one_reads_much() {
+        let ping = frame_bytes(FrameType::PING, Flags::NONE, 0, b"12345678");
+        let mut reader = FrameReader::new(1 << 20);
+        for _ in 0..10_000 {
+            reader.buffer_mut().put_slice(&ping);
+            assert_eq!(drain(&mut reader).len(), 1);
+            assert!(reader.buffer_mut().capacity() <= GROW_AT_FIRST + ping.len());
+        }
+        for _ in 0..3 {
+            // As a socket with much to read does it: the room there is, and no more.
+            let buffer = reader.buffer_mut();
+            let room = buffer.capacity() - buffer.len();
+            buffer.put_bytes(0x80, room);
+            assert_eq!(buffer.len(), buffer.capacity());
+        }
+        assert!(reader.buffer_mut().capacity() > GROW_AT_MOST);
     }
 
     #[test]
@@ -440,7 +477,7 @@ mod tests {
             while let Ok(Some(frame)) = reader.next() {
                 assert!(frame.payload.len() <= 512);
             }
-            assert!(reader.buffer_mut().capacity() < 4 * GROW_BY);
+            assert!(reader.buffer_mut().capacity() < 2 * GROW_AT_MOST);
         }
     }
 

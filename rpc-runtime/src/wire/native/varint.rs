@@ -7,13 +7,33 @@ use super::field::{FieldError, FieldProblem};
 /// The most bytes that a 64-bit number takes.
 pub(crate) const MAX_VARINT_LENGTH: usize = 10;
 
-pub(crate) fn put_varint(out: &mut BytesMut, mut value: u64) {
-    while value >= 0x80 {
-        // The mask leaves seven bits, so nothing is cut off.
-        out.put_u8((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
+#[inline]
+pub(crate) fn put_varint(out: &mut BytesMut, value: u64) {
+    // One byte is by far the most frequent, and one append is cheaper than one for each byte.
+    match u8::try_from(value) {
+        Ok(byte @ 0..0x80) => out.put_u8(byte),
+        _ => {
+            let (bytes, length) = encode_varint(value);
+            out.put_slice(bytes.get(..length).unwrap_or_default());
+        }
     }
-    out.put_u8(value as u8);
+}
+
+/// Returns the encoded number at the start of an array, and its length.
+pub(crate) fn encode_varint(mut value: u64) -> ([u8; MAX_VARINT_LENGTH], usize) {
+    let mut bytes = [0; MAX_VARINT_LENGTH];
+    let mut length = 0;
+    for place in &mut bytes {
+        length += 1;
+        // The mask leaves seven bits, so nothing is cut off.
+        *place = (value & 0x7F) as u8;
+        value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *place |= 0x80;
+    }
+    (bytes, length)
 }
 
 /// Returns how many bytes [`put_varint`] writes.
@@ -27,7 +47,18 @@ pub(crate) fn varint_length(value: u64) -> usize {
 /// # Errors
 ///
 /// The bytes end within the number, or it does not fit 64 bits. `bytes` then stays as it was.
+#[inline]
 pub(crate) fn get_varint(bytes: &mut &[u8]) -> Result<u64, FieldError> {
+    match *bytes {
+        [byte @ 0..0x80, rest @ ..] => {
+            *bytes = rest;
+            Ok(u64::from(*byte))
+        }
+        _ => get_long_varint(bytes),
+    }
+}
+
+fn get_long_varint(bytes: &mut &[u8]) -> Result<u64, FieldError> {
     let mut value = 0_u64;
     for (position, byte) in bytes.iter().take(MAX_VARINT_LENGTH).enumerate() {
         let group = u64::from(byte & 0x7F);
