@@ -1,19 +1,9 @@
 //! Which form bytes have: [`Encoding`], and the formats that users register.
 
-use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::format::Format;
-
-/// The most formats that a process can register. A bound, because a format is never dropped.
-const MAX_REGISTERED: usize = 32;
-
-/// The longest name of a registered format.
-const MAX_NAME_LENGTH: usize = 32;
-
-/// The names that are taken in every build, so that a name means the same in all of them.
-const BUILT_IN_NAMES: [&str; 3] = ["msgpack", "json", "postcard"];
+use super::registry::{REGISTRY, RegisterError};
 
 /// The form in which a value travels, such as JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,21 +16,9 @@ pub(super) enum Kind {
     Json,
     #[cfg(feature = "postcard")]
     Postcard,
-    /// An index into [`REGISTERED`], whose entry is set.
+    /// An index into the [`REGISTRY`], whose entry is set.
     Registered(u8),
 }
-
-struct Registered {
-    name: &'static str,
-    format: Box<dyn Format>,
-}
-
-/// The registered formats, filled from the front. Cells and no lock, because every call reads one.
-static REGISTERED: [OnceLock<Registered>; MAX_REGISTERED] =
-    [const { OnceLock::new() }; MAX_REGISTERED];
-
-/// Held while a format is added, so that two cannot take one name.
-static REGISTRATION: Mutex<()> = Mutex::new(());
 
 impl Encoding {
     /// MessagePack, with the names of fields: compact, and open to new fields and variants.
@@ -65,7 +43,7 @@ impl Encoding {
             #[cfg(feature = "postcard")]
             Kind::Postcard => "postcard",
             // Only `register` makes this kind, and after it has filled the entry.
-            Kind::Registered(index) => registered(index).map_or("unknown", |entry| entry.name),
+            Kind::Registered(index) => REGISTRY.get(index).map_or("unknown", |entry| entry.name),
         }
     }
 
@@ -99,9 +77,9 @@ impl Encoding {
             "json" => Some(Self::JSON),
             #[cfg(feature = "postcard")]
             "postcard" => Some(Self::POSTCARD),
-            _ => all_registered()
-                .find(|(_, entry)| entry.name == name)
-                .map(|(encoding, _)| encoding),
+            _ => REGISTRY
+                .find(name)
+                .map(|index| Self(Kind::Registered(index))),
         }
     }
 
@@ -116,26 +94,9 @@ impl Encoding {
     ///
     /// See [`Format`].
     pub fn register(format: impl Format) -> Result<Self, RegisterError> {
-        let name = format.name();
-        if !is_valid_name(name) {
-            return Err(RegisterError::new(name, Refusal::BadName));
-        }
-        // The lock guards no data, so one that a panic poisoned is as good as any.
-        let _registration = REGISTRATION.lock().unwrap_or_else(PoisonError::into_inner);
-        if BUILT_IN_NAMES.contains(&name) || Self::from_name(name).is_some() {
-            return Err(RegisterError::new(name, Refusal::NameTaken));
-        }
-        let mut entry = Registered {
-            name,
-            format: Box::new(format),
-        };
-        for (index, cell) in (0_u8..).zip(&REGISTERED) {
-            match cell.set(entry) {
-                Ok(()) => return Ok(Self(Kind::Registered(index))),
-                Err(refused) => entry = refused,
-            }
-        }
-        Err(RegisterError::new(name, Refusal::Full))
+        REGISTRY
+            .add(Box::new(format))
+            .map(|index| Self(Kind::Registered(index)))
     }
 
     pub(super) const fn kind(self) -> Kind {
@@ -159,77 +120,3 @@ impl fmt::Debug for Encoding {
         write!(f, "Encoding({})", self.name())
     }
 }
-
-fn registered(index: u8) -> Option<&'static Registered> {
-    REGISTERED.get(usize::from(index))?.get()
-}
-
-fn all_registered() -> impl Iterator<Item = (Encoding, &'static Registered)> {
-    (0_u8..)
-        .zip(&REGISTERED)
-        .map_while(|(index, cell)| Some((Encoding(Kind::Registered(index)), cell.get()?)))
-}
-
-/// Returns the format with this index of [`Kind::Registered`].
-pub(super) fn registered_format(index: u8) -> Option<&'static dyn Format> {
-    registered(index).map(|entry| &*entry.format)
-}
-
-/// Appends the names of all registered formats to a list such as `msgpack, json`.
-pub(super) fn append_registered_names(list: &mut String) {
-    for (_, entry) in all_registered() {
-        list.push_str(", ");
-        list.push_str(entry.name);
-    }
-}
-
-/// A name goes into headers and error messages, so it has the characters of a media subtype.
-fn is_valid_name(name: &str) -> bool {
-    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'.' | b'-');
-    (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.bytes().all(is_allowed)
-}
-
-/// Why a format could not be registered.
-#[derive(Debug)]
-pub struct RegisterError {
-    name: &'static str,
-    refusal: Refusal,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refusal {
-    BadName,
-    NameTaken,
-    Full,
-}
-
-impl RegisterError {
-    fn new(name: &'static str, refusal: Refusal) -> Self {
-        Self { name, refusal }
-    }
-
-    /// Returns whether another format has the name: harmless where one format is registered twice.
-    pub fn is_name_taken(&self) -> bool {
-        self.refusal == Refusal::NameTaken
-    }
-}
-
-impl fmt::Display for RegisterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name;
-        match self.refusal {
-            Refusal::BadName => write!(
-                f,
-                "{name:?} cannot name a format: \
-                 write 1 to {MAX_NAME_LENGTH} of `a-z`, `0-9`, `+`, `.` and `-`"
-            ),
-            Refusal::NameTaken => write!(f, "there is a format named `{name}` already"),
-            Refusal::Full => write!(
-                f,
-                "no room for the format `{name}`: {MAX_REGISTERED} formats are registered already"
-            ),
-        }
-    }
-}
-
-impl StdError for RegisterError {}

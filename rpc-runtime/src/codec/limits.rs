@@ -2,6 +2,16 @@
 
 /// The bounds that a message must keep to be decoded.
 ///
+/// # Stack and time
+///
+/// serde recurses, so depth costs stack, and how much depends on the type: for a recursive struct
+/// of 20 optional strings it is about 3.5 KB a level in a release build and 17 KB in a debug
+/// build, of the 2 MiB that a thread has by default. A service that decodes larger recursive types
+/// in debug builds needs a lower limit, or threads with more stack.
+///
+/// No depth but a small one bounds the time of an untagged enum that nests in two variants: serde
+/// tries both at every level, and twice as long for each.
+///
 /// # Examples
 ///
 /// ```
@@ -14,13 +24,13 @@
 #[non_exhaustive]
 pub struct DecodeLimits {
     /// How deep arrays, maps and enum variants with data may nest. 64 by default;
-    /// more than [`HIGHEST_DEPTH`](Self::HIGHEST_DEPTH) counts as that.
+    /// more than [`HIGHEST_DEPTH`](Self::HIGHEST_DEPTH) counts as that. The map of a method's
+    /// arguments is the first level.
     pub max_depth: usize,
 }
 
 impl DecodeLimits {
-    /// The highest depth that can be allowed: what serde_json allows at most, and what a thread
-    /// with 2 MiB of stack can decode in a debug build.
+    /// The highest depth that can be allowed, which is serde_json's own.
     pub const HIGHEST_DEPTH: usize = 127;
 
     /// Sets how deep arrays, maps and enum variants with data may nest.

@@ -16,6 +16,7 @@ mod encoding;
 mod error;
 mod format;
 mod limits;
+mod registry;
 mod scan;
 mod serde_codec;
 #[cfg(test)]
@@ -23,10 +24,11 @@ mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub use self::encoding::{Encoding, RegisterError};
+pub use self::encoding::Encoding;
 pub use self::error::CodecError;
 pub use self::format::{AnySeed, AnyValue, Format};
 pub use self::limits::DecodeLimits;
+pub use self::registry::RegisterError;
 #[cfg(feature = "postcard")]
 pub use self::serde_codec::SerdeWithPostcard;
 pub(crate) use self::serde_codec::encode as encode_serde;

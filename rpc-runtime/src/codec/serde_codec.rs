@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
-use super::encoding::{Kind, append_registered_names, registered_format};
+use super::encoding::Kind;
 use super::format::{AnySeed, AnyValue, Format};
+use super::registry::REGISTRY;
 use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, scan};
 
 /// MessagePack, JSON and registered formats, for every type that is `Serialize` and
@@ -44,9 +45,7 @@ impl Codec for Serde {
     }
 
     fn supported() -> String {
-        let mut names = String::from("msgpack, json");
-        append_registered_names(&mut names);
-        names
+        names_after("msgpack, json")
     }
 }
 
@@ -70,9 +69,7 @@ impl Codec for SerdeWithPostcard {
     }
 
     fn supported() -> String {
-        let mut names = String::from("msgpack, json, postcard");
-        append_registered_names(&mut names);
-        names
+        names_after("msgpack, json, postcard")
     }
 }
 
@@ -83,6 +80,15 @@ impl SerdeFamily for Serde {}
 
 #[cfg(feature = "postcard")]
 impl SerdeFamily for SerdeWithPostcard {}
+
+/// Returns the names of the built-in encodings and those of the registered formats.
+fn names_after(built_in: &str) -> String {
+    let registered = REGISTRY.iter().map(|entry| entry.name);
+    std::iter::once(built_in)
+        .chain(registered)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
 
 /// A type that [`Serde`] can encode and decode: every `Serialize` and `DeserializeOwned` is one.
 ///
@@ -237,7 +243,10 @@ fn write_registered(
 }
 
 fn format(index: u8) -> Result<&'static dyn Format, &'static str> {
-    registered_format(index).ok_or("the format is not registered")
+    let entry = REGISTRY.get(index);
+    entry
+        .map(|entry| &*entry.format)
+        .ok_or("the format is not registered")
 }
 
 /// Reads the one value that `bytes` hold. The encoding must be supported.

@@ -144,7 +144,7 @@ fn an_argument_of_the_wrong_type_is_named() {
     assert_refused::<(u8, u8)>(A_B, r#"[1,"x"]"#, "argument `b`: ");
     assert_error(
         decode_args::<(u8, Vec<u8>)>(A_B, r#"{"a":1,"b":[2,"x"]}"#, Encoding::JSON),
-        r#"json: argument `b`: invalid type: string "x", expected u8 at line 1 column 16"#,
+        r#"json: argument `b`: invalid type: string "x", expected u8 at line 1 column 17"#,
     );
 }
 

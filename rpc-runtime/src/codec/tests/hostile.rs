@@ -313,34 +313,53 @@ fn no_mutation_panics() {
 }
 
 /// If the scan took for one value what the decoder takes for another, depth could hide there.
+/// Returns which case it was.
+#[track_caller]
+fn assert_scan_agrees_with_decoder(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    let decoded = IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
+    match scan::message_pack(bytes, DecodeLimits::default()).map_err(|error| error.problem) {
+        Ok(()) => {
+            assert!(decoded.is_ok() && rest.is_empty(), "{bytes:x?}");
+            0
+        }
+        Err(Problem::Trailing { count }) => {
+            assert!(decoded.is_ok() && rest.len() == count, "{bytes:x?}");
+            1
+        }
+        Err(Problem::Truncated | Problem::Reserved) => {
+            assert!(decoded.is_err(), "{bytes:x?}");
+            2
+        }
+        Err(Problem::TooDeep { .. }) => 3,
+    }
+}
+
 #[test]
-fn the_scan_agrees_with_the_decoder_on_where_values_end() {
+fn the_scan_agrees_with_the_decoder_on_every_marker() {
+    // Each marker with a length of one, two and four bytes after it, as some of them have.
+    for marker in 0..=u8::MAX {
+        for width in [1, 2, 4] {
+            for length in 0..4_u32 {
+                let length = &length.to_be_bytes()[4 - width..];
+                let bytes = [&[marker], length, &[1; 40]].concat();
+                for end in 1..bytes.len() {
+                    assert_scan_agrees_with_decoder(&bytes[..end]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scan_agrees_with_the_decoder_on_mutations() {
     let mut random = fastrand::Rng::with_seed(0xd1ff);
     let samples = samples(Encoding::MESSAGE_PACK);
-    let limits = DecodeLimits::default();
     let mut seen = [0; 4];
     for _ in 0..100_000 {
         let mut bytes = random.choice(&samples).unwrap().clone();
         mutate(&mut bytes, &mut random);
-        let mut rest = &bytes[..];
-        let decoded = IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
-        let scanned = scan::message_pack(&bytes, limits).map_err(|error| error.problem);
-        let case = match scanned {
-            Ok(()) => {
-                assert!(decoded.is_ok() && rest.is_empty(), "{bytes:x?}");
-                0
-            }
-            Err(Problem::Trailing { count }) => {
-                assert!(decoded.is_ok() && rest.len() == count, "{bytes:x?}");
-                1
-            }
-            Err(Problem::Truncated | Problem::Reserved) => {
-                assert!(decoded.is_err(), "{bytes:x?}");
-                2
-            }
-            Err(Problem::TooDeep { .. }) => 3,
-        };
-        seen[case] += 1;
+        seen[assert_scan_agrees_with_decoder(&bytes)] += 1;
     }
     assert!(seen[..3].iter().all(|count| *count > 1000), "{seen:?}");
 }
