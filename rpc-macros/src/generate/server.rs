@@ -1,0 +1,223 @@
+//! The server: a struct around the user's implementation, with one handler per method.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+
+use super::{expand_allow, expand_tuples};
+use crate::model::{ArgKind, Method, Service};
+use crate::names;
+use crate::types::{is_plain, located_at};
+
+pub(super) fn expand_server(service: &Service) -> TokenStream {
+    let structure = expand_struct(service);
+    let handler = (!service.is_hollow).then(|| expand_handler(service));
+    quote! { #structure #handler }
+}
+
+fn expand_struct(service: &Service) -> TokenStream {
+    let Service {
+        vis,
+        ident,
+        server_ident,
+        ..
+    } = service;
+    let cfgs = &service.carried.cfgs;
+    let name = server_ident.to_string();
+    let doc = format!("Serves an implementation of [`{}`].", ident.unraw());
+    let implementation = names::implementation();
+    // Without a usable trait there is no bound to ask for.
+    let bound = (!service.is_hollow).then(|| quote! { : #ident });
+    quote! {
+        #cfgs
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #vis struct #server_ident<T> {
+            service: ::std::sync::Arc<T>,
+        }
+
+        #cfgs
+        #[allow(dead_code)]
+        impl<#implementation #bound> #server_ident<#implementation> {
+            /// Serves `service`.
+            #vis fn new(service: #implementation) -> Self {
+                Self { service: ::std::sync::Arc::new(service) }
+            }
+
+            /// Serves an implementation that is used elsewhere, too.
+            #vis fn from_arc(service: ::std::sync::Arc<#implementation>) -> Self {
+                Self { service }
+            }
+        }
+
+        #cfgs
+        impl<T> ::core::clone::Clone for #server_ident<T> {
+            fn clone(&self) -> Self {
+                Self { service: ::std::sync::Arc::clone(&self.service) }
+            }
+        }
+
+        #cfgs
+        impl<T> ::core::fmt::Debug for #server_ident<T> {
+            fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                formatter.debug_struct(#name).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+fn expand_handler(service: &Service) -> TokenStream {
+    let Service {
+        ident,
+        client_ident,
+        server_ident,
+        rt,
+        codec,
+        ..
+    } = service;
+    let cfgs = &service.carried.cfgs;
+    let allow = expand_allow();
+    let implementation = names::implementation();
+    let assertions = service
+        .sound_methods()
+        .map(|method| expand_assertion(method, rt));
+    let methods = service
+        .sound_methods()
+        .map(|method| expand_method(method, service));
+    // The traits carry the defaults of the constants of `Probe`. Without names of their own they
+    // cannot get into the way of the user's types.
+    quote! {
+        #cfgs
+        #allow
+        impl<#implementation: #ident> #rt::Handler for #server_ident<#implementation> {
+            type Target = #implementation;
+            type Codec = #codec;
+
+            const SERVICE: &'static #rt::ServiceDescriptor =
+                <#client_ident as #rt::RpcClient>::SERVICE;
+
+            const METHODS: &'static [#rt::MethodHandler<#implementation, #codec>] = {
+                #[allow(unused_imports)]
+                use #rt::{DefaultCode as _, NotResult as _};
+                #(#assertions)*
+                &[#(#methods,)*]
+            };
+
+            fn target(&self) -> &::std::sync::Arc<#implementation> {
+                &self.service
+            }
+        }
+    }
+}
+
+/// An error must never travel as a value. Whether a type is a `Result` is told by its name, so a
+/// `Result` behind another name is refused, by the compiler, which sees through names.
+fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
+    let ty = &method.output.ty;
+    if method.output.is_fallible || is_plain(ty) {
+        return None;
+    }
+    let cfgs = &method.carried.cfgs;
+    let what = if method.output.is_stream() {
+        "yields"
+    } else {
+        "returns"
+    };
+    let message = format!(
+        "method `{}` {what} a `Result` under a name that does not end in `Result`: rename the \
+         alias, or write `Result<T, E>`",
+        method.ident.unraw()
+    );
+    let span = located_at(ty.span());
+    Some(quote_spanned! {span=>
+        #cfgs
+        const _: () = ::core::assert!(!#rt::Probe::<#ty>::IS_RESULT, #message);
+    })
+}
+
+fn expand_method(method: &Method, service: &Service) -> TokenStream {
+    let rt = &service.rt;
+    let cfgs = &method.carried.cfgs;
+    let target = names::reserved("service");
+    let call = names::reserved("call");
+    let arguments = expand_arguments(method);
+    let context = method.has_context().then(|| {
+        let context = names::reserved("context");
+        quote! { let #context = #call.context(); }
+    });
+    let reply = expand_reply(method, service);
+    quote! {
+        #cfgs
+        |#target, mut #call| #rt::boxed(async move {
+            #arguments
+            #context
+            #reply
+        })
+    }
+}
+
+/// Reads the arguments off the call.
+fn expand_arguments(method: &Method) -> TokenStream {
+    let call = names::reserved("call");
+    let (values, types) = expand_tuples(method.values());
+    if let Some(upload) = method.upload() {
+        let (ident, item) = (&upload.ident, &upload.ty);
+        return quote! { let (#values, #ident) = #call.upload::<#types, #item>().await?; };
+    }
+    if method.options.bare.is_some() {
+        let request = method.values().map(|arg| &arg.ident);
+        let ty = method.values().map(|arg| &arg.ty);
+        return quote! { let #(#request)* = #call.bare::<#(#ty)*>().await?; };
+    }
+    quote! { let #values = #call.args::<#types>().await?; }
+}
+
+/// Calls the user's method and sends what it returns.
+fn expand_reply(method: &Method, service: &Service) -> TokenStream {
+    let rt = &service.rt;
+    let call = names::reserved("call");
+    let ty = &method.output.ty;
+    let span = located_at(ty.span());
+    let invocation = expand_invocation(method, service);
+    let code = quote_spanned! {span=> #rt::Probe::<#ty>::CODE };
+    let is_fallible = method.output.is_fallible;
+    if method.output.is_stream() {
+        let out = names::reserved("out");
+        let send = if is_fallible {
+            quote_spanned! {span=> #out.results(#invocation, #code) }
+        } else {
+            quote_spanned! {span=> #out.items(#invocation) }
+        };
+        // `move`, as the block inside would only borrow what is `Copy`.
+        return quote! { #call.stream(move |#out| async move { #send.await }) };
+    }
+    let (prepare, value) = if method.options.blocking.is_some() {
+        let result = names::reserved("result");
+        let prepare = quote! { let #result = #call.blocking(move || #invocation).await?; };
+        (prepare, quote! { #result })
+    } else {
+        (TokenStream::new(), quote! { #invocation.await })
+    };
+    if is_fallible {
+        quote_spanned! {span=> #prepare #call.reply_result(#value, #code) }
+    } else {
+        quote_spanned! {span=> #prepare #call.reply(#value) }
+    }
+}
+
+/// `<T as Greeter>::say_hello(&*service, name)`, which finds no method but that of the trait.
+fn expand_invocation(method: &Method, service: &Service) -> TokenStream {
+    let target = names::reserved("service");
+    let context = names::reserved("context");
+    let implementation = names::implementation();
+    let (trait_ident, ident) = (&service.ident, &method.ident);
+    let args = method.args.iter().map(|arg| match arg.kind {
+        ArgKind::Context => quote! { &#context },
+        ArgKind::Value | ArgKind::Upload => {
+            let ident = &arg.ident;
+            quote! { #ident }
+        }
+    });
+    quote! { <#implementation as #trait_ident>::#ident(&*#target, #(#args),*) }
+}
