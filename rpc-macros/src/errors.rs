@@ -49,6 +49,18 @@ impl Errors {
         found.iter().map(ToString::to_string).collect()
     }
 
+    /// The source text at which each mistake is shown, and its message.
+    #[cfg(test)]
+    pub(crate) fn into_reports(mut self) -> Vec<(String, String)> {
+        self.mark_read();
+        let found = std::mem::take(&mut self.found);
+        let reports = found.iter().map(|error| {
+            let text = error.span().source_text().unwrap_or_default();
+            (text, error.to_string())
+        });
+        reports.collect()
+    }
+
     fn mark_read(&mut self) {
         #[cfg(test)]
         {

@@ -26,6 +26,11 @@ pub(crate) fn reserved(name: &str) -> Ident {
     Ident::new(&format!("{RESERVED_PREFIX}{name}"), Span::call_site())
 }
 
+/// The constant of a client through which its methods find their descriptors.
+pub(crate) fn client_descriptor() -> Ident {
+    Ident::new("__RPC_SERVICE", Span::call_site())
+}
+
 /// The type parameter of a server. It shares a scope with the types of the user, who may well
 /// have a `T` of his own.
 pub(crate) fn implementation() -> Ident {

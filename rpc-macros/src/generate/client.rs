@@ -22,7 +22,7 @@ pub(super) fn expand_client(service: &Service) -> TokenStream {
     } = service;
     let cfgs = &service.carried.cfgs;
     let doc = format!(
-        "Calls the methods of [`{}`], over a channel or in this process.",
+        " Calls the methods of [`{}`], over a channel or in this process.",
         ident.unraw()
     );
     let descriptor = expand_descriptor(service);
@@ -60,7 +60,7 @@ fn expand_functions(service: &Service) -> TokenStream {
     } = service;
     let cfgs = &service.carried.cfgs;
     let allow = expand_allow();
-    let descriptor = names::reserved("SERVICE");
+    let descriptor = names::client_descriptor();
     let methods = service
         .sound_methods()
         .map(|method| expand_method(method, service));
@@ -97,7 +97,7 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let docs = expand_docs(method, service);
     let params = method.client_args().map(|arg| expand_param(arg, rt));
     let output = expand_output(method, service);
-    let descriptor = names::reserved("SERVICE");
+    let descriptor = names::client_descriptor();
     let handle = quote! { const { Self::#descriptor.method(#wire_name) } };
     let call = if method.options.bare.is_some() {
         let request = method.values().map(|arg| &arg.ident);
@@ -124,7 +124,7 @@ fn expand_docs(method: &Method, service: &Service) -> TokenStream {
         return method.carried.docs.clone();
     }
     let doc = format!(
-        "Calls [`{}::{}`].",
+        " Calls [`{}::{}`].",
         service.ident.unraw(),
         method.ident.unraw()
     );

@@ -25,8 +25,9 @@ fn expand_struct(service: &Service) -> TokenStream {
     } = service;
     let cfgs = &service.carried.cfgs;
     let name = server_ident.to_string();
-    let doc = format!("Serves an implementation of [`{}`].", ident.unraw());
+    let doc = format!(" Serves an implementation of [`{}`].", ident.unraw());
     let implementation = names::implementation();
+    let allow = expand_allow();
     // Without a usable trait there is no bound to ask for.
     let bound = (!service.is_hollow).then(|| quote! { : #ident });
     quote! {
@@ -38,7 +39,7 @@ fn expand_struct(service: &Service) -> TokenStream {
         }
 
         #cfgs
-        #[allow(dead_code)]
+        #allow
         impl<#implementation #bound> #server_ident<#implementation> {
             /// Serves `service`.
             #vis fn new(service: #implementation) -> Self {
