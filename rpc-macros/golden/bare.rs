@@ -87,15 +87,15 @@ pub struct UsersServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT: Users> UsersServer<__RpcT> {
+impl<T: Users> UsersServer<T> {
     /// Serves `service`.
-    pub fn new(service: __RpcT) -> Self {
+    pub fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    pub fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

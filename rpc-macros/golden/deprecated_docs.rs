@@ -68,15 +68,15 @@ pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT: Greeter> GreeterServer<__RpcT> {
+impl<T: Greeter> GreeterServer<T> {
     /// Serves `service`.
-    pub fn new(service: __RpcT) -> Self {
+    pub fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    pub fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

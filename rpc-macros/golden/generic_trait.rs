@@ -14,9 +14,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{MethodDescriptor, MethodKind};
-        const METHODS: &[MethodDescriptor] = &[
-            MethodDescriptor::new("Store/get", MethodKind::Unary, &["key"]),
-        ];
+        const METHODS: &[MethodDescriptor] = &[];
         static SERVICE: ::rpc_runtime::__private::ServiceDescriptor = ::rpc_runtime::__private::ServiceDescriptor::new(
             "Store",
             METHODS,
@@ -46,10 +44,6 @@ impl StoreClient {
     ) -> ::rpc_runtime::__private::Connect<Self> {
         ::rpc_runtime::__private::Connect::new(target)
     }
-    /// Calls [`Store::get`].
-    pub fn get(&self, key: K) -> ::rpc_runtime::__private::Call<String> {
-        self.client.call(const { Self::__RPC_SERVICE.method("get") }, (key,)).unary()
-    }
 }
 /// Serves an implementation of [`Store`].
 #[allow(dead_code)]
@@ -57,15 +51,15 @@ pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT> StoreServer<__RpcT> {
+impl<T> StoreServer<T> {
     /// Serves `service`.
-    pub fn new(service: __RpcT) -> Self {
+    pub fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    pub fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

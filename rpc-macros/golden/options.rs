@@ -77,15 +77,15 @@ pub(crate) struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT: Math> MathServer<__RpcT> {
+impl<T: Math> MathServer<T> {
     /// Serves `service`.
-    pub(crate) fn new(service: __RpcT) -> Self {
+    pub(crate) fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    pub(crate) fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    pub(crate) fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

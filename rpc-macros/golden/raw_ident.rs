@@ -57,15 +57,15 @@ struct MatchServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT: r#Match> MatchServer<__RpcT> {
+impl<T: r#Match> MatchServer<T> {
     /// Serves `service`.
-    fn new(service: __RpcT) -> Self {
+    fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

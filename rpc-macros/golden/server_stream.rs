@@ -81,15 +81,15 @@ pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
-impl<__RpcT: Math> MathServer<__RpcT> {
+impl<T: Math> MathServer<T> {
     /// Serves `service`.
-    pub fn new(service: __RpcT) -> Self {
+    pub fn new(service: T) -> Self {
         Self {
             service: ::std::sync::Arc::new(service),
         }
     }
     /// Serves an implementation that is used elsewhere, too.
-    pub fn from_arc(service: ::std::sync::Arc<__RpcT>) -> Self {
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
         Self { service }
     }
 }

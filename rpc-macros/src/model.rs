@@ -29,9 +29,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The methods to generate code for: those without a mistake.
+    /// The methods to generate code for: those without a mistake, in a trait that can be served.
     pub(crate) fn sound_methods(&self) -> impl Iterator<Item = &Method> {
-        self.methods.iter().filter(|method| !method.is_refused)
+        let methods = self.methods.iter();
+        methods.filter(|method| !method.is_refused && !self.is_hollow)
     }
 
     /// Whether there is code for every method of the trait.

@@ -37,6 +37,14 @@ pub(crate) fn implementation() -> Ident {
     Ident::new("__RpcT", Span::call_site())
 }
 
+/// The same where the documentation shows it, and no type of the user but the trait is around.
+pub(crate) fn shown_implementation(service: &Ident) -> Ident {
+    if service == "T" {
+        return implementation();
+    }
+    Ident::new("T", Span::call_site())
+}
+
 /// How the names of methods are written on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RenameRule {

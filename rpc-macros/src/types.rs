@@ -1,6 +1,6 @@
 //! What can be told about a type by its spelling: a macro sees no more.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -221,6 +221,17 @@ fn borrowed_message(elem: &Type) -> String {
 /// tokens are not the user's own, while errors still appear at his.
 pub(crate) fn located_at(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// Shows a path at a position in the user's code, each token with the name resolution it had, so
+/// that a `$crate` stays what it is. rustc shows a type at its first token, and that is mostly
+/// the path to the runtime.
+pub(crate) fn path_at(path: &TokenStream, span: Span) -> TokenStream {
+    let tokens = path.clone().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(span));
+        token
+    });
+    tokens.collect()
 }
 
 /// An identifier of the expansion that is shown at a position in the user's code.

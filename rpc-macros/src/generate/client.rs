@@ -1,15 +1,15 @@
 //! The client: a struct with one thin function per method.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use super::descriptor::expand_descriptor;
-use super::{expand_allow, expand_tuples};
+use super::{Tuple, expand_allow, expand_tuple};
 use crate::model::{Arg, ArgKind, Method, Service};
 use crate::names;
-use crate::types::{ident_at, located_at};
+use crate::types::{ident_at, located_at, path_at};
 
 pub(super) fn expand_client(service: &Service) -> TokenStream {
     let Service {
@@ -99,12 +99,12 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let output = expand_output(method, service);
     let descriptor = names::client_descriptor();
     let handle = quote! { const { Self::#descriptor.method(#wire_name) } };
+    let Tuple { values, span, .. } = expand_tuple(method);
     let call = if method.options.bare.is_some() {
         let request = method.values().map(|arg| &arg.ident);
-        quote! { call_bare(#handle, #(#request),*) }
+        quote_spanned! {span=> call_bare(#handle, #(#request),*) }
     } else {
-        let (values, _) = expand_tuples(method.values());
-        quote! { call(#handle, #values) }
+        quote_spanned! {span=> call(#handle, #values) }
     };
     let upload = method.upload().map(|arg| {
         let ident = &arg.ident;
@@ -150,10 +150,12 @@ fn expand_output(method: &Method, service: &Service) -> TokenStream {
         (true, true) => "FallibleStream",
     };
     let name = ident_at(name, ty.span());
+    let rt = path_at(rt, ty.span());
+    let span = located_at(ty.span());
     if method.output.is_fallible {
-        quote! { #rt::#name<#ty, #codec> }
+        quote_spanned! {span=> #rt::#name<#ty, #codec> }
     } else {
-        quote! { #rt::#name<#ty> }
+        quote_spanned! {span=> #rt::#name<#ty> }
     }
 }
 
@@ -210,20 +212,22 @@ fn expand_forward(method: &Method, client_ident: &syn::Ident) -> TokenStream {
         }
     });
     let values = method.client_args().map(|arg| &arg.ident);
-    let call = quote! { #client_ident::#ident(self, #(#values),*) };
+    let span = located_at(method.output.ty.span());
+    let call = quote_spanned! {span=> #client_ident::#ident(self, #(#values),*) };
     match &method.output.stream {
         Some(stream) => {
-            let bounds = stream.to_token_stream();
+            let body = quote_spanned! {span=> { #call } };
             quote! {
                 #cfgs
-                fn #ident(&self, #(#params),*) -> #bounds + ::core::marker::Send { #call }
+                fn #ident(&self, #(#params),*) -> #stream + ::core::marker::Send #body
             }
         }
         None => {
             let ty = &method.output.ty;
+            let body = quote_spanned! {span=> { #call.await } };
             quote! {
                 #cfgs
-                async fn #ident(&self, #(#params),*) -> #ty { #call.await }
+                async fn #ident(&self, #(#params),*) -> #ty #body
             }
         }
     }

@@ -8,9 +8,9 @@ mod service_trait;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::ItemTrait;
+use syn::{ItemTrait, Type};
 
-use crate::model::{Arg, Service};
+use crate::model::{Method, Service};
 use crate::types::{located_at, suspect_span};
 
 /// The trait, its client and its server.
@@ -21,18 +21,26 @@ pub(crate) fn expand_service(item: &ItemTrait, service: &Service) -> TokenStream
     quote! { #service_trait #client #server }
 }
 
-/// The tuple of the names of `args`, and that of their types. They are shown at the type that is
-/// most likely to miss what the codec needs.
-fn expand_tuples<'a>(args: impl Iterator<Item = &'a Arg>) -> (TokenStream, TokenStream) {
-    let args: Vec<&Arg> = args.collect();
-    let idents = args.iter().map(|arg| &arg.ident);
-    let types = args.iter().map(|arg| &arg.ty);
-    let suspect = suspect_span(types.clone()).unwrap_or_else(Span::call_site);
+/// The values of a call, which travel as one tuple.
+struct Tuple {
+    /// `(a, b,)`
+    values: TokenStream,
+    /// `(A, B,)`
+    types: TokenStream,
+    /// The type that is most likely to miss what the codec needs: there such errors are shown.
+    span: Span,
+}
+
+fn expand_tuple(method: &Method) -> Tuple {
+    let idents = method.values().map(|arg| &arg.ident);
+    let types: Vec<&Type> = method.values().map(|arg| &arg.ty).collect();
+    let suspect = suspect_span(types.iter().copied()).unwrap_or_else(|| method.ident.span());
     let span = located_at(suspect);
-    (
-        quote_spanned! {span=> (#(#idents,)*) },
-        quote_spanned! {span=> (#(#types,)*) },
-    )
+    Tuple {
+        values: quote_spanned! {span=> (#(#idents,)*) },
+        types: quote_spanned! {span=> (#(#types,)*) },
+        span,
+    }
 }
 
 /// The lints that generated code, and the user's types in it, must not set off a second time.

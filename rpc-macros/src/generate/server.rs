@@ -5,10 +5,10 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
-use super::{expand_allow, expand_tuples};
+use super::{Tuple, expand_allow, expand_tuple};
 use crate::model::{ArgKind, Method, Service};
 use crate::names;
-use crate::types::{is_plain, located_at};
+use crate::types::{is_plain, located_at, path_at};
 
 pub(super) fn expand_server(service: &Service) -> TokenStream {
     let structure = expand_struct(service);
@@ -26,7 +26,7 @@ fn expand_struct(service: &Service) -> TokenStream {
     let cfgs = &service.carried.cfgs;
     let name = server_ident.to_string();
     let doc = format!(" Serves an implementation of [`{}`].", ident.unraw());
-    let implementation = names::implementation();
+    let implementation = names::shown_implementation(ident);
     let allow = expand_allow();
     // Without a usable trait there is no bound to ask for.
     let bound = (!service.is_hollow).then(|| quote! { : #ident });
@@ -131,6 +131,7 @@ fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
         method.ident.unraw()
     );
     let span = located_at(ty.span());
+    let rt = path_at(rt, ty.span());
     Some(quote_spanned! {span=>
         #cfgs
         const _: () = ::core::assert!(!#rt::Probe::<#ty>::IS_RESULT, #message);
@@ -138,7 +139,6 @@ fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
 }
 
 fn expand_method(method: &Method, service: &Service) -> TokenStream {
-    let rt = &service.rt;
     let cfgs = &method.carried.cfgs;
     let target = names::reserved("service");
     let call = names::reserved("call");
@@ -148,7 +148,10 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
         quote! { let #context = #call.context(); }
     });
     let reply = expand_reply(method, service);
-    quote! {
+    // What is not `Send` is reported here, and should be at the method.
+    let span = method.ident.span();
+    let (rt, span) = (path_at(&service.rt, span), located_at(span));
+    quote_spanned! {span=>
         #cfgs
         |#target, mut #call| #rt::boxed(async move {
             #arguments
@@ -161,24 +164,31 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
 /// Reads the arguments off the call.
 fn expand_arguments(method: &Method) -> TokenStream {
     let call = names::reserved("call");
-    let (values, types) = expand_tuples(method.values());
+    let Tuple {
+        values,
+        types,
+        span,
+    } = expand_tuple(method);
     if let Some(upload) = method.upload() {
         let (ident, item) = (&upload.ident, &upload.ty);
-        return quote! { let (#values, #ident) = #call.upload::<#types, #item>().await?; };
+        let span = located_at(item.span());
+        return quote_spanned! {span=>
+            let (#values, #ident) = #call.upload::<#types, #item>().await?;
+        };
     }
     if method.options.bare.is_some() {
         let request = method.values().map(|arg| &arg.ident);
         let ty = method.values().map(|arg| &arg.ty);
-        return quote! { let #(#request)* = #call.bare::<#(#ty)*>().await?; };
+        return quote_spanned! {span=> let #(#request)* = #call.bare::<#(#ty)*>().await?; };
     }
-    quote! { let #values = #call.args::<#types>().await?; }
+    quote_spanned! {span=> let #values = #call.args::<#types>().await?; }
 }
 
 /// Calls the user's method and sends what it returns.
 fn expand_reply(method: &Method, service: &Service) -> TokenStream {
-    let rt = &service.rt;
     let call = names::reserved("call");
     let ty = &method.output.ty;
+    let rt = path_at(&service.rt, ty.span());
     let span = located_at(ty.span());
     let invocation = expand_invocation(method, service);
     let code = quote_spanned! {span=> #rt::Probe::<#ty>::CODE };
