@@ -49,12 +49,19 @@ fn check_wire_names(service: &mut Service, errors: &mut Errors) {
             continue;
         }
         let is_conditional = !method.carried.cfgs.is_empty();
-        let clash = known.iter().find(|(wire_name, _, other_is_conditional)| {
-            // Two methods under conditions may exclude each other, which cannot be decided here.
-            *wire_name == method.wire_name && !(is_conditional && *other_is_conditional)
-        });
+        let clash = known
+            .iter()
+            .find(|(wire_name, ident, other_is_conditional)| {
+                let is_same =
+                    *wire_name == method.wire_name || ident.unraw() == method.ident.unraw();
+                // Two methods under conditions may exclude each other, which cannot be decided here.
+                is_same && !(is_conditional && *other_is_conditional)
+            });
         if let Some((_, first, _)) = clash {
-            report_clash(method, first, errors);
+            // A second method of the same name is an error that rustc finds in the trait.
+            if first.unraw() != method.ident.unraw() {
+                report_clash(method, first, errors);
+            }
             method.is_refused = true;
         }
         known.push((

@@ -5,6 +5,8 @@ use quote::format_ident;
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
+use crate::types::located_at;
+
 /// The functions that every generated client has. A method of one of these names would clash.
 pub(crate) const CLIENT_FUNCTIONS: [&str; 2] = ["new", "connect"];
 
@@ -21,9 +23,9 @@ pub(crate) fn server_ident(service: &Ident) -> Ident {
     format_ident!("{}Server", service, span = service.span())
 }
 
-/// A local variable or a private item of the expansion, out of the way of the user's names.
-pub(crate) fn reserved(name: &str) -> Ident {
-    Ident::new(&format!("{RESERVED_PREFIX}{name}"), Span::call_site())
+/// A local variable of the expansion, out of the way of the user's names.
+pub(crate) fn local(name: &str, span: Span) -> Ident {
+    Ident::new(&format!("{RESERVED_PREFIX}{name}"), located_at(span))
 }
 
 /// The constant of a client through which its methods find their descriptors.

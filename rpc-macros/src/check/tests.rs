@@ -70,6 +70,12 @@ fn wire_names_are_unique_and_well_formed() {
 }
 
 #[test]
+fn a_method_given_twice_is_left_to_rustc() {
+    let twice = "async fn r#a(&self); #[rpc(name = \"b\")] async fn a(&self);";
+    assert_eq!(check("", twice), (Vec::new(), 1));
+}
+
+#[test]
 fn methods_under_conditions_may_share_a_name() {
     let both = "#[cfg(unix)] async fn a(&self); #[cfg(windows)] async fn a(&self);";
     assert_eq!(check("", both), (Vec::new(), 2));

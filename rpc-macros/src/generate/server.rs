@@ -1,6 +1,6 @@
 //! The server: a struct around the user's implementation, with one handler per method.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -140,17 +140,17 @@ fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
 
 fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let cfgs = &method.carried.cfgs;
-    let target = names::reserved("service");
-    let call = names::reserved("call");
-    let arguments = expand_arguments(method);
-    let context = method.has_context().then(|| {
-        let context = names::reserved("context");
-        quote! { let #context = #call.context(); }
-    });
-    let reply = expand_reply(method, service);
     // What is not `Send` is reported here, and should be at the method.
     let span = method.ident.span();
     let (rt, span) = (path_at(&service.rt, span), located_at(span));
+    let target = names::local("service", span);
+    let call = names::local("call", span);
+    let arguments = expand_arguments(method);
+    let context = method.has_context().then(|| {
+        let context = names::local("context", span);
+        quote_spanned! {span=> let #context = #call.context(); }
+    });
+    let reply = expand_reply(method, service);
     quote_spanned! {span=>
         #cfgs
         |#target, mut #call| #rt::boxed(async move {
@@ -163,15 +163,16 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
 
 /// Reads the arguments off the call.
 fn expand_arguments(method: &Method) -> TokenStream {
-    let call = names::reserved("call");
     let Tuple {
         values,
         types,
         span,
     } = expand_tuple(method);
+    let call = names::local("call", span);
     if let Some(upload) = method.upload() {
         let (ident, item) = (&upload.ident, &upload.ty);
         let span = located_at(item.span());
+        let call = names::local("call", span);
         return quote_spanned! {span=>
             let (#values, #ident) = #call.upload::<#types, #item>().await?;
         };
@@ -184,31 +185,36 @@ fn expand_arguments(method: &Method) -> TokenStream {
     quote_spanned! {span=> let #values = #call.args::<#types>().await?; }
 }
 
-/// Calls the user's method and sends what it returns.
+/// Calls the user's method and sends what it returns. All of it is shown at the returned type.
 fn expand_reply(method: &Method, service: &Service) -> TokenStream {
-    let call = names::reserved("call");
     let ty = &method.output.ty;
-    let rt = path_at(&service.rt, ty.span());
     let span = located_at(ty.span());
-    let invocation = expand_invocation(method, service);
+    let rt = path_at(&service.rt, span);
+    let call = names::local("call", span);
+    let invocation = expand_invocation(method, service, span);
     let code = quote_spanned! {span=> #rt::Probe::<#ty>::CODE };
     let is_fallible = method.output.is_fallible;
     if method.output.is_stream() {
-        let out = names::reserved("out");
+        let out = names::local("out", span);
         let send = if is_fallible {
             quote_spanned! {span=> #out.results(#invocation, #code) }
         } else {
             quote_spanned! {span=> #out.items(#invocation) }
         };
         // `move`, as the block inside would only borrow what is `Copy`.
-        return quote! { #call.stream(move |#out| async move { #send.await }) };
+        return quote_spanned! {span=> #call.stream(move |#out| async move { #send.await }) };
     }
     let (prepare, value) = if method.options.blocking.is_some() {
-        let result = names::reserved("result");
-        let prepare = quote! { let #result = #call.blocking(move || #invocation).await?; };
+        let result = names::local("result", span);
+        let prepare = quote_spanned! {span=>
+            let #result = #call.blocking(move || #invocation).await?;
+        };
         (prepare, quote! { #result })
     } else {
-        (TokenStream::new(), quote! { #invocation.await })
+        (
+            TokenStream::new(),
+            quote_spanned! {span=> #invocation.await },
+        )
     };
     if is_fallible {
         quote_spanned! {span=> #prepare #call.reply_result(#value, #code) }
@@ -218,17 +224,19 @@ fn expand_reply(method: &Method, service: &Service) -> TokenStream {
 }
 
 /// `<T as Greeter>::say_hello(&*service, name)`, which finds no method but that of the trait.
-fn expand_invocation(method: &Method, service: &Service) -> TokenStream {
-    let target = names::reserved("service");
-    let context = names::reserved("context");
+fn expand_invocation(method: &Method, service: &Service, span: Span) -> TokenStream {
+    let target = names::local("service", span);
+    let context = names::local("context", span);
     let implementation = names::implementation();
     let (trait_ident, ident) = (&service.ident, &method.ident);
     let args = method.args.iter().map(|arg| match arg.kind {
-        ArgKind::Context => quote! { &#context },
+        ArgKind::Context => quote_spanned! {span=> &#context },
         ArgKind::Value | ArgKind::Upload => {
             let ident = &arg.ident;
             quote! { #ident }
         }
     });
-    quote! { <#implementation as #trait_ident>::#ident(&*#target, #(#args),*) }
+    quote_spanned! {span=>
+        <#implementation as #trait_ident>::#ident(&*#target, #(#args),*)
+    }
 }

@@ -7,7 +7,7 @@ use syn::{ReturnType, Signature, Type, TypeImplTrait, TypeTuple};
 use crate::attr::MethodOptions;
 use crate::errors::Errors;
 use crate::model::Output;
-use crate::types::{check_owned, is_fallible, is_named, item_type, peel, trait_bound};
+use crate::types::{check_owned, is_fallible, is_named, item_type, located_at, peel, trait_bound};
 
 pub(super) fn parse_output(
     sig: &Signature,
@@ -15,7 +15,7 @@ pub(super) fn parse_output(
     errors: &mut Errors,
 ) -> Option<Output> {
     let ty = match &sig.output {
-        ReturnType::Default => unit_type(sig.ident.span()),
+        ReturnType::Default => unit_type(located_at(sig.ident.span())),
         ReturnType::Type(_, ty) => ty.as_ref().clone(),
     };
     match peel(&ty) {
