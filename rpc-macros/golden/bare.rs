@@ -127,25 +127,32 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
             "method `list_users` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let request = __rpc_call.bare::<GetUserRequest>().await?;
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Users>::get_user(&*__rpc_service, request).await,
-                        ::rpc_runtime::__private::Probe::<Result<User, Status>>::CODE,
-                    )
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let request = __rpc_call.bare::<ListUsersRequest>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .items(
-                                <__RpcT as Users>::list_users(&*__rpc_service, request),
-                            )
-                            .await
-                    })
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let request = __rpc_call.bare::<GetUserRequest>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Users>::get_user(&*__rpc_service, request).await,
+                            ::rpc_runtime::__private::Probe::<Result<User, Status>>::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let request = __rpc_call.bare::<ListUsersRequest>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .items(
+                                    <__RpcT as Users>::list_users(&*__rpc_service, request),
+                                )
+                                .await
+                        })
+                        .await
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -123,29 +123,37 @@ impl<__RpcT: Chat> ::rpc_runtime::__private::Handler for ChatServer<__RpcT> {
             "method `echo` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), lines) = __rpc_call.upload::<(), Line>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .items(<__RpcT as Chat>::echo(&*__rpc_service, lines))
-                            .await
-                    })
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((room,), lines) = __rpc_call.upload::<(String,), Line>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .results(
-                                <__RpcT as Chat>::chat(&*__rpc_service, lines, room),
-                                ::rpc_runtime::__private::Probe::<
-                                    Result<Line, ChatError>,
-                                >::CODE,
-                            )
-                            .await
-                    })
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let ((), lines) = __rpc_call.upload::<(), Line>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .items(<__RpcT as Chat>::echo(&*__rpc_service, lines))
+                                .await
+                        })
+                        .await
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let ((room,), lines) = __rpc_call.upload::<(String,), Line>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .results(
+                                    <__RpcT as Chat>::chat(&*__rpc_service, lines, room),
+                                    ::rpc_runtime::__private::Probe::<
+                                        Result<Line, ChatError>,
+                                    >::CODE,
+                                )
+                                .await
+                        })
+                        .await
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -108,31 +108,40 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (n,) = __rpc_call.args::<(u32,)>().await?;
-                let __rpc_result = __rpc_call
-                    .blocking(move || <__RpcT as Math>::factorial(&*__rpc_service, n))
-                    .await?;
-                __rpc_call
-                    .reply_result(
-                        __rpc_result,
-                        ::rpc_runtime::__private::Probe::<
-                            Result<String, MathError>,
-                        >::CODE,
-                    )
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (seconds,) = __rpc_call.args::<(u32,)>().await?;
-                let __rpc_context = __rpc_call.context();
-                let __rpc_result = __rpc_call
-                    .blocking(move || <__RpcT as Math>::sleep(
-                        &*__rpc_service,
-                        &__rpc_context,
-                        seconds,
-                    ))
-                    .await?;
-                __rpc_call.reply(__rpc_result)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (n,) = __rpc_call.args::<(u32,)>().await?;
+                    let __rpc_result = __rpc_call
+                        .blocking(move || <__RpcT as Math>::factorial(
+                            &*__rpc_service,
+                            n,
+                        ))
+                        .await?;
+                    __rpc_call
+                        .reply_result(
+                            __rpc_result,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<String, MathError>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (seconds,) = __rpc_call.args::<(u32,)>().await?;
+                    let __rpc_context = __rpc_call.context();
+                    let __rpc_result = __rpc_call
+                        .blocking(move || <__RpcT as Math>::sleep(
+                            &*__rpc_service,
+                            &__rpc_context,
+                            seconds,
+                        ))
+                        .await?;
+                    __rpc_call.reply(__rpc_result)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

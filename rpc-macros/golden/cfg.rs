@@ -128,15 +128,23 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
         );
         &[
             #[cfg(unix)]
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(Name,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (name,) = __rpc_call.args::<(Name,)>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                },
+            ),
             #[cfg(not(unix))]
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(Name,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (name,) = __rpc_call.args::<(Name,)>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -125,19 +125,26 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), numbers) = __rpc_call.upload::<(), i64>().await?;
-                __rpc_call.reply(<__RpcT as Math>::sum(&*__rpc_service, numbers).await)
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((start,), numbers) = __rpc_call.upload::<(i64,), i64>().await?;
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::sum_after(&*__rpc_service, start, numbers)
-                            .await,
-                        ::rpc_runtime::__private::Probe::<Result<i64, Status>>::CODE,
-                    )
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let ((), numbers) = __rpc_call.upload::<(), i64>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Math>::sum(&*__rpc_service, numbers).await)
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let ((start,), numbers) = __rpc_call.upload::<(i64,), i64>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::sum_after(&*__rpc_service, start, numbers)
+                                .await,
+                            ::rpc_runtime::__private::Probe::<Result<i64, Status>>::CODE,
+                        )
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

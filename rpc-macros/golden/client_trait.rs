@@ -134,30 +134,39 @@ impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (key,) = __rpc_call.args::<(String,)>().await?;
-                let __rpc_context = __rpc_call.context();
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Store>::get(&*__rpc_service, key, &__rpc_context)
-                            .await,
-                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
-                    )
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), keys) = __rpc_call.upload::<(), Key>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .results(
-                                <__RpcT as Store>::watch(&*__rpc_service, keys),
-                                ::rpc_runtime::__private::Probe::<
-                                    Result<String, Status>,
-                                >::CODE,
-                            )
-                            .await
-                    })
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (key,) = __rpc_call.args::<(String,)>().await?;
+                    let __rpc_context = __rpc_call.context();
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Store>::get(&*__rpc_service, key, &__rpc_context)
+                                .await,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<String, Status>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let ((), keys) = __rpc_call.upload::<(), Key>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .results(
+                                    <__RpcT as Store>::watch(&*__rpc_service, keys),
+                                    ::rpc_runtime::__private::Probe::<
+                                        Result<String, Status>,
+                                    >::CODE,
+                                )
+                                .await
+                        })
+                        .await
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

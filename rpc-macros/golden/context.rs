@@ -121,31 +121,41 @@ impl<__RpcT: Who> ::rpc_runtime::__private::Handler for WhoServer<__RpcT> {
             "method `watch` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                let __rpc_context = __rpc_call.context();
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Who>::whoami(&*__rpc_service, &__rpc_context).await,
-                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
-                    )
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (topic,) = __rpc_call.args::<(String,)>().await?;
-                let __rpc_context = __rpc_call.context();
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .items(
-                                <__RpcT as Who>::watch(
-                                    &*__rpc_service,
-                                    topic,
-                                    &__rpc_context,
-                                ),
-                            )
-                            .await
-                    })
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    let __rpc_context = __rpc_call.context();
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Who>::whoami(&*__rpc_service, &__rpc_context)
+                                .await,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<String, Status>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (topic,) = __rpc_call.args::<(String,)>().await?;
+                    let __rpc_context = __rpc_call.context();
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .items(
+                                    <__RpcT as Who>::watch(
+                                        &*__rpc_service,
+                                        topic,
+                                        &__rpc_context,
+                                    ),
+                                )
+                                .await
+                        })
+                        .await
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -104,10 +104,14 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(String,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (name,) = __rpc_call.args::<(String,)>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -122,22 +122,30 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
-                        ::rpc_runtime::__private::Probe::<Result<f64, MathError>>::CODE,
-                    )
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::load(&*__rpc_service).await,
-                        ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
-                    )
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<f64, MathError>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::load(&*__rpc_service).await,
+                            ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
+                        )
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

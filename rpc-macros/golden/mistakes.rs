@@ -94,10 +94,13 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Math>::good(&*__rpc_service).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::good(&*__rpc_service).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

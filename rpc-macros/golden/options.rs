@@ -110,18 +110,24 @@ impl<__RpcT: Math> crate::rpc::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use crate::rpc::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-            }),
-            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::pi(&*__rpc_service).await,
-                        crate::rpc::__private::Probe::<Result<f64, Status>>::CODE,
-                    )
-            }),
+            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+                },
+            ),
+            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::pi(&*__rpc_service).await,
+                            crate::rpc::__private::Probe::<Result<f64, Status>>::CODE,
+                        )
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

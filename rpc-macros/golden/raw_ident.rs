@@ -93,11 +93,14 @@ impl<__RpcT: r#Match> ::rpc_runtime::__private::Handler for MatchServer<__RpcT> 
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (r#fn,) = __rpc_call.args::<(String,)>().await?;
-                __rpc_call
-                    .reply(<__RpcT as r#Match>::r#type(&*__rpc_service, r#fn).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (r#fn,) = __rpc_call.args::<(String,)>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as r#Match>::r#type(&*__rpc_service, r#fn).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -103,15 +103,24 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (user_id,) = __rpc_call.args::<(u64,)>().await?;
-                __rpc_call
-                    .reply(<__RpcT as Users>::get_user(&*__rpc_service, user_id).await)
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Users>::delete_users(&*__rpc_service).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (user_id,) = __rpc_call.args::<(u64,)>().await?;
+                    __rpc_call
+                        .reply(
+                            <__RpcT as Users>::get_user(&*__rpc_service, user_id).await,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Users>::delete_users(&*__rpc_service).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -117,27 +117,35 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .items(<__RpcT as Math>::primes(&*__rpc_service, up_to))
-                            .await
-                    })
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
-                __rpc_call
-                    .stream(move |__rpc_out| async move {
-                        __rpc_out
-                            .results(
-                                <__RpcT as Math>::checked(&*__rpc_service, up_to),
-                                ::rpc_runtime::__private::Probe::<Result<u64, Status>>::CODE,
-                            )
-                            .await
-                    })
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .items(<__RpcT as Math>::primes(&*__rpc_service, up_to))
+                                .await
+                        })
+                        .await
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                    __rpc_call
+                        .stream(move |__rpc_out| async move {
+                            __rpc_out
+                                .results(
+                                    <__RpcT as Math>::checked(&*__rpc_service, up_to),
+                                    ::rpc_runtime::__private::Probe::<Result<u64, Status>>::CODE,
+                                )
+                                .await
+                        })
+                        .await
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -121,22 +121,34 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
             "method `origin` returns a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a,) = __rpc_call.args::<(i64,)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::double(&*__rpc_service, a).await)
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Math>::reset(&*__rpc_service).await)
-            }),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Math>::origin(&*__rpc_service).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a,) = __rpc_call.args::<(i64,)>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::double(&*__rpc_service, a).await)
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::reset(&*__rpc_service).await)
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::origin(&*__rpc_service).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -95,10 +95,13 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+                },
+            ),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

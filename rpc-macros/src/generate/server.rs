@@ -153,7 +153,7 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let reply = expand_reply(method, service);
     quote_spanned! {span=>
         #cfgs
-        |#target, mut #call| #rt::boxed(async move {
+        |#target, mut #call| #rt::boxed(#call.context(), async move {
             #arguments
             #context
             #reply
@@ -202,7 +202,9 @@ fn expand_reply(method: &Method, service: &Service) -> TokenStream {
             quote_spanned! {span=> #out.items(#invocation) }
         };
         // `move`, as the block inside would only borrow what is `Copy`.
-        return quote_spanned! {span=> #call.stream(move |#out| async move { #send.await }) };
+        return quote_spanned! {span=>
+            #call.stream(move |#out| async move { #send.await }).await
+        };
     }
     let (prepare, value) = if method.options.blocking.is_some() {
         let result = names::local("result", span);
