@@ -111,10 +111,13 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
         quote! { .upload(#ident) }
     });
     let finish = expand_finish(method);
+    // An expression is shown from its first token on.
+    let span = located_at(method.output.ty.span());
+    let client = quote_spanned! {span=> self.client };
     quote! {
         #cfgs #docs #deprecated
         #vis fn #ident(&self, #(#params),*) -> #output {
-            self.client.#call #upload #finish
+            #client.#call #upload #finish
         }
     }
 }

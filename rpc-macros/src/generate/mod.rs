@@ -8,6 +8,7 @@ mod service_trait;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{ItemTrait, Type};
 
 use crate::model::{Method, Service};
@@ -34,7 +35,7 @@ struct Tuple {
 fn expand_tuple(method: &Method) -> Tuple {
     let idents = method.values().map(|arg| &arg.ident);
     let types: Vec<&Type> = method.values().map(|arg| &arg.ty).collect();
-    let suspect = suspect_span(types.iter().copied()).unwrap_or_else(|| method.ident.span());
+    let suspect = suspect_span(types.iter().copied()).unwrap_or_else(|| method.output.ty.span());
     let span = located_at(suspect);
     Tuple {
         values: quote_spanned! {span=> (#(#idents,)*) },
