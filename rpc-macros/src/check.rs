@@ -109,25 +109,7 @@ fn check_fits_client_trait(method: &Method, errors: &mut Errors) {
     }
     let ty = &method.output.ty;
     if !method.output.is_fallible {
-        let found = source(peel(ty));
-        let (subject, advice) = if method.output.is_stream() {
-            (
-                "every item has to be",
-                format!("impl Stream<Item = Result<{found}, Status>>"),
-            )
-        } else {
-            (
-                "every method has to return",
-                format!("Result<{found}, Status>"),
-            )
-        };
-        errors.push(
-            ty,
-            format!(
-                "with `client_trait` {subject} a `Result<_, Status>`, as any call can fail\n\
-                 (write `{advice}`, or remove `client_trait`)"
-            ),
-        );
+        report_infallible(method, errors);
     } else if let Some(error) = own_error(ty) {
         errors.push(
             error,
@@ -138,6 +120,29 @@ fn check_fits_client_trait(method: &Method, errors: &mut Errors) {
             ),
         );
     }
+}
+
+fn report_infallible(method: &Method, errors: &mut Errors) {
+    let ty = &method.output.ty;
+    let found = source(peel(ty));
+    let (subject, advice) = if method.output.is_stream() {
+        (
+            "every item has to be",
+            format!("impl Stream<Item = Result<{found}, Status>>"),
+        )
+    } else {
+        (
+            "every method has to return",
+            format!("Result<{found}, Status>"),
+        )
+    };
+    errors.push(
+        ty,
+        format!(
+            "with `client_trait` {subject} a `Result<_, Status>`, as any call can fail\n\
+             (write `{advice}`, or remove `client_trait`)"
+        ),
+    );
 }
 
 /// The `E` of `Result<T, E>`, if it can be seen not to be `Status`. What is behind an alias is

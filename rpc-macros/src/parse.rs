@@ -10,7 +10,7 @@ use syn::{ItemTrait, TraitItem};
 
 use crate::attr::{ServiceOptions, carried, take_rpc};
 use crate::errors::Errors;
-use crate::model::{Carried, Service};
+use crate::model::{Carried, Method, Service};
 use crate::names;
 
 /// Reads a trait. What only `#[rpc_service]` understands is taken out of `item`, and methods with
@@ -31,21 +31,7 @@ pub(crate) fn parse_service(
         Some(path) => path.to_token_stream(),
         None => quote!(#rt::Serde),
     };
-    let mut methods = Vec::new();
-    let mut has_losses = false;
-    for (position, member) in item.items.iter_mut().enumerate() {
-        match member {
-            TraitItem::Fn(function) => {
-                let method = method::parse_method(position, function, &options, errors);
-                has_losses |= method.is_none();
-                methods.extend(method);
-            }
-            other => {
-                has_losses = true;
-                check_member(other, errors);
-            }
-        }
-    }
+    let (methods, has_losses) = parse_members(item, &options, errors);
     Service {
         vis: item.vis.clone(),
         ident: item.ident.clone(),
@@ -61,6 +47,30 @@ pub(crate) fn parse_service(
         has_losses,
         is_hollow: !item.generics.params.is_empty(),
     }
+}
+
+/// The methods, and whether any member of the trait is not among them.
+fn parse_members(
+    item: &mut ItemTrait,
+    options: &ServiceOptions,
+    errors: &mut Errors,
+) -> (Vec<Method>, bool) {
+    let mut methods = Vec::new();
+    let mut has_losses = false;
+    for (position, member) in item.items.iter_mut().enumerate() {
+        match member {
+            TraitItem::Fn(function) => {
+                let method = method::parse_method(position, function, options, errors);
+                has_losses |= method.is_none();
+                methods.extend(method);
+            }
+            other => {
+                has_losses = true;
+                check_member(other, errors);
+            }
+        }
+    }
+    (methods, has_losses)
 }
 
 fn parse_carried(item: &mut ItemTrait, errors: &mut Errors) -> Carried {

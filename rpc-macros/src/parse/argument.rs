@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{FnArg, Pat, PatIdent, PatType, PathArguments, Signature, Type};
+use syn::{FnArg, Pat, PatIdent, PatType, PathArguments, Signature, Type, TypeReference};
 
 use crate::errors::Errors;
 use crate::model::{Arg, ArgKind};
@@ -129,13 +129,7 @@ fn parse_kind(
     if let Type::Reference(reference) = ty
         && is_named(&reference.elem, "Context")
     {
-        arguments.contexts += 1;
-        let is_plain = reference.mutability.is_none() && reference.lifetime.is_none();
-        if !is_plain {
-            errors.push(ty, "the context of a call is shared\n(write `&Context`)");
-        } else if arguments.contexts > 1 {
-            errors.push(ty, "a call has one context\n(remove the second `&Context`)");
-        }
+        check_context(reference, arguments, errors);
         return Some((ArgKind::Context, input.ty.as_ref().clone()));
     }
     if is_context_value(ty) {
@@ -160,6 +154,21 @@ fn parse_kind(
     }
     check_owned(&input.ty, errors);
     Some((ArgKind::Value, input.ty.as_ref().clone()))
+}
+
+fn check_context(reference: &TypeReference, arguments: &mut Arguments, errors: &mut Errors) {
+    arguments.contexts += 1;
+    if reference.mutability.is_some() || reference.lifetime.is_some() {
+        errors.push(
+            reference,
+            "the context of a call is shared\n(write `&Context`)",
+        );
+    } else if arguments.contexts > 1 {
+        errors.push(
+            reference,
+            "a call has one context\n(remove the second `&Context`)",
+        );
+    }
 }
 
 fn is_context_value(ty: &Type) -> bool {
