@@ -1,0 +1,150 @@
+pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
+    fn factorial(&self, n: u32) -> Result<String, MathError>;
+    fn sleep(&self, ctx: &Context, seconds: u32);
+}
+/// Calls the methods of [`Math`], over a channel or in this process.
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[allow(dead_code)]
+pub struct MathClient {
+    client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
+}
+impl ::rpc_runtime::__private::RpcClient for MathClient {
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{MethodDescriptor, MethodKind};
+        const METHODS: &[MethodDescriptor] = &[
+            MethodDescriptor::new("Math/factorial", MethodKind::Unary, &["n"])
+                .blocking(),
+            MethodDescriptor::new("Math/sleep", MethodKind::Unary, &["seconds"])
+                .blocking(),
+        ];
+        static SERVICE: ::rpc_runtime::__private::ServiceDescriptor = ::rpc_runtime::__private::ServiceDescriptor::new(
+            "Math",
+            METHODS,
+        );
+        &SERVICE
+    };
+    fn from_channel(channel: ::rpc_runtime::__private::Channel) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(channel),
+        }
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl MathClient {
+    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    /// Makes a client of a service in this process, or of a channel.
+    pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(
+                ::rpc_runtime::__private::Channel::new(service),
+            ),
+        }
+    }
+    /// Connects to the service at an address, such as `tcp://127.0.0.1:8080`.
+    pub fn connect(
+        target: impl ::rpc_runtime::__private::IntoTarget,
+    ) -> ::rpc_runtime::__private::Connect<Self> {
+        ::rpc_runtime::__private::Connect::new(target)
+    }
+    /// Calls [`Math::factorial`].
+    pub fn factorial(
+        &self,
+        n: u32,
+    ) -> ::rpc_runtime::__private::FallibleCall<
+        Result<String, MathError>,
+        ::rpc_runtime::__private::Serde,
+    > {
+        self.client
+            .call(const { Self::__RPC_SERVICE.method("factorial") }, (n,))
+            .fallible::<Result<String, MathError>>()
+    }
+    /// Calls [`Math::sleep`].
+    pub fn sleep(&self, seconds: u32) -> ::rpc_runtime::__private::Call<()> {
+        self.client
+            .call(const { Self::__RPC_SERVICE.method("sleep") }, (seconds,))
+            .unary()
+    }
+}
+/// Serves an implementation of [`Math`].
+#[allow(dead_code)]
+pub struct MathServer<T> {
+    service: ::std::sync::Arc<T>,
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<T: Math> MathServer<T> {
+    /// Serves `service`.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+    /// Serves an implementation that is used elsewhere, too.
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+impl<T> ::core::clone::Clone for MathServer<T> {
+    fn clone(&self) -> Self {
+        Self {
+            service: ::std::sync::Arc::clone(&self.service),
+        }
+    }
+}
+impl<T> ::core::fmt::Debug for MathServer<T> {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("MathServer").finish_non_exhaustive()
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
+    type Target = __RpcT;
+    type Codec = ::rpc_runtime::__private::Serde;
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
+        __RpcT,
+        ::rpc_runtime::__private::Serde,
+    >] = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        &[
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (n,) = __rpc_call.args::<(u32,)>().await?;
+                    let __rpc_result = __rpc_call
+                        .blocking(move || <__RpcT as Math>::factorial(
+                            &*__rpc_service,
+                            n,
+                        ))
+                        .await?;
+                    __rpc_call
+                        .reply_result(
+                            __rpc_result,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<String, MathError>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (seconds,) = __rpc_call.args::<(u32,)>().await?;
+                    let __rpc_context = __rpc_call.context();
+                    let __rpc_result = __rpc_call
+                        .blocking(move || <__RpcT as Math>::sleep(
+                            &*__rpc_service,
+                            &__rpc_context,
+                            seconds,
+                        ))
+                        .await?;
+                    __rpc_call.reply(__rpc_result)
+                },
+            ),
+        ]
+    };
+    fn target(&self) -> &::std::sync::Arc<__RpcT> {
+        &self.service
+    }
+}

@@ -1,0 +1,120 @@
+/// Greets.
+///
+/// At length.
+#[must_use]
+pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// Says hello.
+    #[deprecated(note = "use `greet`")]
+    #[must_use]
+    fn say(
+        &self,
+        name: String,
+    ) -> impl ::core::future::Future<Output = String> + ::core::marker::Send;
+}
+/// Calls the methods of [`Greeter`], over a channel or in this process.
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[allow(dead_code)]
+pub struct GreeterClient {
+    client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
+}
+impl ::rpc_runtime::__private::RpcClient for GreeterClient {
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{MethodDescriptor, MethodKind};
+        const METHODS: &[MethodDescriptor] = &[
+            MethodDescriptor::new("Greeter/say", MethodKind::Unary, &["name"])
+                .deprecated()
+                .doc("Says hello."),
+        ];
+        static SERVICE: ::rpc_runtime::__private::ServiceDescriptor = ::rpc_runtime::__private::ServiceDescriptor::new(
+                "Greeter",
+                METHODS,
+            )
+            .doc("Greets.\n\nAt length.");
+        &SERVICE
+    };
+    fn from_channel(channel: ::rpc_runtime::__private::Channel) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(channel),
+        }
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl GreeterClient {
+    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    /// Makes a client of a service in this process, or of a channel.
+    pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(
+                ::rpc_runtime::__private::Channel::new(service),
+            ),
+        }
+    }
+    /// Connects to the service at an address, such as `tcp://127.0.0.1:8080`.
+    pub fn connect(
+        target: impl ::rpc_runtime::__private::IntoTarget,
+    ) -> ::rpc_runtime::__private::Connect<Self> {
+        ::rpc_runtime::__private::Connect::new(target)
+    }
+    /// Says hello.
+    #[deprecated(note = "use `greet`")]
+    pub fn say(&self, name: String) -> ::rpc_runtime::__private::Call<String> {
+        self.client.call(const { Self::__RPC_SERVICE.method("say") }, (name,)).unary()
+    }
+}
+/// Serves an implementation of [`Greeter`].
+#[allow(dead_code)]
+pub struct GreeterServer<T> {
+    service: ::std::sync::Arc<T>,
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<T: Greeter> GreeterServer<T> {
+    /// Serves `service`.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+    /// Serves an implementation that is used elsewhere, too.
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+impl<T> ::core::clone::Clone for GreeterServer<T> {
+    fn clone(&self) -> Self {
+        Self {
+            service: ::std::sync::Arc::clone(&self.service),
+        }
+    }
+}
+impl<T> ::core::fmt::Debug for GreeterServer<T> {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("GreeterServer").finish_non_exhaustive()
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT> {
+    type Target = __RpcT;
+    type Codec = ::rpc_runtime::__private::Serde;
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <GreeterClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
+        __RpcT,
+        ::rpc_runtime::__private::Serde,
+    >] = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        &[
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (name,) = __rpc_call.args::<(String,)>().await?;
+                    __rpc_call
+                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                },
+            ),
+        ]
+    };
+    fn target(&self) -> &::std::sync::Arc<__RpcT> {
+        &self.service
+    }
+}

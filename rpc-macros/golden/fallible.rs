@@ -1,0 +1,154 @@
+pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
+    fn divide(
+        &self,
+        a: f64,
+        b: f64,
+    ) -> impl ::core::future::Future<
+        Output = Result<f64, MathError>,
+    > + ::core::marker::Send;
+    fn load(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = io::Result<Vec<u8>>,
+    > + ::core::marker::Send;
+}
+/// Calls the methods of [`Math`], over a channel or in this process.
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[allow(dead_code)]
+pub struct MathClient {
+    client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
+}
+impl ::rpc_runtime::__private::RpcClient for MathClient {
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{MethodDescriptor, MethodKind};
+        const METHODS: &[MethodDescriptor] = &[
+            MethodDescriptor::new("math.Math/divide", MethodKind::Unary, &["a", "b"]),
+            MethodDescriptor::new("math.Math/load", MethodKind::Unary, &[]),
+        ];
+        static SERVICE: ::rpc_runtime::__private::ServiceDescriptor = ::rpc_runtime::__private::ServiceDescriptor::new(
+            "math.Math",
+            METHODS,
+        );
+        &SERVICE
+    };
+    fn from_channel(channel: ::rpc_runtime::__private::Channel) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(channel),
+        }
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl MathClient {
+    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    /// Makes a client of a service in this process, or of a channel.
+    pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
+        Self {
+            client: ::rpc_runtime::__private::Client::new(
+                ::rpc_runtime::__private::Channel::new(service),
+            ),
+        }
+    }
+    /// Connects to the service at an address, such as `tcp://127.0.0.1:8080`.
+    pub fn connect(
+        target: impl ::rpc_runtime::__private::IntoTarget,
+    ) -> ::rpc_runtime::__private::Connect<Self> {
+        ::rpc_runtime::__private::Connect::new(target)
+    }
+    /// Calls [`Math::divide`].
+    pub fn divide(
+        &self,
+        a: f64,
+        b: f64,
+    ) -> ::rpc_runtime::__private::FallibleCall<
+        Result<f64, MathError>,
+        ::rpc_runtime::__private::Serde,
+    > {
+        self.client
+            .call(const { Self::__RPC_SERVICE.method("divide") }, (a, b))
+            .fallible::<Result<f64, MathError>>()
+    }
+    /// Calls [`Math::load`].
+    pub fn load(
+        &self,
+    ) -> ::rpc_runtime::__private::FallibleCall<
+        io::Result<Vec<u8>>,
+        ::rpc_runtime::__private::Serde,
+    > {
+        self.client
+            .call(const { Self::__RPC_SERVICE.method("load") }, ())
+            .fallible::<io::Result<Vec<u8>>>()
+    }
+}
+/// Serves an implementation of [`Math`].
+#[allow(dead_code)]
+pub struct MathServer<T> {
+    service: ::std::sync::Arc<T>,
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<T: Math> MathServer<T> {
+    /// Serves `service`.
+    pub fn new(service: T) -> Self {
+        Self {
+            service: ::std::sync::Arc::new(service),
+        }
+    }
+    /// Serves an implementation that is used elsewhere, too.
+    pub fn from_arc(service: ::std::sync::Arc<T>) -> Self {
+        Self { service }
+    }
+}
+impl<T> ::core::clone::Clone for MathServer<T> {
+    fn clone(&self) -> Self {
+        Self {
+            service: ::std::sync::Arc::clone(&self.service),
+        }
+    }
+}
+impl<T> ::core::fmt::Debug for MathServer<T> {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("MathServer").finish_non_exhaustive()
+    }
+}
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
+    type Target = __RpcT;
+    type Codec = ::rpc_runtime::__private::Serde;
+    const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
+        __RpcT,
+        ::rpc_runtime::__private::Serde,
+    >] = {
+        #[allow(unused_imports)]
+        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        &[
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
+                            ::rpc_runtime::__private::Probe::<
+                                Result<f64, MathError>,
+                            >::CODE,
+                        )
+                },
+            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
+                __rpc_call.context(),
+                async move {
+                    let () = __rpc_call.args::<()>().await?;
+                    __rpc_call
+                        .reply_result(
+                            <__RpcT as Math>::load(&*__rpc_service).await,
+                            ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
+                        )
+                },
+            ),
+        ]
+    };
+    fn target(&self) -> &::std::sync::Arc<__RpcT> {
+        &self.service
+    }
+}

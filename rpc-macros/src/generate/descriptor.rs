@@ -1,0 +1,80 @@
+//! The constants that describe a service and its methods to the runtime.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt as _;
+
+use crate::model::{Carried, Method, Service};
+
+/// The value of `RpcClient::SERVICE`.
+pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
+    let Service {
+        rt,
+        wire_name,
+        carried,
+        ..
+    } = service;
+    let methods = service
+        .sound_methods()
+        .map(|method| expand_method(method, service));
+    let version = service
+        .version
+        .iter()
+        .map(|version| quote! { .version(#version) });
+    let doc = expand_doc(carried);
+    // The `use` is in a block that holds no token of the user except conditions. It keeps one
+    // method on one line.
+    quote! {
+        {
+            #[allow(unused_imports)]
+            use #rt::{MethodDescriptor, MethodKind};
+            const METHODS: &[MethodDescriptor] = &[#(#methods,)*];
+            static SERVICE: #rt::ServiceDescriptor =
+                #rt::ServiceDescriptor::new(#wire_name, METHODS) #(#version)* #doc;
+            &SERVICE
+        }
+    }
+}
+
+fn expand_method(method: &Method, service: &Service) -> TokenStream {
+    let cfgs = &method.carried.cfgs;
+    let path = format!("{}/{}", service.wire_name, method.wire_name);
+    let kind = quote::format_ident!("{}", method.kind());
+    let names = method.values().map(|arg| arg.ident.unraw().to_string());
+    let options = expand_options(method);
+    let doc = expand_doc(&method.carried);
+    quote! {
+        #cfgs
+        MethodDescriptor::new(#path, MethodKind::#kind, &[#(#names),*]) #options #doc
+    }
+}
+
+fn expand_options(method: &Method) -> TokenStream {
+    let options = &method.options;
+    let flags = [
+        (options.idempotent.is_some(), quote! { .idempotent() }),
+        (options.read_only.is_some(), quote! { .read_only() }),
+        (options.blocking.is_some(), quote! { .blocking() }),
+        (options.bare.is_some(), quote! { .bare() }),
+        (
+            !method.carried.deprecated.is_empty(),
+            quote! { .deprecated() },
+        ),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter(|(is_set, _)| *is_set)
+        .map(|(_, call)| call);
+    let timeout = options.timeout_millis.iter().map(|millis| {
+        quote! { .timeout(::core::time::Duration::from_millis(#millis)) }
+    });
+    let since = options.since.iter().map(|since| quote! { .since(#since) });
+    quote! { #(#flags)* #(#timeout)* #(#since)* }
+}
+
+fn expand_doc(carried: &Carried) -> TokenStream {
+    match carried.doc_text.as_str() {
+        "" => TokenStream::new(),
+        text => quote! { .doc(#text) },
+    }
+}

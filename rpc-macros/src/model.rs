@@ -1,0 +1,139 @@
+//! The checked model of a service: all that the generators know.
+
+use proc_macro2::TokenStream;
+use syn::{Ident, Type, Visibility};
+
+use crate::attr::MethodOptions;
+
+/// A trait that describes a service.
+pub(crate) struct Service {
+    pub(crate) vis: Visibility,
+    pub(crate) ident: Ident,
+    pub(crate) client_ident: Ident,
+    pub(crate) server_ident: Ident,
+    /// The full name on the wire, such as `math.v1.Math`.
+    pub(crate) wire_name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) carried: Carried,
+    /// The path to `rpc_runtime::__private`.
+    pub(crate) rt: TokenStream,
+    pub(crate) codec: TokenStream,
+    /// The option `client_trait`, which also asks for `impl Trait for TraitClient`.
+    pub(crate) client_trait: Option<Ident>,
+    pub(crate) methods: Vec<Method>,
+    /// A method of the trait could not be understood, so it is not among `methods`.
+    pub(crate) has_losses: bool,
+    /// The trait itself is of a form that cannot be served (it is generic), so only the names of
+    /// client and server are generated, for the sake of the code that uses them.
+    pub(crate) is_hollow: bool,
+}
+
+impl Service {
+    /// The methods to generate code for: those without a mistake, in a trait that can be served.
+    pub(crate) fn sound_methods(&self) -> impl Iterator<Item = &Method> {
+        let methods = self.methods.iter();
+        methods.filter(|method| !method.is_refused && !self.is_hollow)
+    }
+
+    /// Whether there is code for every method of the trait.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.has_losses && self.methods.iter().all(|method| !method.is_refused)
+    }
+}
+
+/// A method whose signature could be understood.
+pub(crate) struct Method {
+    /// Its place among the items of the trait.
+    pub(crate) position: usize,
+    pub(crate) ident: Ident,
+    /// The name on the wire, without that of the service.
+    pub(crate) wire_name: String,
+    pub(crate) carried: Carried,
+    pub(crate) options: MethodOptions,
+    pub(crate) args: Vec<Arg>,
+    pub(crate) output: Output,
+    /// A rule over several methods was broken here: no code is generated for it.
+    pub(crate) is_refused: bool,
+}
+
+impl Method {
+    /// The arguments that travel as one tuple.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Arg> {
+        self.args.iter().filter(|arg| arg.kind == ArgKind::Value)
+    }
+
+    /// The argument of type `Streaming<T>`; its `ty` is the `T`.
+    pub(crate) fn upload(&self) -> Option<&Arg> {
+        self.args.iter().find(|arg| arg.kind == ArgKind::Upload)
+    }
+
+    /// Whether the method wants to see the `&Context` of its call.
+    pub(crate) fn has_context(&self) -> bool {
+        self.args.iter().any(|arg| arg.kind == ArgKind::Context)
+    }
+
+    /// The arguments that a client passes, in the order of the user.
+    pub(crate) fn client_args(&self) -> impl Iterator<Item = &Arg> {
+        self.args.iter().filter(|arg| arg.kind != ArgKind::Context)
+    }
+
+    /// The name of its `MethodKind`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match (self.upload().is_some(), self.output.is_stream()) {
+            (false, false) => "Unary",
+            (false, true) => "ServerStreaming",
+            (true, false) => "ClientStreaming",
+            (true, true) => "Bidirectional",
+        }
+    }
+}
+
+/// An argument of a method, except `&self`.
+pub(crate) struct Arg {
+    pub(crate) ident: Ident,
+    /// The type of a value, the item of an upload, or `&Context`.
+    pub(crate) ty: Type,
+    /// The type as the user wrote it.
+    pub(crate) written: Type,
+    pub(crate) kind: ArgKind,
+}
+
+/// How an argument reaches the method.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ArgKind {
+    /// As part of the tuple of arguments.
+    Value,
+    /// As a stream of messages after it.
+    Upload,
+    /// Not at all: it is made on the server.
+    Context,
+}
+
+/// What a method gives back.
+pub(crate) struct Output {
+    /// The returned type, or the item of a returned stream.
+    pub(crate) ty: Type,
+    /// The whole `impl Stream<..>` of a streaming method.
+    pub(crate) stream: Option<Type>,
+    /// Whether `ty` is a `Result`, going by its name.
+    pub(crate) is_fallible: bool,
+}
+
+impl Output {
+    pub(crate) fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+}
+
+/// What follows a trait or a method into the items generated from it.
+#[derive(Default, Clone)]
+pub(crate) struct Carried {
+    /// The documentation, as attributes.
+    pub(crate) docs: TokenStream,
+    /// The documentation, as text.
+    pub(crate) doc_text: String,
+    /// The `#[cfg(..)]` conditions, as attributes.
+    pub(crate) cfgs: TokenStream,
+    /// `#[deprecated ..]`, as an attribute.
+    pub(crate) deprecated: TokenStream,
+}
