@@ -5,6 +5,7 @@
 pub mod call;
 pub mod client;
 pub mod codec;
+mod error;
 pub mod server;
 mod service;
 mod status;
@@ -16,12 +17,15 @@ mod wire;
 pub mod __private;
 
 pub use call::{
-    Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Message, Method, Reply,
-    Request, Response, RpcError, Streaming, shield,
+    Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Limits, Message, Method,
+    Reply, Request, Response, RpcError, Streaming, shield,
 };
 pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient};
 pub use codec::Encoding;
-pub use server::Router;
+pub use error::Error;
+#[cfg(feature = "macros")]
+pub use rpc_macros::{RpcError, rpc_service};
+pub use server::{Router, Server};
 pub use service::{
     BoxFuture, BoxService, FromFn, FromFnService, Layer, Next, Service, ServiceFn, from_fn,
     service_fn,

@@ -5,7 +5,8 @@ pub use crate::call::{
     ServiceDescriptor, Streaming,
 };
 pub use crate::client::{
-    Call, Channel, Client, FallibleCall, FallibleStream, ResponseStream, RpcClient,
+    Call, Channel, Client, Connect, FallibleCall, FallibleStream, IntoTarget, ResponseStream,
+    RpcClient,
 };
 pub use crate::codec::Serde;
 pub use crate::server::{Handler, HandlerFuture, MethodHandler, ServerCall, boxed};

@@ -30,7 +30,7 @@ pub trait Service: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Box::pin(async move { self.call(request).await })
+        Box::pin(async move { Self::call(&self, request).await })
     }
 
     /// Whether calls end by their deadline without anyone else looking after that.
@@ -45,12 +45,13 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    fn call(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>;
+    // Not `call`, which on an `Arc` would hide the method of `Service`.
+    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>;
     fn keeps_deadlines(&self) -> bool;
 }
 
 impl<S: Service> ErasedService for S {
-    fn call(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
         self.call_boxed(request)
     }
 
@@ -76,7 +77,7 @@ impl BoxService {
     }
 
     pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
-        Arc::clone(&self.0).call(request)
+        Arc::clone(&self.0).start(request)
     }
 }
 

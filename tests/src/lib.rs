@@ -1,1 +1,6 @@
-//! Fixtures that several tests share.
+//! Fixtures that several tests share: one service with every form of method, and servers of it.
+
+#![forbid(unsafe_code)]
+
+pub mod math;
+pub mod serving;

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::outgoing::OutgoingCall;
+use bytes::BytesMut;
 use serde::Serialize;
 
-use crate::call::{Body, DynamicArgs, Method, Request, Response, ValueMessage};
+use super::connect::{Connect, IntoTarget};
+use super::endpoint::Endpoints;
+use crate::call::{Body, Context, DynamicArgs, Method, Request, Response, ValueMessage};
 use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::Status;
+use crate::transport::Io;
+use crate::wire::native::{Config, PeerService, Role, open};
 
 /// What clients call through: a server at some address, or any [`Service`] in this process.
 ///
@@ -32,6 +37,37 @@ impl Channel {
             encoding: None,
             timeout: None,
         }
+    }
+
+    /// Connects to a server: see [`Connect`] for URLs and settings.
+    pub fn connect(target: impl IntoTarget) -> Connect<Self> {
+        Connect::making(target, |channel| channel)
+    }
+
+    /// Makes a channel over one byte stream, such as a pipe. When it ends, so does the channel:
+    /// nothing is connected again.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime, where the task of the connection cannot run.
+    pub fn over(io: Io) -> Self {
+        let config = Arc::new(Config::default());
+        let (connection, driver) = open(io, Role::Connected, config, None, BytesMut::new());
+        tokio::spawn(driver);
+        Self::new(connection)
+    }
+
+    pub(super) fn over_endpoints(endpoints: Endpoints) -> Self {
+        Self::new(endpoints)
+    }
+
+    /// Returns a channel to whoever made the call that `context` belongs to, over the same
+    /// connection; `None` for a call in process.
+    ///
+    /// It reaches what the caller serves: see [`Connect::serve`]. It ends with the connection.
+    pub fn to_caller(context: &Context) -> Option<Self> {
+        let caller = context.extension::<PeerService>()?;
+        Some(Self::new(caller.clone()))
     }
 
     /// Puts a layer around every call through the channel that is returned.

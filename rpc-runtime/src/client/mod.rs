@@ -3,6 +3,8 @@
 mod blocking;
 mod call;
 mod channel;
+mod connect;
+mod endpoint;
 mod outgoing;
 mod response_stream;
 mod stub;
@@ -10,5 +12,6 @@ mod upload;
 
 pub use call::{Call, CallFuture, FallibleCall};
 pub use channel::Channel;
-pub use response_stream::{FallibleStream, ResponseStream};
+pub use connect::{Connect, IntoTarget, Target};
+pub use response_stream::{Blocking, FallibleStream, ResponseStream};
 pub use stub::{Client, RpcClient, StubCall};

@@ -7,6 +7,11 @@ mod function;
 mod in_process;
 mod items;
 mod router;
+#[allow(
+    clippy::module_inception,
+    reason = "it is the server that the folder is named for"
+)]
+mod server;
 mod server_call;
 
 pub use blocking::BlockingThreads;
@@ -15,4 +20,5 @@ pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
 pub use items::Items;
 pub use router::Router;
+pub use server::{Bound, Server, ShutdownHandle};
 pub use server_call::ServerCall;

@@ -144,7 +144,10 @@ mod tests {
         budget.try_charge(STEP + 1).unwrap();
         assert_eq!(shared.used(), 2 * STEP);
         let limit = 3 * STEP;
-        assert_eq!(budget.try_charge(limit), Err(Exceeded::Connection { limit }));
+        assert_eq!(
+            budget.try_charge(limit),
+            Err(Exceeded::Connection { limit })
+        );
         budget.release(STEP + 1);
         budget.try_charge(1).unwrap();
         drop(budget);

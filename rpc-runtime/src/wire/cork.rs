@@ -41,7 +41,10 @@ pub(crate) fn join_batch<C: Corkable + 'static>(connection: &Arc<C>) {
             return;
         };
         let address = Arc::as_ptr(connection).cast::<()>();
-        if corked.iter().all(|it| Arc::as_ptr(it).cast::<()>() != address) {
+        if corked
+            .iter()
+            .all(|it| Arc::as_ptr(it).cast::<()>() != address)
+        {
             connection.cork();
             corked.push(Arc::clone(connection) as Arc<dyn Corkable>);
         }

@@ -13,16 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::connection::{OurCall, Sending, Shared, State};
-use super::field::{
-    FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field,
-};
+use super::field::{FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::inbox::{Inbox, Taken};
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use crate::call::{
-    Body, BodyFrame, Message, Method, Request, Response, deadline_in,
-};
+use crate::call::{Body, BodyFrame, Message, Method, Request, Response, deadline_in};
 use crate::codec::Encoding;
 use crate::service::Service;
 use crate::status::{Code, Phase, Status};
@@ -91,7 +87,12 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
     if !has_room(shared) {
         wait_for_room(shared, request.deadline_instant()).await?;
     }
-    if shared.places.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_err() {
+    if shared
+        .places
+        .try_acquire()
+        .map(tokio::sync::SemaphorePermit::forget)
+        .is_err()
+    {
         wait_for_place(shared, request.deadline_instant()).await?;
     }
     let mut place = Place(Some(&shared.places));
@@ -289,7 +290,11 @@ fn enter(
     state.next_call += 2;
     let method = method_key(request.method());
     let head = request_head(&state, request.method(), method, fields);
-    let flags = if streams { Flags::BODY } else { Flags::BODY | Flags::END };
+    let flags = if streams {
+        Flags::BODY
+    } else {
+        Flags::BODY | Flags::END
+    };
     state.outgoing.push(Parts {
         frame_type: FrameType::REQUEST,
         flags,
@@ -310,7 +315,11 @@ fn enter(
             method,
         },
     );
-    let driver = if state.sweep_by(expires) { state.driver.take() } else { None };
+    let driver = if state.sweep_by(expires) {
+        state.driver.take()
+    } else {
+        None
+    };
     drop(state);
     if let Some(driver) = driver {
         driver.wake();

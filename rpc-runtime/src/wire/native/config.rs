@@ -105,6 +105,8 @@ pub(super) struct RunningCall(Arc<RunningCalls>);
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.0
+            .count
+            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::AsyncWrite;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -98,6 +97,8 @@ pub(super) struct State {
     pub(super) closed: Option<Status>,
     /// The peer takes no new calls.
     pub(super) peer_draining: bool,
+    /// Our preface and settings are out.
+    pub(super) introduced: bool,
     /// We take no new calls.
     pub(super) draining: bool,
     /// Places that were in use when the peer said it gives fewer.
@@ -151,7 +152,11 @@ impl Sending {
 
     pub(super) fn add(&mut self, credit: i64) -> Option<Waker> {
         self.credit = self.credit.saturating_add(credit);
-        if self.credit > 0 { self.waker.take() } else { None }
+        if self.credit > 0 {
+            self.waker.take()
+        } else {
+            None
+        }
     }
 }
 
@@ -187,6 +192,7 @@ impl Shared {
                 next_sweep: None,
                 closed: None,
                 peer_draining: false,
+                introduced: false,
                 draining: false,
                 place_debt: 0,
                 corked: 0,
@@ -348,7 +354,9 @@ impl Shared {
             return;
         }
         state.draining = true;
-        state.push_go_away(None, "");
+        if state.introduced {
+            state.push_go_away(None, "");
+        }
         let driver = state.driver.take();
         drop(state);
         driver.into_iter().for_each(Waker::wake);
@@ -394,7 +402,11 @@ impl Writer {
                     return Poll::Ready(Ok(wrote));
                 }
                 let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
-                let room = if low { std::mem::take(&mut state.room) } else { Vec::new() };
+                let room = if low {
+                    std::mem::take(&mut state.room)
+                } else {
+                    Vec::new()
+                };
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
             }
@@ -417,13 +429,7 @@ impl Writer {
 }
 
 impl State {
-    pub(super) fn push(
-        &mut self,
-        frame_type: FrameType,
-        flags: Flags,
-        call: u64,
-        payload: &[u8],
-    ) {
+    pub(super) fn push(&mut self, frame_type: FrameType, flags: Flags, call: u64, payload: &[u8]) {
         self.outgoing.push(Parts {
             frame_type,
             flags,

@@ -88,8 +88,13 @@ impl Driver {
     fn introduce(&self) {
         let mut bytes = BytesMut::new();
         bytes.extend_from_slice(&PREFACE);
-        self.shared.config.settings(self.shared.served.is_some()).encode(&mut bytes);
-        self.shared.state().outgoing.push_frames(&bytes);
+        self.shared
+            .config
+            .settings(self.shared.served.is_some())
+            .encode(&mut bytes);
+        let mut state = self.shared.state();
+        state.introduced = true;
+        state.outgoing.push_frames(&bytes);
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
@@ -180,7 +185,9 @@ impl Driver {
 
     /// Tells the peer, as far as that goes, why the connection ends.
     fn broken(&mut self, reason: &str) -> End {
-        self.shared.state().push_go_away(Some(Code::InvalidArgument), reason);
+        self.shared
+            .state()
+            .push_go_away(Some(Code::InvalidArgument), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);
@@ -272,13 +279,21 @@ impl Driver {
             return Some(End::Failed(Status::unavailable(text)));
         }
         self.note_idle(now);
-        if config.idle_timeout.is_some_and(|limit| over(self.idle_since, limit)) {
+        if config
+            .idle_timeout
+            .is_some_and(|limit| over(self.idle_since, limit))
+        {
             self.shared.drain();
         }
         let silent = now - self.last_read >= config.keepalive_interval;
         if silent && self.greeted && self.ping_sent.is_none() {
             self.ping_sent = Some(now);
-            self.shared.state().push(super::frame::FrameType::PING, super::frame::Flags::NONE, 0, &[0; 8]);
+            self.shared.state().push(
+                super::frame::FrameType::PING,
+                super::frame::Flags::NONE,
+                0,
+                &[0; 8],
+            );
         }
         None
     }
@@ -295,8 +310,8 @@ impl Driver {
     /// Says whether nothing is left to do and nothing more may come.
     fn is_finished(&self) -> bool {
         let state = self.shared.state();
-        let forsaken = self.shared.role == Role::Connected
-            && self.shared.handles.load(Ordering::Acquire) == 0;
+        let forsaken =
+            self.shared.role == Role::Connected && self.shared.handles.load(Ordering::Acquire) == 0;
         let over = state.draining || state.peer_draining || forsaken;
         over && state.calls.is_empty()
             && state.peers_calls.is_empty()
@@ -336,7 +351,10 @@ impl Driver {
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
         let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
-        let idle = self.idle_since.zip(config.idle_timeout).map(|(since, limit)| since + limit);
+        let idle = self
+            .idle_since
+            .zip(config.idle_timeout)
+            .map(|(since, limit)| since + limit);
         let moments = [sweep, handshake, frame, stalled, idle];
         moments.into_iter().flatten().fold(keepalive, Instant::min)
     }
@@ -362,6 +380,8 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.shared.close(Status::unavailable("the task of the connection was stopped"));
+        self.shared.close(Status::unavailable(
+            "the task of the connection was stopped",
+        ));
     }
 }

@@ -192,12 +192,11 @@ impl Inbox {
 }
 
 impl Inner {
-    fn push(
-        &mut self,
-        fragment: Fragment,
-        bounds: &Bounds<'_>,
-    ) -> Result<Option<Waker>, Status> {
-        let counted = self.assembly.as_ref().map_or(fragment.counted, |it| it.counted);
+    fn push(&mut self, fragment: Fragment, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
+        let counted = self
+            .assembly
+            .as_ref()
+            .map_or(fragment.counted, |it| it.counted);
         if self.assembly.is_none() && counted && self.credit <= 0 {
             return Err(Status::resource_exhausted(
                 "the peer sent more of a stream than the limit `stream_window` lets it",
@@ -208,7 +207,10 @@ impl Inner {
         if length > bounds.max_message {
             return Err(too_large(length, bounds.max_message));
         }
-        bounds.budget.try_charge(fragment.bytes.len()).map_err(over_budget)?;
+        bounds
+            .budget
+            .try_charge(fragment.bytes.len())
+            .map_err(over_budget)?;
         self.charged += fragment.bytes.len();
         if fragment.more {
             let assembly = self.assembly.get_or_insert_with(|| Assembly {

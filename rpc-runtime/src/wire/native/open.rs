@@ -26,7 +26,9 @@ pub(crate) fn open(
 ) -> (Connection, Driver) {
     let (reader, writer, peer, guard) = io.into_parts();
     let shared = Arc::new_cyclic(|weak| {
-        let mut extensions = served.as_ref().map_or_else(Extensions::new, |it| it.extensions.clone());
+        let mut extensions = served
+            .as_ref()
+            .map_or_else(Extensions::new, |it| it.extensions.clone());
         extensions.insert(PeerService(Weak::clone(weak)));
         let info = Arc::new(ConnectionInfo::new(Arc::clone(&peer), extensions));
         Shared::new(role, config, info, peer, served, writer)

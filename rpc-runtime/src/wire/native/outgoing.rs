@@ -343,7 +343,11 @@ mod tests {
     fn large_messages_take_turns() {
         let mut outgoing = Outgoing::default();
         for call in [1, 3] {
-            outgoing.push(message(call, Bytes::from(vec![0; 3 * FRAGMENT]), Flags::NONE));
+            outgoing.push(message(
+                call,
+                Bytes::from(vec![0; 3 * FRAGMENT]),
+                Flags::NONE,
+            ));
         }
         let calls: Vec<u64> = drain(&mut outgoing).iter().map(|it| it.call).collect();
         assert_eq!(calls, [1, 3, 1, 3, 1, 3]);

@@ -9,8 +9,10 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::connection::{OurCall, Shared};
-use super::field::{CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block};
+use super::connection::{OurCall, PeersCall, Shared, State};
+use super::field::{
+    CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block,
+};
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
 use super::responder::{Responder, bounds, malformed};
@@ -18,6 +20,9 @@ use super::settings::WireSettings;
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
+
+/// What a call is told whose deadline has passed.
+const EXPIRED: &str = "the deadline passed before the call ended";
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -109,7 +114,9 @@ impl Receiver {
         let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
         let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
         if given >= assumed {
-            self.shared.places.add_permits((given - assumed).min(1 << 20));
+            self.shared
+                .places
+                .add_permits((given - assumed).min(1 << 20));
         } else {
             let fewer = assumed - given;
             state.place_debt = fewer - self.shared.places.forget_permits(fewer);
@@ -122,12 +129,16 @@ impl Receiver {
     fn request(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if !self.shared.role.is_peers(call) {
-            return Err(Broken(format!("a REQUEST has the number {call} of the wrong side")));
+            return Err(Broken(format!(
+                "a REQUEST has the number {call} of the wrong side"
+            )));
         }
         let mut state = self.shared.state();
         if call <= state.last_peers_call {
             let last = state.last_peers_call;
-            return Err(Broken(format!("a REQUEST has the number {call} after {last}")));
+            return Err(Broken(format!(
+                "a REQUEST has the number {call} after {last}"
+            )));
         }
         state.last_peers_call = call;
         drop(state);
@@ -182,14 +193,7 @@ impl Receiver {
     }
 
     /// Adds to a call of ours what came of a message, and its end if this is it.
-    fn push_ours(
-        &mut self,
-        call: u64,
-        inbox: &Inbox,
-        bytes: Bytes,
-        flags: Flags,
-        counted: bool,
-    ) {
+    fn push_ours(&mut self, call: u64, inbox: &Inbox, bytes: Bytes, flags: Flags, counted: bool) {
         let more = flags.contains(Flags::MORE);
         let fragment = Fragment {
             bytes,
@@ -274,7 +278,10 @@ impl Receiver {
             }
             return Ok(());
         }
-        let inbox = state.peers_calls.get(&call).and_then(|it| it.upload.clone());
+        let inbox = state
+            .peers_calls
+            .get(&call)
+            .and_then(|it| it.upload.clone());
         drop(state);
         let Some(inbox) = inbox else {
             return Ok(());
@@ -311,16 +318,25 @@ impl Receiver {
         };
         let state = self.shared.state();
         if self.is_ours(call) {
-            let accepted = state.calls.get(&call).is_none_or(|it| it.inbox.is_accepted());
+            let accepted = state
+                .calls
+                .get(&call)
+                .is_none_or(|it| it.inbox.is_accepted());
             drop(state);
             if accepted {
                 self.end_ours(call, Ok(trailers));
             } else {
-                self.fail_ours(call, Status::internal("the peer sent END before its RESPONSE"));
+                self.fail_ours(
+                    call,
+                    Status::internal("the peer sent END before its RESPONSE"),
+                );
             }
             return Ok(());
         }
-        let inbox = state.peers_calls.get(&call).and_then(|it| it.upload.clone());
+        let inbox = state
+            .peers_calls
+            .get(&call)
+            .and_then(|it| it.upload.clone());
         drop(state);
         if let Some(inbox) = inbox {
             self.wakers.extend(inbox.end(Ok(trailers)));
@@ -384,7 +400,10 @@ impl Receiver {
         let sending = if self.is_ours(frame.call) {
             state.calls.get_mut(&frame.call).map(|it| &mut it.sending)
         } else {
-            state.peers_calls.get_mut(&frame.call).map(|it| &mut it.sending)
+            state
+                .peers_calls
+                .get_mut(&frame.call)
+                .map(|it| &mut it.sending)
         };
         let waker = sending.and_then(|it| it.add(amount));
         drop(state);
@@ -398,7 +417,9 @@ impl Receiver {
             return Err(Broken(format!("a PING has {length} bytes, not 8")));
         }
         if !frame.flags.contains(Flags::ACK) {
-            self.shared.state().push(FrameType::PING, Flags::ACK, 0, &frame.payload);
+            self.shared
+                .state()
+                .push(FrameType::PING, Flags::ACK, 0, &frame.payload);
         }
         self.check_flood()
     }
@@ -409,9 +430,16 @@ impl Receiver {
         let mut state = self.shared.state();
         state.peer_draining = true;
         let last = fields.last_call.unwrap_or(u64::MAX);
-        let lost: Vec<u64> = state.calls.keys().copied().filter(|call| *call > last).collect();
-        let removed: Vec<_> =
-            lost.iter().filter_map(|call| self.shared.remove_call(&mut state, *call)).collect();
+        let lost: Vec<u64> = state
+            .calls
+            .keys()
+            .copied()
+            .filter(|call| *call > last)
+            .collect();
+        let removed: Vec<_> = lost
+            .iter()
+            .filter_map(|call| self.shared.remove_call(&mut state, *call))
+            .collect();
         drop(state);
         for call in removed {
             let text = "the server shut down before it saw the call";
@@ -423,7 +451,11 @@ impl Receiver {
 
     /// A frame of a type that is not known, or that the other side of a call may send only.
     fn misplaced(&mut self, call: u64, frame_type: FrameType) -> Result<(), Broken> {
-        let text = format!("a frame of type {:#04x} ({}) has no meaning here", frame_type.0, frame_type.name());
+        let text = format!(
+            "a frame of type {:#04x} ({}) has no meaning here",
+            frame_type.0,
+            frame_type.name()
+        );
         if call == 0 {
             return Err(Broken(text));
         }
@@ -443,8 +475,12 @@ impl Receiver {
     pub(super) fn sweep(&mut self, now: Instant) {
         let mut state = self.shared.state();
         let due = |expires: Option<Instant>| expires.is_some_and(|it| it <= now);
-        let ours: Vec<u64> =
-            state.calls.iter().filter(|(_, it)| due(it.expires)).map(|(call, _)| *call).collect();
+        let ours: Vec<u64> = state
+            .calls
+            .iter()
+            .filter(|(_, it)| due(it.expires))
+            .map(|(call, _)| *call)
+            .collect();
         let peers: Vec<u64> = state
             .peers_calls
             .iter()
@@ -459,8 +495,9 @@ impl Receiver {
             }
         }
         let mut dropped = Vec::new();
+        let grace = self.shared.config.cancel_grace;
         for call in peers {
-            self.expire_peers(&mut state, call, now, &mut dropped);
+            dropped.extend(expire_peers(&mut state, call, now + grace));
         }
         let ours = state.calls.values().filter_map(|it| it.expires);
         let peers = state.peers_calls.values().filter_map(|it| it.expires);
@@ -468,7 +505,7 @@ impl Receiver {
         drop(state);
         for call in expired {
             let text = if call.deadline.is_some_and(|it| it <= now) {
-                "the deadline passed before the call ended"
+                EXPIRED
             } else {
                 "the stream was not accepted in time"
             };
@@ -480,29 +517,21 @@ impl Receiver {
             self.shared.drop_peers_call(call, &reason);
         }
     }
+}
 
-    /// A call of the peer whose deadline or whose grace period has passed.
-    fn expire_peers(
-        &mut self,
-        state: &mut super::connection::State,
-        call: u64,
-        now: Instant,
-        dropped: &mut Vec<super::connection::PeersCall>,
-    ) {
-        let Some(entry) = state.peers_calls.get_mut(&call) else {
-            return;
-        };
-        if entry.silenced {
-            dropped.extend(state.peers_calls.remove(&call));
-            return;
-        }
-        entry.silence(now + self.shared.config.cancel_grace);
-        state.outgoing.forget(call);
-        let mut payload = BytesMut::new();
-        let code = Code::DeadlineExceeded.number();
-        put_varint_field(&mut payload, FieldType::CODE, code.into());
-        let text = "the deadline passed before the call ended";
-        put_field(&mut payload, FieldType::TEXT, text.as_bytes());
-        state.push(FrameType::ERROR, Flags::END, call, &payload);
+/// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes
+/// back, to be dropped.
+fn expire_peers(state: &mut State, call: u64, grace_ends: Instant) -> Option<PeersCall> {
+    let entry = state.peers_calls.get_mut(&call)?;
+    if entry.silenced {
+        return state.peers_calls.remove(&call);
     }
+    entry.silence(grace_ends);
+    state.outgoing.forget(call);
+    let mut payload = BytesMut::new();
+    let code = Code::DeadlineExceeded.number();
+    put_varint_field(&mut payload, FieldType::CODE, code.into());
+    put_field(&mut payload, FieldType::TEXT, EXPIRED.as_bytes());
+    state.push(FrameType::ERROR, Flags::END, call, &payload);
+    None
 }

@@ -36,7 +36,14 @@ impl Reply {
             Ok(response) if response.body().is_stream() => return Some(response),
             Ok(response) => response,
             Err(status) => {
-                error_frame(shared, frames, self.call, self.encoding, status, Flags::NONE);
+                error_frame(
+                    shared,
+                    frames,
+                    self.call,
+                    self.encoding,
+                    status,
+                    Flags::NONE,
+                );
                 return None;
             }
         };
@@ -44,7 +51,14 @@ impl Reply {
         let start = frames.len();
         if let Err(status) = self.write_whole(shared, frames, &response, body.single_mut()) {
             frames.truncate(start);
-            error_frame(shared, frames, self.call, self.encoding, status, Flags::NONE);
+            error_frame(
+                shared,
+                frames,
+                self.call,
+                self.encoding,
+                status,
+                Flags::NONE,
+            );
         }
         None
     }
@@ -57,7 +71,11 @@ impl Reply {
         message: Option<&mut Message>,
     ) -> Result<(), Status> {
         let trailers = response.trailers();
-        let mut flags = if trailers.is_empty() { Flags::END } else { Flags::NONE };
+        let mut flags = if trailers.is_empty() {
+            Flags::END
+        } else {
+            Flags::NONE
+        };
         if message.is_some() {
             flags = flags | Flags::BODY;
         }
@@ -69,13 +87,19 @@ impl Reply {
             let head = frames.len();
             if let Some(large) = encode_behind(message, self.encoding, frames)? {
                 check_length(shared, &shared.state(), large.len())?;
-                let head = frames.split_off(start).split_off(super::frame::HEADER_LENGTH);
+                let head = frames
+                    .split_off(start)
+                    .split_off(super::frame::HEADER_LENGTH);
                 self.push_large(shared, flags, &head, large, trailers);
                 return Ok(());
             }
             check_length(shared, &shared.state(), frames.len() - head)?;
         }
-        finish_frame(frames, start, FrameHeader::new(FrameType::RESPONSE, flags, self.call));
+        finish_frame(
+            frames,
+            start,
+            FrameHeader::new(FrameType::RESPONSE, flags, self.call),
+        );
         if !trailers.is_empty() {
             self.put_end(frames, trailers);
         }
@@ -126,7 +150,11 @@ impl Reply {
     fn put_end(self, frames: &mut BytesMut, trailers: &HeaderMap) {
         let start = begin_frame(frames);
         put_metadata(frames, trailers);
-        finish_frame(frames, start, FrameHeader::new(FrameType::END, Flags::END, self.call));
+        finish_frame(
+            frames,
+            start,
+            FrameHeader::new(FrameType::END, Flags::END, self.call),
+        );
     }
 }
 
@@ -151,7 +179,9 @@ fn check_metadata(shared: &Shared, metadata: &HeaderMap) -> Result<(), Status> {
 fn field_limit(shared: &Shared) -> usize {
     let settings = shared.state().peer_settings;
     let limit = settings.map_or(WireSettings::ASSUMED.max_fields, |it| it.max_fields);
-    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(64)
+    usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(64)
 }
 
 /// Writes an ERROR that fits what the peer takes: first the details go, then the metadata, then
@@ -181,7 +211,11 @@ pub(super) fn error_frame(
     {
         put_field(frames, FieldType::DETAILS, &details);
     }
-    finish_frame(frames, start, FrameHeader::new(FrameType::ERROR, flags | Flags::END, call));
+    finish_frame(
+        frames,
+        start,
+        FrameHeader::new(FrameType::ERROR, flags | Flags::END, call),
+    );
 }
 
 fn details(status: &Status, encoding: Encoding) -> Option<Bytes> {
@@ -196,7 +230,9 @@ fn details(status: &Status, encoding: Encoding) -> Option<Bytes> {
 }
 
 fn shorten(text: &str, limit: usize) -> &str {
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=limit.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 

@@ -85,7 +85,14 @@ impl Responder {
         match self.accept(frame) {
             Ok(accepted) => self.run(accepted),
             Err(status) => {
-                error_frame(&self.shared, &mut self.frames, call, Encoding::MESSAGE_PACK, status, Flags::NOT_STARTED);
+                error_frame(
+                    &self.shared,
+                    &mut self.frames,
+                    call,
+                    Encoding::MESSAGE_PACK,
+                    status,
+                    Flags::NOT_STARTED,
+                );
             }
         }
     }
@@ -93,9 +100,10 @@ impl Responder {
     fn accept(&mut self, frame: Frame) -> Result<Accepted, Status> {
         let call = frame.call;
         let shared = Arc::clone(&self.shared);
-        let served = shared.served.clone().ok_or_else(|| {
-            Status::unimplemented("this side of the connection serves nothing")
-        })?;
+        let served = shared
+            .served
+            .clone()
+            .ok_or_else(|| Status::unimplemented("this side of the connection serves nothing"))?;
         let running = admit(&shared, &served)?;
         check_flags(frame.flags)?;
         let (block, message) = split_block(frame.payload).map_err(malformed)?;
@@ -184,14 +192,19 @@ impl Responder {
         let has_message = flags.contains(Flags::BODY);
         if flags.contains(Flags::END) {
             let body = if has_message {
-                Body::message(Message::with_limits(message, encoding, limits.decode_limits()))
+                Body::message(Message::with_limits(
+                    message,
+                    encoding,
+                    limits.decode_limits(),
+                ))
             } else {
                 Body::empty()
             };
             return Ok((body, None));
         }
         let inbox = Arc::new(Inbox::new(limits.stream_window));
-        let body = InboxBody::of_peers(Arc::clone(&self.shared), Arc::clone(&inbox), encoding, call);
+        let body =
+            InboxBody::of_peers(Arc::clone(&self.shared), Arc::clone(&inbox), encoding, call);
         let body = Body::stream(body);
         if !has_message {
             return Ok((body, Some(inbox)));
@@ -220,7 +233,14 @@ impl Responder {
             Ok(future) => CatchPanic(future),
             Err(_) => {
                 let status = Status::internal("the service panicked");
-                return error_frame(&self.shared, &mut self.frames, call, reply.encoding, status, Flags::NONE);
+                return error_frame(
+                    &self.shared,
+                    &mut self.frames,
+                    call,
+                    reply.encoding,
+                    status,
+                    Flags::NONE,
+                );
             }
         };
         if self.may_run_in_place() {
@@ -229,7 +249,9 @@ impl Responder {
                 match reply.write(&self.shared, &mut self.frames, result) {
                     None => return,
                     // A stream goes on in a task.
-                    Some(response) => future = CatchPanic(Box::pin(std::future::ready(Ok(response)))),
+                    Some(response) => {
+                        future = CatchPanic(Box::pin(std::future::ready(Ok(response))))
+                    }
                 }
             }
         }
@@ -325,7 +347,9 @@ async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut 
 fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
     let state = shared.state();
     if state.draining {
-        return Err(Status::unavailable("the server is shutting down and takes no new calls"));
+        return Err(Status::unavailable(
+            "the server is shutting down and takes no new calls",
+        ));
     }
     let limit = shared.config.limits.max_calls;
     if state.peers_calls.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {

@@ -131,7 +131,8 @@ impl Sender {
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         sending.credit -= large.as_ref().map_or(0, cost);
         if large.is_none() {
-            sending.credit -= i64::try_from(small.len()).unwrap_or(i64::MAX) + super::inbox::MESSAGE_OVERHEAD;
+            sending.credit -=
+                i64::try_from(small.len()).unwrap_or(i64::MAX) + super::inbox::MESSAGE_OVERHEAD;
         }
         state.outgoing.push(Parts {
             frame_type: FrameType::MESSAGE,

@@ -1,0 +1,229 @@
+//! From a URL to a channel.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::blocking;
+use super::channel::Channel;
+use super::endpoint::{Endpoint, Endpoints};
+use super::stub::RpcClient;
+use crate::call::Limits;
+use crate::server::Router;
+use crate::service::{BoxFuture, BoxService};
+use crate::status::{Phase, Status};
+use crate::transport::Address;
+use crate::wire::native::{Config, RunningCalls, Served};
+
+/// How long one attempt to connect may take where nobody says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connects a [`Channel`], or a client with one. Await it.
+///
+/// The URL says how: `tcp://host:port`, `unix:///path`, `mem:name` (a server in this process), or
+/// `stdio:program arguments` (a child process that serves over its standard input and output). A
+/// list of URLs makes one channel that spreads its calls over all of them.
+///
+/// A connection that is lost is made again by the next call, after a pause that grows and is
+/// spread at random while attempts fail; a call in between fails at once with the reason.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use rpc_runtime::{Channel, Status};
+/// # async fn connect() -> Result<(), Status> {
+/// let channel = Channel::connect("tcp://127.0.0.1:8080")
+///     .connect_timeout(Duration::from_secs(3))
+///     .await?;
+/// let workers = Channel::connect(["stdio:./worker", "stdio:./worker"]).await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is connected unless this is awaited"]
+pub struct Connect<T> {
+    target: Result<Vec<Address>, Status>,
+    config: Config,
+    connect_timeout: Duration,
+    router: Option<Router>,
+    make: fn(Channel) -> T,
+}
+
+impl<C: RpcClient> Connect<C> {
+    /// Begins to connect a generated client.
+    #[doc(hidden)]
+    pub fn new(target: impl IntoTarget) -> Self {
+        Self::making(target, C::from_channel)
+    }
+}
+
+impl<T> Connect<T> {
+    pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
+        Self {
+            target: target.into_target().0,
+            config: Config::default(),
+            connect_timeout: CONNECT_TIMEOUT,
+            router: None,
+            make,
+        }
+    }
+
+    /// Bounds one attempt to connect; 10 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the bounds on what the server may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Sets how long the server may be silent before it is pinged, and how long it then has to
+    /// answer before every call on the connection fails; 20 seconds each by default.
+    pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.config.keepalive_interval = interval;
+        self.config.keepalive_timeout = timeout;
+        self
+    }
+
+    /// Lets the server call back: it reaches these services with
+    /// [`Channel::to_caller`]. Without this a client serves nothing.
+    pub fn serve(mut self, router: Router) -> Self {
+        self.router = Some(router);
+        self
+    }
+
+    /// Makes the channel without connecting; the first call connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that cannot be read.
+    pub fn lazy(self) -> Result<T, Status> {
+        let (endpoints, make) = self.into_endpoints()?;
+        Ok(make(Channel::over_endpoints(endpoints)))
+    }
+
+    /// Connects and blocks the thread until that is done, for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
+    /// asynchronous code.
+    pub fn wait(self) -> Result<T, Status> {
+        let (endpoints, make) = self.into_endpoints()?;
+        let connected = blocking::block_on(async move {
+            endpoints.connect().await?;
+            Ok(Channel::over_endpoints(endpoints))
+        });
+        connected.and_then(|it| it).map(make)
+    }
+
+    fn into_endpoints(self) -> Result<(Endpoints, fn(Channel) -> T), Status> {
+        let config = Arc::new(self.config);
+        let served = self.router.map(|router| Served {
+            running: RunningCalls::new(usize::MAX),
+            service: BoxService::new(router.clone()),
+            methods: Arc::new(router),
+            extensions: http::Extensions::new(),
+        });
+        let endpoint = |address| {
+            Endpoint::new(
+                address,
+                Arc::clone(&config),
+                self.connect_timeout,
+                served.clone(),
+            )
+        };
+        let endpoints = self.target?.into_iter().map(endpoint).collect();
+        Ok((Endpoints::new(endpoints), self.make))
+    }
+}
+
+impl<T: 'static> IntoFuture for Connect<T> {
+    type Output = Result<T, Status>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let endpoints = self.into_endpoints();
+        Box::pin(async move {
+            let (endpoints, make) = endpoints?;
+            endpoints.connect().await?;
+            Ok(make(Channel::over_endpoints(endpoints)))
+        })
+    }
+}
+
+impl<T> fmt::Debug for Connect<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where to connect to: a URL, or a list of URLs.
+pub trait IntoTarget {
+    /// Reads the URLs.
+    fn into_target(self) -> Target;
+}
+
+/// Addresses to connect to.
+#[derive(Debug)]
+pub struct Target(Result<Vec<Address>, Status>);
+
+impl Target {
+    fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {
+        let refuse = |error| {
+            let status = Status::invalid_argument("the URL cannot be used");
+            status.with_source(error).in_phase(Phase::Connect)
+        };
+        let addresses: Result<Vec<Address>, Status> = urls
+            .map(|url| url.parse::<Address>().map_err(refuse))
+            .collect();
+        Self(addresses.and_then(|addresses| {
+            if addresses.is_empty() {
+                let text = "there is no URL to connect to";
+                return Err(Status::invalid_argument(text).in_phase(Phase::Connect));
+            }
+            Ok(addresses)
+        }))
+    }
+}
+
+impl IntoTarget for &str {
+    fn into_target(self) -> Target {
+        Target::parse(std::iter::once(self))
+    }
+}
+
+impl IntoTarget for String {
+    fn into_target(self) -> Target {
+        self.as_str().into_target()
+    }
+}
+
+impl IntoTarget for &String {
+    fn into_target(self) -> Target {
+        self.as_str().into_target()
+    }
+}
+
+impl<S: AsRef<str>> IntoTarget for Vec<S> {
+    fn into_target(self) -> Target {
+        Target::parse(self.iter().map(AsRef::as_ref))
+    }
+}
+
+impl<S: AsRef<str>> IntoTarget for &[S] {
+    fn into_target(self) -> Target {
+        Target::parse(self.iter().map(AsRef::as_ref))
+    }
+}
+
+impl<S: AsRef<str>, const N: usize> IntoTarget for [S; N] {
+    fn into_target(self) -> Target {
+        Target::parse(self.iter().map(AsRef::as_ref))
+    }
+}

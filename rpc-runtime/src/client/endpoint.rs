@@ -1,0 +1,259 @@
+//! One address: connected when it is needed, and again when the connection is lost.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::call::{Request, Response, deadline_in};
+use crate::service::Service;
+use crate::status::{Phase, Status};
+use crate::transport::{self, Address};
+use crate::wire::native::{Config, Connection, Role, Served, open};
+
+/// The pause after a first failed attempt; each further one doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// One address, with the connection to it.
+pub(super) struct Endpoint {
+    address: Address,
+    url: Arc<str>,
+    config: Arc<Config>,
+    connect_timeout: Duration,
+    served: Option<Served>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Idle,
+    Connecting(watch::Receiver<Option<Outcome>>),
+    Connected(Arc<Connection>),
+    /// The last attempt failed; before `again` nothing is tried.
+    Failed {
+        attempts: u32,
+        again: Instant,
+        reason: Status,
+    },
+}
+
+type Outcome = Result<Arc<Connection>, Status>;
+
+impl Endpoint {
+    pub(super) fn new(
+        address: Address,
+        config: Arc<Config>,
+        connect_timeout: Duration,
+        served: Option<Served>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            url: Arc::from(address.to_string()),
+            address,
+            config,
+            connect_timeout,
+            served,
+            state: Mutex::new(State::Idle),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the calls on their way to this address; `None` while it is out of reach.
+    pub(super) fn load(&self) -> Option<usize> {
+        match &*self.state() {
+            State::Connected(connection) if connection.is_open() => Some(connection.calls()),
+            State::Failed { again, .. } if *again > Instant::now() => None,
+            _ => Some(0),
+        }
+    }
+
+    /// Returns the connection, making it first if there is none.
+    ///
+    /// The attempt runs in a task of its own and serves everyone who waits for it.
+    pub(super) async fn connected(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<Connection>, Status> {
+        let mut attempt = match self.connection_or_attempt() {
+            Ok(connection) => return Ok(connection),
+            Err(attempt) => attempt?,
+        };
+        let outcome = attempt.wait_for(Option::is_some);
+        let waited = match deadline {
+            None => outcome.await,
+            Some(deadline) => timeout_at(deadline, outcome).await.map_err(|_| {
+                let text = "the deadline passed before the connection was made";
+                self.blame(Status::deadline_exceeded(text))
+            })?,
+        };
+        let stopped = || self.blame(Status::unavailable("the attempt to connect was stopped"));
+        let outcome = waited.map_err(|_| stopped())?;
+        outcome.clone().unwrap_or_else(|| Err(stopped()))
+    }
+
+    #[allow(
+        clippy::type_complexity,
+        reason = "the three ways it can be are its whole point"
+    )]
+    fn connection_or_attempt(
+        self: &Arc<Self>,
+    ) -> Result<Arc<Connection>, Result<watch::Receiver<Option<Outcome>>, Status>> {
+        let mut state = self.state();
+        let attempts = match &*state {
+            State::Connected(connection) if connection.is_open() => {
+                return Ok(Arc::clone(connection));
+            }
+            State::Connecting(attempt) => return Err(Ok(attempt.clone())),
+            State::Failed { again, reason, .. } if *again > Instant::now() => {
+                return Err(Err(reason.clone()));
+            }
+            State::Failed { attempts, .. } => *attempts,
+            State::Connected(_) | State::Idle => 0,
+        };
+        let (sender, receiver) = watch::channel(None);
+        *state = State::Connecting(receiver.clone());
+        drop(state);
+        let endpoint = Arc::clone(self);
+        tokio::spawn(async move {
+            // Set also when the task is stopped half-way, so that the next call tries again.
+            let mut stopped = Stopped(Some(endpoint));
+            let Some(endpoint) = &stopped.0 else { return };
+            let outcome = endpoint.attempt().await;
+            endpoint.settle(attempts, &outcome);
+            stopped.0 = None;
+            let _ = sender.send(Some(outcome));
+        });
+        Err(Ok(receiver))
+    }
+
+    async fn attempt(&self) -> Outcome {
+        let connected = timeout(self.connect_timeout, transport::connect(&self.address)).await;
+        let io = match connected {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) => {
+                return Err(self.blame(Status::unavailable("cannot connect").with_source(error)));
+            }
+            Err(_) => {
+                let limit = self.connect_timeout;
+                let text = format!("cannot connect within `connect_timeout` of {limit:?}");
+                return Err(self.blame(Status::unavailable(text)));
+            }
+        };
+        let io = io.with_peer(&*self.url);
+        let config = Arc::clone(&self.config);
+        let (connection, driver) = open(
+            io,
+            Role::Connected,
+            config,
+            self.served.clone(),
+            BytesMut::new(),
+        );
+        tokio::spawn(async move {
+            if let Err(reason) = driver.await {
+                tracing::debug!(%reason, "a connection ended");
+            }
+        });
+        Ok(Arc::new(connection))
+    }
+
+    fn settle(&self, attempts: u32, outcome: &Outcome) {
+        *self.state() = match outcome {
+            Ok(connection) => State::Connected(Arc::clone(connection)),
+            Err(reason) => State::Failed {
+                attempts: attempts.saturating_add(1),
+                again: Instant::now() + pause(attempts),
+                reason: reason.clone(),
+            },
+        };
+    }
+
+    fn blame(&self, status: Status) -> Status {
+        status.in_phase(Phase::Connect).at_peer(&self.url)
+    }
+}
+
+/// Puts an endpoint back to the beginning if its attempt was stopped.
+struct Stopped(Option<Arc<Endpoint>>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Some(endpoint) = &self.0 {
+            *endpoint.state() = State::Idle;
+        }
+    }
+}
+
+/// The pause after so many failed attempts: doubling, and anything between half and all of it, so
+/// that many clients do not come back at once.
+fn pause(attempts: u32) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.min(16));
+    let longest = doubled.min(LONGEST_PAUSE);
+    longest.mul_f64(0.5 + 0.5 * fastrand::f64())
+}
+
+/// The addresses that a channel spreads its calls over.
+pub(super) struct Endpoints {
+    endpoints: Vec<Arc<Endpoint>>,
+    next: std::sync::atomic::AtomicUsize,
+}
+
+impl Endpoints {
+    /// `endpoints` is not empty.
+    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>) -> Self {
+        Self {
+            endpoints,
+            next: std::sync::atomic::AtomicUsize::new(0),
+        }
+    }
+
+    /// Connects to every address; succeeds if one can be reached.
+    pub(super) async fn connect(&self) -> Result<(), Status> {
+        let mut failure = None;
+        let mut reached = false;
+        for endpoint in &self.endpoints {
+            match endpoint.connected(None).await {
+                Ok(_) => reached = true,
+                Err(status) => failure = Some(status),
+            }
+        }
+        match failure {
+            Some(status) if !reached => Err(status),
+            _ => Ok(()),
+        }
+    }
+
+    /// Picks the endpoint with the fewest calls on their way, taking turns among equals; one that
+    /// is out of reach only if all are.
+    fn pick(&self) -> Option<&Arc<Endpoint>> {
+        if let [only] = &self.endpoints[..] {
+            return Some(only);
+        }
+        let start = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let count = self.endpoints.len().max(1);
+        let turns = (0..count).map(|turn| start.wrapping_add(turn) % count);
+        let candidates = turns.filter_map(|index| self.endpoints.get(index));
+        candidates.min_by_key(|it| it.load().unwrap_or(usize::MAX))
+    }
+}
+
+impl Service for Endpoints {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        let endpoint = self
+            .pick()
+            .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
+        let acceptance = request.acceptance_timeout().map(deadline_in);
+        let deadline = request.deadline_instant().or(acceptance);
+        let connection = endpoint.connected(deadline).await?;
+        connection.call(request).await
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+}

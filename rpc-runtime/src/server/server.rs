@@ -1,0 +1,545 @@
+//! Listening, and ending in good order.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::Extensions;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower_layer::Layer;
+
+use super::blocking::BlockingThreads;
+use super::dispatch::Handler;
+use super::function::Function;
+use super::router::Router;
+use crate::call::{Limits, MethodError};
+use crate::codec::{Encodes, EncodesArgs, Serde};
+use crate::error::Error;
+use crate::service::{BoxService, Service};
+use crate::transport::{Address, Io, Listener, is_transient};
+use crate::wire::budget::SharedBudget;
+use crate::wire::native::{Config, Draining, Role, RunningCalls, Served, open};
+
+/// How long the accept loop pauses when the system is out of something, such as file handles.
+const PAUSE: Duration = Duration::from_millis(50);
+
+type Wrap = Box<dyn FnOnce(BoxService) -> BoxService + Send>;
+
+/// Serves services and functions at one or more addresses.
+///
+/// # Examples
+///
+/// ```
+/// use rpc_runtime::{Channel, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::new()
+///     .function("hello", |name: String| async move { format!("Hello, {name}!") })
+///     .listen("tcp://127.0.0.1:0")
+///     .bind()
+///     .await?;
+/// let channel = Channel::connect(server.url()).await?;
+/// let stop = server.shutdown_handle();
+/// let serving = tokio::spawn(server.serve());
+/// assert_eq!(channel.call::<_, String>("hello", ("Alice",)).await?, "Hello, Alice!");
+/// stop.shutdown();
+/// serving.await??;
+/// # Ok(()) }
+/// ```
+#[must_use = "a server does nothing until it is served"]
+pub struct Server {
+    router: Router,
+    layers: Vec<Wrap>,
+    addresses: Vec<String>,
+    config: Config,
+    max_connections: usize,
+    max_calls_total: usize,
+    max_buffered_total: usize,
+    blocking_threads: usize,
+    shutdown_timeout: Duration,
+    extensions: Extensions,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Server {
+    /// Makes a server that serves nothing and listens nowhere.
+    pub fn new() -> Self {
+        Self {
+            router: Router::new(),
+            layers: Vec::new(),
+            addresses: Vec::new(),
+            config: Config::default(),
+            max_connections: 16_384,
+            max_calls_total: 262_144,
+            max_buffered_total: 1 << 30,
+            blocking_threads: BlockingThreads::DEFAULT,
+            shutdown_timeout: Duration::from_secs(10),
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// Serves every method of a service: `server.add(MathServer::new(Calculator))`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a method of the same path is served already.
+    pub fn add<H: Handler>(mut self, service: H) -> Self {
+        self.router = self.router.add(service);
+        self
+    }
+
+    /// Serves an async function or closure by name: see [`Router::function`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is served already.
+    pub fn function<F, A, T>(mut self, name: &str, function: F) -> Self
+    where
+        F: Function<A, T>,
+        A: Send + 'static,
+        T: Send + 'static,
+        Serde: EncodesArgs<A> + Encodes<T>,
+    {
+        self.router = self.router.function(name, function);
+        self
+    }
+
+    /// Serves an async function or closure that returns a `Result`: see [`Router::try_function`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is served already.
+    pub fn try_function<F, A, T, E>(mut self, name: &str, function: F) -> Self
+    where
+        F: Function<A, Result<T, E>>,
+        A: Send + 'static,
+        T: Send + 'static,
+        E: MethodError<Serde> + Send + 'static,
+        Serde: EncodesArgs<A> + Encodes<T>,
+    {
+        self.router = self.router.try_function(name, function);
+        self
+    }
+
+    /// Sends what nothing else serves to another service: with a
+    /// [`Channel`](crate::Channel) the server is a gateway.
+    pub fn fallback(mut self, service: impl Service) -> Self {
+        self.router = self.router.fallback(service);
+        self
+    }
+
+    /// Serves what a router serves, instead of what was added to the server before.
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = router;
+        self
+    }
+
+    /// Puts a layer around every call. The layer that is added last sees a request first.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<BoxService> + Send + 'static,
+        L::Service: Service,
+    {
+        self.layers
+            .push(Box::new(move |service| service.layer(layer)));
+        self
+    }
+
+    /// Listens at a URL: `tcp://host:port` (port 0 takes a free one), `unix:///path`, `mem:name`,
+    /// or `stdio:` (this process's standard input and output). More than one is fine.
+    pub fn listen(mut self, url: impl Into<String>) -> Self {
+        self.addresses.push(url.into());
+        self
+    }
+
+    /// Gives every call a value that its context has as an
+    /// [extension](crate::Context::extension).
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.extensions.insert(value);
+        self
+    }
+
+    /// Sets the bounds on what one connection may send and have buffered.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Bounds the connections; 16,384 by default. One more is closed at once.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Bounds the calls that run at once on all connections together; 262,144 by default. One more
+    /// is refused with [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
+    pub fn max_calls_total(mut self, calls: usize) -> Self {
+        self.max_calls_total = calls;
+        self
+    }
+
+    /// Bounds what all connections together have received and not handed on, in bytes; 1 GiB by
+    /// default.
+    pub fn max_buffered_total(mut self, bytes: usize) -> Self {
+        self.max_buffered_total = bytes;
+        self
+    }
+
+    /// Bounds the threads that blocking methods hold at once; 128 by default.
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = threads;
+        self
+    }
+
+    /// Sets how long a client may be silent before it is pinged, and how long it then has to
+    /// answer before its connection is closed; 20 seconds each by default. The second time also
+    /// bounds how long a client may take no byte of what waits for it.
+    pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.config.keepalive_interval = interval;
+        self.config.keepalive_timeout = timeout;
+        self
+    }
+
+    /// Closes a connection that has had no call for so long; never by default.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Bounds the time in which a client must introduce itself; 10 seconds by default.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Bounds the time that one frame may take from its first byte to its last; 60 seconds by
+    /// default.
+    pub fn frame_timeout(mut self, timeout: Duration) -> Self {
+        self.config.frame_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the future of a cancelled handler goes on before it is dropped; 100
+    /// milliseconds by default.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.config.cancel_grace = grace;
+        self
+    }
+
+    /// Bounds the time that open calls have to finish at a shutdown; 10 seconds by default.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Opens every address, without accepting anything yet.
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be read or opened; none is open then.
+    pub async fn bind(self) -> Result<Bound, Error> {
+        if self.addresses.is_empty() {
+            return Err(Error::message(
+                "the server has no address to listen at (call `listen`)",
+            ));
+        }
+        let mut listeners = Vec::new();
+        for url in &self.addresses {
+            let address: Address = url
+                .parse()
+                .map_err(|error| Error::new("cannot listen", error))?;
+            let listener = Listener::bind(&address).await;
+            listeners.push(
+                listener.map_err(|error| Error::new(format!("cannot listen at {url}"), error))?,
+            );
+        }
+        let urls = listeners.iter().map(Listener::url).collect();
+        let accepting = self.into_accepting();
+        Ok(Bound {
+            urls,
+            listeners,
+            accepting: Arc::new(accepting),
+        })
+    }
+
+    fn into_accepting(mut self) -> Accepting {
+        self.extensions
+            .insert(BlockingThreads::new(self.blocking_threads));
+        self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
+        let mut service = BoxService::new(self.router.clone());
+        for layer in self.layers {
+            service = layer(service);
+        }
+        Accepting {
+            config: Arc::new(self.config),
+            served: Served {
+                service,
+                methods: Arc::new(self.router),
+                running: RunningCalls::new(self.max_calls_total),
+                extensions: self.extensions,
+            },
+            places: Arc::new(Semaphore::new(self.max_connections)),
+            shutdown_timeout: self.shutdown_timeout,
+            connections: Mutex::default(),
+            next: AtomicU64::new(0),
+            shutdown: watch::Sender::new(false),
+        }
+    }
+
+    /// Opens every address and serves until a listener fails: see [`Bound::serve`].
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be read or opened, or a listener that broke.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server at once, with every call on it.
+    pub async fn serve(self) -> Result<(), Error> {
+        self.bind().await?.serve().await
+    }
+
+    /// Opens every address and serves until `signal` is ready, then ends in good order: see
+    /// [`ShutdownHandle::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be read or opened, or a listener that broke.
+    pub async fn serve_until(self, signal: impl Future<Output = ()>) -> Result<(), Error> {
+        let bound = self.bind().await?;
+        let stop = bound.shutdown_handle();
+        let mut serving = std::pin::pin!(bound.serve());
+        tokio::select! {
+            ended = &mut serving => return ended,
+            () = signal => stop.shutdown(),
+        }
+        serving.await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("router", &self.router)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server whose addresses are open.
+#[must_use = "a server does nothing until it is served"]
+pub struct Bound {
+    urls: Vec<String>,
+    listeners: Vec<Listener>,
+    accepting: Arc<Accepting>,
+}
+
+impl Bound {
+    /// Returns the first address, with the port that was taken.
+    pub fn url(&self) -> &str {
+        self.urls.first().map_or("", String::as_str)
+    }
+
+    /// Returns every address, in the order of [`Server::listen`].
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// Returns a handle that ends the server.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle(Arc::clone(&self.accepting))
+    }
+
+    /// Serves until it is shut down or a listener fails.
+    ///
+    /// # Errors
+    ///
+    /// A listener that broke; open calls are dropped then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server at once, with every call on it.
+    pub async fn serve(self) -> Result<(), Error> {
+        let mut loops = JoinSet::new();
+        for listener in self.listeners {
+            loops.spawn(accept(Arc::clone(&self.accepting), listener));
+        }
+        let mut connections = JoinSet::new();
+        let mut failed = None;
+        while let Some(ended) = loops.join_next().await {
+            match ended {
+                Ok(Ok(mut accepted)) => {
+                    // The loop is over, so its connections are watched from here.
+                    connections.spawn(async move { while accepted.join_next().await.is_some() {} });
+                }
+                Ok(Err(error)) => failed = Some(error),
+                Err(error) => failed = Some(Error::new("the accept loop failed", error)),
+            }
+            if failed.is_some() {
+                self.accepting.begin_shutdown();
+            }
+        }
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.accepting.shutdown_timeout, all)
+            .await
+            .is_err()
+        {
+            tracing::warn!("open calls did not finish within `shutdown_timeout` and are dropped");
+            connections.shutdown().await;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends a server; its clones end the same one.
+#[derive(Clone)]
+pub struct ShutdownHandle(Arc<Accepting>);
+
+impl ShutdownHandle {
+    /// Ends the server in good order: it accepts no connections and no calls any more, tells
+    /// clients so, and finishes the calls that it has accepted. What has not finished within
+    /// [`Server::shutdown_timeout`] is dropped.
+    ///
+    /// It returns at once; [`Bound::serve`] returns when the server has ended.
+    pub fn shutdown(&self) {
+        self.0.begin_shutdown();
+    }
+
+    /// Returns the connections that are open.
+    pub fn connections(&self) -> usize {
+        self.0.connections().len()
+    }
+
+    /// Returns the calls that run or stream now and were not answered at once.
+    pub fn running_calls(&self) -> usize {
+        self.0.served.running.count()
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownHandle")
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the listeners of a server share.
+struct Accepting {
+    config: Arc<Config>,
+    served: Served,
+    places: Arc<Semaphore>,
+    shutdown_timeout: Duration,
+    connections: Mutex<HashMap<u64, Draining>>,
+    next: AtomicU64,
+    shutdown: watch::Sender<bool>,
+}
+
+impl Accepting {
+    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Draining>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_shutdown(&self) {
+        self.shutdown.send_replace(true);
+        for connection in self.connections().values() {
+            connection.begin();
+        }
+    }
+
+    /// Serves one connection to its end.
+    async fn connection(self: Arc<Self>, io: Io) {
+        let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!(
+                peer = &**io.peer(),
+                "refused: `max_connections` are open already"
+            );
+            return;
+        };
+        let peer = Arc::clone(io.peer());
+        let served = Some(self.served.clone());
+        let config = Arc::clone(&self.config);
+        let (connection, driver) = open(io, Role::Accepted, config, served, BytesMut::new());
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.connections().insert(id, Draining::of(&connection));
+        let _entered = Entered {
+            accepting: &self,
+            id,
+        };
+        drop(connection);
+        if *self.shutdown.borrow()
+            && let Some(draining) = self.connections().get(&id)
+        {
+            draining.begin();
+        }
+        if let Err(reason) = driver.await {
+            tracing::debug!(peer = &*peer, %reason, "a connection ended");
+        }
+    }
+}
+
+/// Takes a connection out of the list when it ends, however it ends.
+struct Entered<'a> {
+    accepting: &'a Accepting,
+    id: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.accepting.connections().remove(&self.id);
+    }
+}
+
+/// Accepts until the shutdown, and gives back the connections that are still open then.
+async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<JoinSet<()>, Error> {
+    let mut connections = JoinSet::new();
+    let mut shutdown = accepting.shutdown.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            // The sender is in `accepting`, which this function holds.
+            _ = shutdown.wait_for(|begun| *begun) => return Ok(connections),
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(io) => {
+                connections.spawn(Arc::clone(&accepting).connection(io));
+            }
+            Err(error) if is_transient(&error) => {
+                tracing::warn!(%error, "cannot accept a connection now");
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Standard input and output are one connection, and then none.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                while connections.join_next().await.is_some() {}
+                return Ok(connections);
+            }
+            Err(error) => {
+                return Err(Error::new(
+                    format!("cannot listen at {}", listener.url()),
+                    error,
+                ));
+            }
+        }
+    }
+}

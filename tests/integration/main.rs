@@ -1,0 +1,3 @@
+//! The whole path: a trait, a server, a wire, a typed client.
+
+mod every_form;
