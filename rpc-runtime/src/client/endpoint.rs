@@ -1,5 +1,6 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::call::{Request, Response, deadline_in};
-use crate::service::Service;
+use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
-use crate::transport::{self, Address};
+use crate::transport::{self, Address, Io};
 use crate::wire::native::{Config, Connection, Role, Served, open};
 
 /// The pause after a first failed attempt; each further one doubles it.
@@ -19,9 +20,46 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// One address, with the connection to it.
+/// What makes the byte streams of a channel that does not connect by URL.
+pub(super) type Connector = Arc<dyn Fn() -> BoxFuture<'static, std::io::Result<Io>> + Send + Sync>;
+
+/// Where an endpoint connects to.
+#[derive(Clone)]
+pub(super) enum Destination {
+    Address(Address),
+    Connector {
+        name: Arc<str>,
+        connector: Connector,
+    },
+}
+
+impl Destination {
+    async fn connect(&self) -> std::io::Result<Io> {
+        match self {
+            Self::Address(address) => transport::connect(address).await,
+            Self::Connector { connector, .. } => connector().await,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Connector { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One destination, with the connection to it.
 pub(super) struct Endpoint {
-    address: Address,
+    destination: Destination,
     url: Arc<str>,
     config: Arc<Config>,
     connect_timeout: Duration,
@@ -45,14 +83,14 @@ type Outcome = Result<Arc<Connection>, Status>;
 
 impl Endpoint {
     pub(super) fn new(
-        address: Address,
+        destination: Destination,
         config: Arc<Config>,
         connect_timeout: Duration,
         served: Option<Served>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            url: Arc::from(address.to_string()),
-            address,
+            url: Arc::from(destination.to_string()),
+            destination,
             config,
             connect_timeout,
             served,
@@ -133,7 +171,7 @@ impl Endpoint {
     }
 
     async fn attempt(&self) -> Outcome {
-        let connected = timeout(self.connect_timeout, transport::connect(&self.address)).await;
+        let connected = timeout(self.connect_timeout, self.destination.connect()).await;
         let io = match connected {
             Ok(Ok(io)) => io,
             Ok(Err(error)) => {

@@ -1,6 +1,6 @@
 //! Listening, and ending in good order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tower_layer::Layer;
 
 use super::blocking::BlockingThreads;
+use super::connections::Connections;
 use super::dispatch::Handler;
 use super::function::Function;
 use super::router::Router;
@@ -272,6 +273,11 @@ impl Server {
         })
     }
 
+    /// Serves byte streams that you accept yourself, instead of listening: see [`Connections`].
+    pub fn connections(self) -> Connections {
+        Connections::new(Arc::new(self.into_accepting()))
+    }
+
     fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
@@ -411,7 +417,7 @@ impl fmt::Debug for Bound {
 
 /// Ends a server; its clones end the same one.
 #[derive(Clone)]
-pub struct ShutdownHandle(Arc<Accepting>);
+pub struct ShutdownHandle(pub(super) Arc<Accepting>);
 
 impl ShutdownHandle {
     /// Ends the server in good order: it accepts no connections and no calls any more, tells
@@ -443,18 +449,19 @@ impl fmt::Debug for ShutdownHandle {
 }
 
 /// What the listeners of a server share.
-struct Accepting {
+pub(super) struct Accepting {
     config: Arc<Config>,
     served: Served,
     places: Arc<Semaphore>,
-    shutdown_timeout: Duration,
-    connections: Mutex<HashMap<u64, Draining>>,
+    pub(super) shutdown_timeout: Duration,
+    /// Sorted, so that the same events always lead to the same.
+    connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
-    shutdown: watch::Sender<bool>,
+    pub(super) shutdown: watch::Sender<bool>,
 }
 
 impl Accepting {
-    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Draining>> {
+    fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Draining>> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -468,7 +475,7 @@ impl Accepting {
     }
 
     /// Serves one connection to its end.
-    async fn connection(self: Arc<Self>, io: Io) {
+    pub(super) async fn connection(self: Arc<Self>, io: Io) {
         let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!(
                 peer = &**io.peer(),
