@@ -261,9 +261,7 @@ fn outcome(error: CallError<PlannedError>) -> Outcome {
     match error {
         CallError::App(PlannedError::Planned { .. }) => Outcome::Planned,
         CallError::App(PlannedError::Upload { .. }) => Outcome::UploadBroken,
-        CallError::Status(status) => {
-            Outcome::Failed(status.code(), status.message().to_owned())
-        }
+        CallError::Status(status) => Outcome::Failed(status.code(), status.message().to_owned()),
         other => Outcome::Failed(Code::Unknown, format!("{other:?}")),
     }
 }

@@ -78,7 +78,10 @@ fn check_outcome(call: &CallPlan, end: &Ended, handled: &Handled, wrong: &dyn Fn
         Outcome::Failed(..) | Outcome::Dropped => true,
     };
     if !agrees {
-        wrong(format!("it ended as {:?} and its handler as {left:?}", end.outcome));
+        wrong(format!(
+            "it ended as {:?} and its handler as {left:?}",
+            end.outcome
+        ));
     }
 }
 
@@ -126,7 +129,9 @@ pub fn check_handlers(scenario: &Scenario, records: &Records) {
             && at > deadline + grace + LATE
         {
             let late = at - deadline;
-            wrong(format!("it ended {late:?} after its deadline, the grace is {grace:?}"));
+            wrong(format!(
+                "it ended {late:?} after its deadline, the grace is {grace:?}"
+            ));
         }
         if handled.upload_ended
             && (!called.upload_ended || call.upload_fails || handled.received != call.upload_items)

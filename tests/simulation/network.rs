@@ -144,8 +144,9 @@ impl Link {
     fn strike(&mut self, direction: usize, fault: Fault) {
         let name = &self.name;
         let bytes = [self.pipes[0].written, self.pipes[1].written];
-        self.trace
-            .note(format_args!("{name}: {fault:?} {direction} after {bytes:?}"));
+        self.trace.note(format_args!(
+            "{name}: {fault:?} {direction} after {bytes:?}"
+        ));
         match fault {
             Fault::Cut => self.pipes.iter_mut().for_each(|it| it.ended = true),
             Fault::HalfClose => self.pipes[direction].ended = true,

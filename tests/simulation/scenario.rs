@@ -102,7 +102,9 @@ impl Scenario {
             drain,
         };
         let mut next = 0;
-        let clients = (0..rng.usize(1..=3)).map(|_| client(rng, &mut next)).collect();
+        let clients = (0..rng.usize(1..=3))
+            .map(|_| client(rng, &mut next))
+            .collect();
         Self { server, clients }
     }
 }
@@ -125,7 +127,15 @@ fn settings(rng: &mut Rng) -> Settings {
 }
 
 fn client(rng: &mut Rng, next: &mut u64) -> ClientPlan {
-    let weather = pick(rng, &[Weather::Clear, Weather::Slow, Weather::Stormy, Weather::Stormy]);
+    let weather = pick(
+        rng,
+        &[
+            Weather::Clear,
+            Weather::Slow,
+            Weather::Stormy,
+            Weather::Stormy,
+        ],
+    );
     let links = (0..3).map(|_| link(rng, weather)).collect();
     let calls = (0..rng.usize(1..=12)).map(|_| {
         *next += 1;
@@ -143,9 +153,20 @@ fn client(rng: &mut Rng, next: &mut u64) -> ClientPlan {
 fn link(rng: &mut Rng, weather: Weather) -> LinkPlan {
     let slow = weather != Weather::Clear;
     let mut direction = || Direction {
-        delay: pick(rng, if slow { &[(0, 0), (0, 30), (50, 200)] } else { &[(0, 0), (0, 5)] }),
+        delay: pick(
+            rng,
+            if slow {
+                &[(0, 0), (0, 30), (50, 200)]
+            } else {
+                &[(0, 0), (0, 5)]
+            },
+        ),
         chunk: pick(rng, &[1, 7, 100, 1 << 20]),
-        capacity: if slow { pick(rng, &[64, 1000, 65_536]) } else { 1 << 20 },
+        capacity: if slow {
+            pick(rng, &[64, 1000, 65_536])
+        } else {
+            1 << 20
+        },
         pause: if slow { pick(rng, &[0, 0, 0, 5]) } else { 0 },
     };
     let directions = [direction(), direction()];
@@ -198,13 +219,22 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         id,
         pattern: pick(
             rng,
-            &[Pattern::Unary, Pattern::Download, Pattern::Upload, Pattern::Both],
+            &[
+                Pattern::Unary,
+                Pattern::Download,
+                Pattern::Upload,
+                Pattern::Both,
+            ],
         ),
         start: pick(rng, &[0, 0, 1, 100, 1000]) * rng.u64(0..=2),
         timeout: one_in(rng, 3).then(|| pick(rng, &[1, 50, 300, 2000, 40_000])),
         drop_after: one_in(rng, 4).then(|| rng.u64(0..800)),
         started: one_in(rng, 3),
-        filling: if one_in(rng, 8) { pick(rng, &[10_000, 100_000]) } else { 0 },
+        filling: if one_in(rng, 8) {
+            pick(rng, &[10_000, 100_000])
+        } else {
+            0
+        },
         items: items(rng),
         size: size(rng),
         pause: pick(rng, &[0, 0, 0, 1, 20, 100]),
@@ -215,7 +245,13 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         upload_fails: one_in(rng, 10),
         ending: pick(
             rng,
-            &[Ending::Good, Ending::Good, Ending::Good, Ending::Error, Ending::Panic],
+            &[
+                Ending::Good,
+                Ending::Good,
+                Ending::Good,
+                Ending::Error,
+                Ending::Panic,
+            ],
         ),
         shielded: one_in(rng, 6).then(|| rng.u64(1..2000)),
     }

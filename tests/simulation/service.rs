@@ -216,9 +216,9 @@ impl Running {
             it.deadline = remaining.map(|it| now + it);
             it.runs
         });
-        records
-            .trace
-            .note(format_args!("handler {call}: begins, run {runs}, {remaining:?} left"));
+        records.trace.note(format_args!(
+            "handler {call}: begins, run {runs}, {remaining:?} left"
+        ));
         Self {
             records: records.clone(),
             call,
@@ -262,7 +262,9 @@ impl Recorder {
         drop(shield(async move {
             sleep(Duration::from_millis(milliseconds)).await;
             records.change_handled(call, |it| it.shield_ended = true);
-            records.trace.note(format_args!("handler {call}: shielded work is done"));
+            records
+                .trace
+                .note(format_args!("handler {call}: shielded work is done"));
         }));
     }
 
@@ -276,7 +278,9 @@ impl Recorder {
         match item {
             None => {
                 records.change_handled(call, |it| it.upload_ended = true);
-                records.trace.note(format_args!("handler {call}: the upload ended"));
+                records
+                    .trace
+                    .note(format_args!("handler {call}: the upload ended"));
                 Ok(None)
             }
             Some(Ok(item)) => {
@@ -296,7 +300,9 @@ impl Recorder {
             Some(Err(status)) => {
                 let code = status.code();
                 records.change_handled(call, |it| it.upload_failed = true);
-                records.trace.note(format_args!("handler {call}: the upload failed: {code:?}"));
+                records
+                    .trace
+                    .note(format_args!("handler {call}: the upload failed: {code:?}"));
                 Err(PlannedError::Upload { call })
             }
         }

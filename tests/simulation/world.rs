@@ -134,7 +134,10 @@ fn limits(settings: &Settings) -> Limits {
 
 fn keepalive(settings: &Settings) -> (Duration, Duration) {
     let (interval, timeout) = settings.keepalive;
-    (Duration::from_millis(interval), Duration::from_millis(timeout))
+    (
+        Duration::from_millis(interval),
+        Duration::from_millis(timeout),
+    )
 }
 
 fn server(scenario: &Scenario, records: &Records) -> Server {

@@ -30,11 +30,9 @@ impl Connections {
     pub fn serve(&self, io: Io) -> impl Future<Output = ()> + Send + use<> {
         let accepting = Arc::clone(&self.accepting);
         async move {
-            let mut shutdown = accepting.shutdown.subscribe();
             let timeout = accepting.shutdown_timeout;
             let over = async {
-                // The sender is in `accepting`, which the connection holds.
-                let _ = shutdown.wait_for(|begun| *begun).await;
+                accepting.shutdown.cancelled().await;
                 tokio::time::sleep(timeout).await;
             };
             tokio::select! {

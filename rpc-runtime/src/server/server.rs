@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::Extensions;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 use super::blocking::BlockingThreads;
@@ -298,7 +299,7 @@ impl Server {
             shutdown_timeout: self.shutdown_timeout,
             connections: Mutex::default(),
             next: AtomicU64::new(0),
-            shutdown: watch::Sender::new(false),
+            shutdown: CancellationToken::new(),
         }
     }
 
@@ -457,7 +458,7 @@ pub(super) struct Accepting {
     /// Sorted, so that the same events always lead to the same.
     connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
-    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl Accepting {
@@ -468,7 +469,7 @@ impl Accepting {
     }
 
     fn begin_shutdown(&self) {
-        self.shutdown.send_replace(true);
+        self.shutdown.cancel();
         for connection in self.connections().values() {
             connection.begin();
         }
@@ -494,7 +495,7 @@ impl Accepting {
             id,
         };
         drop(connection);
-        if *self.shutdown.borrow()
+        if self.shutdown.is_cancelled()
             && let Some(draining) = self.connections().get(&id)
         {
             draining.begin();
@@ -520,11 +521,10 @@ impl Drop for Entered<'_> {
 /// Accepts until the shutdown, and gives back the connections that are still open then.
 async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<JoinSet<()>, Error> {
     let mut connections = JoinSet::new();
-    let mut shutdown = accepting.shutdown.subscribe();
+    let shutdown = accepting.shutdown.clone();
     loop {
         let accepted = tokio::select! {
-            // The sender is in `accepting`, which this function holds.
-            _ = shutdown.wait_for(|begun| *begun) => return Ok(connections),
+            () = shutdown.cancelled() => return Ok(connections),
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
