@@ -343,9 +343,12 @@ impl Driver {
 
     fn next_moment(&self, sweep: Option<Instant>) -> Instant {
         let config = &self.shared.config;
+        // Before its preface a peer is not pinged; `handshake_timeout` bounds that time.
         let keepalive = match self.ping_sent {
-            Some(sent) => sent + config.keepalive_timeout,
-            None => self.last_read + config.keepalive_interval,
+            Some(sent) => Some(sent + config.keepalive_timeout),
+            None => self
+                .greeted
+                .then(|| self.last_read + config.keepalive_interval),
         };
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
@@ -355,8 +358,9 @@ impl Driver {
             .idle_since
             .zip(config.idle_timeout)
             .map(|(since, limit)| since + limit);
-        let moments = [sweep, handshake, frame, stalled, idle];
-        moments.into_iter().flatten().fold(keepalive, Instant::min)
+        let moments = [sweep, keepalive, handshake, frame, stalled, idle];
+        let next = moments.into_iter().flatten().min();
+        next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
 }
 
