@@ -96,14 +96,14 @@ async fn run(scenario: &Scenario, mut rng: Rng, print: bool) -> Trace {
             }
         }
     }
-    for ((client, call, task), end) in calls.iter().zip(&ended) {
-        task.abort();
+    calls.iter().for_each(|(_, _, task)| task.abort());
+    drop(server);
+    clean_up(&trace, &stop).await;
+    for ((client, call, _), end) in calls.iter().zip(&ended) {
         if let Some(end) = end {
             checks::check_call(scenario, client, call, end, &records);
         }
     }
-    drop(server);
-    clean_up(&trace, &stop).await;
     checks::check_handlers(scenario, &records);
     trace
 }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Request, Response, deadline_in};
+use crate::call::{Request, Response};
 use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
@@ -295,9 +295,7 @@ impl Service for Endpoints {
         let endpoint = self
             .pick()
             .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
-        let acceptance = request.acceptance_timeout().map(deadline_in);
-        let deadline = request.deadline_instant().or(acceptance);
-        let connection = endpoint.connected(deadline).await?;
+        let connection = endpoint.connected(request.first_deadline()).await?;
         connection.call(request).await
     }
 

@@ -18,7 +18,7 @@ use super::frame::{Flags, FrameType};
 use super::inbox::{Inbox, Taken};
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use crate::call::{Body, BodyFrame, Message, Method, Request, Response, deadline_in};
+use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::service::Service;
 use crate::status::{Code, Phase, Status};
@@ -85,7 +85,7 @@ impl Service for Connection {
 async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, Status> {
     let mut body = request.take_body();
     if !has_room(shared) {
-        wait_for_room(shared, request.deadline_instant()).await?;
+        wait_for_room(shared, request.first_deadline()).await?;
     }
     if shared
         .places
@@ -93,7 +93,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
         .map(tokio::sync::SemaphorePermit::forget)
         .is_err()
     {
-        wait_for_place(shared, request.deadline_instant()).await?;
+        wait_for_place(shared, request.first_deadline()).await?;
     }
     let mut place = Place(Some(&shared.places));
     let head = match body.take_single() {
@@ -274,11 +274,7 @@ fn enter(
     let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
     let length = large.as_ref().map_or(small.len(), Bytes::len);
     let deadline = request.deadline_instant();
-    let acceptance = request.acceptance_timeout().map(deadline_in);
-    let expires = match (deadline, acceptance) {
-        (Some(deadline), Some(acceptance)) => Some(deadline.min(acceptance)),
-        (deadline, acceptance) => deadline.or(acceptance),
-    };
+    let expires = request.first_deadline();
     cork::join_batch(shared);
     let inbox = Arc::new(Inbox::new(shared.config.limits.stream_window));
     let mut state = shared.state();
