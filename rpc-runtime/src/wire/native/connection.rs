@@ -460,6 +460,22 @@ impl State {
         self.corked > 0
     }
 
+    /// Counts the calls that are open for the peer. One that it gave up has freed its place there,
+    /// so it must not take one here while its handler has its grace.
+    pub(super) fn open_calls_of_peer(&self) -> usize {
+        let open = self.peers_calls.values().filter(|call| !call.silenced);
+        open.count()
+    }
+
+    /// Takes out the call whose grace ends first: a peer that begins and gives up calls faster
+    /// than their grace ends cannot pile up handlers.
+    pub(super) fn take_oldest_silenced(&mut self) -> Option<PeersCall> {
+        let silenced = self.peers_calls.iter().filter(|(_, call)| call.silenced);
+        let oldest = silenced.min_by_key(|(id, call)| (call.expires, **id));
+        let oldest = oldest.map(|(id, _)| *id)?;
+        self.peers_calls.remove(&oldest)
+    }
+
     /// Notes that something must be looked at by `moment`; true if the driver must hear of it.
     pub(super) fn sweep_by(&mut self, moment: Option<Instant>) -> bool {
         let Some(moment) = moment else {
