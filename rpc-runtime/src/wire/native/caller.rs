@@ -408,6 +408,8 @@ fn fail_upload(sender: &Sender, status: Status) {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         self.shared.cancel(self.call, Code::Cancelled);
+        // Also of a call that has ended: its answer may have come and not been taken.
+        self.inbox.abandon(&self.shared.budget);
     }
 }
 

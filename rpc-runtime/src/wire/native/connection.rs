@@ -331,7 +331,6 @@ impl Shared {
         };
         state.push_cancel(call, code);
         drop(state);
-        removed.inbox.abandon(&self.budget);
         removed.stop_upload();
         self.flush_or_wake();
     }
@@ -398,9 +397,7 @@ impl Writer {
                 if state.corked == 0 {
                     state.outgoing.take(&mut self.batch);
                 }
-                if !self.batch.has_remaining() {
-                    return Poll::Ready(Ok(wrote));
-                }
+                // Also when there is nothing to write: what took the room may have been given up.
                 let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
                 let room = if low {
                     std::mem::take(&mut state.room)
@@ -409,6 +406,9 @@ impl Writer {
                 };
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
+                if !self.batch.has_remaining() {
+                    return Poll::Ready(Ok(wrote));
+                }
             }
             let written = std::task::ready!(self.poll_write_some(cx))?;
             if written == 0 {

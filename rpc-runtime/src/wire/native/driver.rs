@@ -42,6 +42,8 @@ pub(crate) struct Driver {
     /// Since when the peer has taken no byte of what waits for it.
     stalled: Option<Instant>,
     idle_since: Option<Instant>,
+    /// Since when the writing direction is being ended.
+    closing: Option<Instant>,
     yielded: bool,
     _guard: Option<Guard>,
 }
@@ -75,6 +77,7 @@ impl Driver {
             frame_began: None,
             stalled: None,
             idle_since: Some(now),
+            closing: None,
             yielded: false,
             _guard: guard,
         };
@@ -116,7 +119,11 @@ impl Driver {
                 Err(end) => return Poll::Ready(end),
             }
             if self.is_finished() {
-                return self.shut_down(cx);
+                if self.shared.poll_shutdown(cx).is_ready() {
+                    let status = Status::unavailable("the connection was closed");
+                    return Poll::Ready(End::Done(status));
+                }
+                self.closing.get_or_insert(now);
             }
             if !progress && self.sleep(cx, now) {
                 return Poll::Pending;
@@ -274,7 +281,7 @@ impl Driver {
         if over(self.frame_began, config.frame_timeout) {
             return Some(self.broken("a frame was not whole within `frame_timeout`"));
         }
-        if over(self.stalled, config.keepalive_timeout) {
+        if over(self.stalled.or(self.closing), config.keepalive_timeout) {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";
             return Some(End::Failed(Status::unavailable(text)));
         }
@@ -319,11 +326,6 @@ impl Driver {
             && self.stalled.is_none()
     }
 
-    fn shut_down(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let _ = std::task::ready!(self.shared.poll_shutdown(cx));
-        Poll::Ready(End::Done(Status::unavailable("the connection was closed")))
-    }
-
     /// Arms the timer and leaves the waker. False if there is something to do after all.
     fn sleep(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> bool {
         let mut state = self.shared.state();
@@ -353,7 +355,10 @@ impl Driver {
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
-        let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
+        let stalled = self
+            .stalled
+            .or(self.closing)
+            .map(|it| it + config.keepalive_timeout);
         let idle = self
             .idle_since
             .zip(config.idle_timeout)
