@@ -19,20 +19,20 @@ use crate::trace::Trace;
 
 /// How one direction of a link treats its bytes.
 #[derive(Clone, Debug)]
-pub struct Direction {
+pub(crate) struct Direction {
     /// Each chunk arrives so many milliseconds later, drawn anew.
-    pub delay: (u64, u64),
+    pub(crate) delay: (u64, u64),
     /// The most bytes of one chunk.
-    pub chunk: usize,
+    pub(crate) chunk: usize,
     /// How many bytes are on their way at most; a writer waits then.
-    pub capacity: usize,
+    pub(crate) capacity: usize,
     /// The pause of a slow reader after each read, in milliseconds.
-    pub pause: u64,
+    pub(crate) pause: u64,
 }
 
 /// What goes wrong on a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Both directions end, as if the peer had closed.
     Cut,
     /// Both directions fail at once; what was on its way is lost.
@@ -49,7 +49,7 @@ pub enum Fault {
 
 /// When something goes wrong.
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub(crate) enum When {
     /// Behind so many bytes from the client (0) or from the server (1).
     Bytes(usize, u64),
     /// So many milliseconds after the link was made.
@@ -58,9 +58,9 @@ pub enum When {
 
 /// How one link behaves.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub directions: [Direction; 2],
-    pub fault: Option<(When, Fault)>,
+pub(crate) struct Plan {
+    pub(crate) directions: [Direction; 2],
+    pub(crate) fault: Option<(When, Fault)>,
 }
 
 struct Pipe {
@@ -93,7 +93,7 @@ fn lock(link: &Shared) -> MutexGuard<'_, Link> {
 }
 
 /// Makes a link: the client's end and the server's.
-pub fn link(name: &str, plan: Plan, rng: Rng, trace: Trace) -> (Io, Io) {
+pub(crate) fn link(name: &str, plan: Plan, rng: Rng, trace: Trace) -> (Io, Io) {
     let now = Instant::now();
     let pipes = plan.directions.map(|settings| Pipe {
         settings,

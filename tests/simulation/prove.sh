@@ -17,15 +17,22 @@ tar --create --exclude ./target --exclude ./.git . | tar --extract --touch --dir
 missed=0
 for name in "${names[@]}"; do
     patch --directory "$copy" --strip 1 --quiet <"$patches/$name.patch"
-    (cd "$copy" && cargo test --quiet --package rpc-tests --test simulation --no-run)
-    if output=$(cd "$copy" && RUST_BACKTRACE=0 cargo test --quiet --package rpc-tests \
-        --test simulation promises 2>&1); then
+    (cd "$copy" && cargo test --quiet --package rpc-tests --test simulation --no-run 2>"$copy.log") ||
+        { cat "$copy.log"; exit 1; }
+    if output=$(cd "$copy" && RUST_BACKTRACE=0 cargo test --package rpc-tests \
+        --test simulation -- promises found 2>&1); then
         echo "MISSED $name"
         missed=1
     else
-        found=$(grep --only-matching --max-count 1 -E 'after [0-9]+ seeds|it is stuck' <<<"$output" || true)
-        echo "found  $name: ${found:?the simulation failed for another reason}"
-        grep --max-count 1 --after-context 2 '^seed ' <<<"$output" | tail -n 1
+        found=$(grep --only-matching --max-count 1 -E \
+            'after [0-9]+ seeds|it is stuck|test found::[a-z_]+ \.\.\. FAILED' <<<"$output" || true)
+        if [ -z "$found" ]; then
+            echo "the simulation failed for another reason than a promise under $name:"
+            tail -n 40 <<<"$output"
+            exit 1
+        fi
+        echo "found  $name: $found"
+        { grep --max-count 1 --after-context 2 '^seed ' || true; } <<<"$output" | tail -n 1
     fi
     patch --directory "$copy" --strip 1 --reverse --quiet <"$patches/$name.patch"
 done
