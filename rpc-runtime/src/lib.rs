@@ -20,7 +20,7 @@ pub use call::{
     Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Limits, Message, Method,
     Reply, Request, Response, RpcError, Streaming, shield,
 };
-pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient};
+pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient, batch};
 pub use codec::Encoding;
 pub use error::Error;
 #[cfg(feature = "macros")]

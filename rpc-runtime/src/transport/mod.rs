@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use address::{Address, AddressError};
+pub(crate) use address::Address;
 
 /// The reading half of an [`Io`].
 pub(crate) type BoxReader = Pin<Box<dyn AsyncRead + Send>>;
