@@ -7,4 +7,5 @@ mod every_form;
 mod formats;
 mod functions;
 mod gateway;
+mod python;
 mod reconnect;
