@@ -43,7 +43,11 @@ pub mod auth;
 mod concurrency;
 mod log;
 mod timeout;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyLimited};
 pub use log::{Log, Logged};
 pub use timeout::{Timeout, TimeoutService};
+#[cfg(feature = "tower")]
+pub use tower::{FromTower, IntoTower, TowerLayer};
