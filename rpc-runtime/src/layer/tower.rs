@@ -189,7 +189,10 @@ mod tests {
         }
 
         fn call(&mut self, request: Request) -> S::Future {
-            assert!(std::mem::take(&mut self.ready), "called without being ready");
+            assert!(
+                std::mem::take(&mut self.ready),
+                "called without being ready"
+            );
             self.inner.call(request)
         }
     }

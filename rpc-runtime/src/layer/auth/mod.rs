@@ -6,6 +6,10 @@
 //! repeats what it sent.
 
 mod bearer;
+#[cfg(feature = "hmac")]
+mod hmac;
 mod secret_map;
 
 pub use bearer::{BearerAuth, BearerAuthService, BearerToken, BearerTokenService};
+#[cfg(feature = "hmac")]
+pub use hmac::{HmacAuth, HmacAuthService, HmacKey, HmacSigner, HmacSignerService};
