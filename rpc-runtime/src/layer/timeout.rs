@@ -66,15 +66,16 @@ pub struct TimeoutService<S> {
 
 impl<S: Service> Service for TimeoutService<S> {
     async fn call(&self, mut request: Request) -> Result<Response, Status> {
+        let of_caller = request.deadline_instant();
         request.shorten_timeout(self.timeout);
         if self.inner.keeps_deadlines() {
             return self.inner.call(request).await;
         }
+        let at = request.deadline_instant();
+        let at = at.unwrap_or_else(|| deadline_in(self.timeout));
         let deadline = Deadline {
-            at: request
-                .deadline_instant()
-                .unwrap_or_else(|| deadline_in(self.timeout)),
-            timeout: self.timeout,
+            at,
+            timeout: (of_caller != Some(at)).then_some(self.timeout),
             cancellation: request.cancellation().cloned(),
         };
         match timeout_at(deadline.at, self.inner.call(request)).await {
@@ -92,7 +93,8 @@ impl<S: Service> Service for TimeoutService<S> {
 /// When a call must have ended, and what happens if it has not.
 struct Deadline {
     at: Instant,
-    timeout: Duration,
+    /// The layer's timeout, if it is that and not the caller's own deadline which ends the call.
+    timeout: Option<Duration>,
     /// The signal that the handler watches, where a wire made one.
     cancellation: Option<Cancellation>,
 }
@@ -114,12 +116,13 @@ impl Deadline {
         if let Some(cancellation) = &self.cancellation {
             cancellation.cancel();
         }
-        Status::deadline_exceeded(format!(
-            "the call did not end within {:?}, or within the deadline of its caller (see the layer \
-             `Timeout`)",
-            self.timeout
-        ))
-        .in_phase(Phase::Reply)
+        let status = match self.timeout {
+            Some(timeout) => Status::deadline_exceeded(format!(
+                "the call did not end within {timeout:?}, the time that the layer `Timeout` gives it"
+            )),
+            None => Status::deadline_exceeded("the deadline passed before the call ended"),
+        };
+        status.in_phase(Phase::Reply)
     }
 }
 
@@ -176,6 +179,12 @@ mod tests {
         )))
     }
 
+    /// Makes a test fail, and not hang, where the layer does not end a call.
+    async fn bounded<F: Future>(future: F) -> F::Output {
+        let bounded = tokio::time::timeout(SECOND * 60, future).await;
+        bounded.expect("the layer ends the call")
+    }
+
     struct SetOnDrop(Arc<AtomicBool>);
 
     impl Drop for SetOnDrop {
@@ -200,12 +209,26 @@ mod tests {
         let cancellation = Cancellation::new();
         request.set_cancellation(cancellation.clone());
         let start = Instant::now();
-        let status = service.call(request).await.unwrap_err();
+        let status = bounded(service.call(request)).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(status.message().contains("within 1s"), "{status}");
         assert_eq!(start.elapsed().as_secs(), 1);
         assert!(dropped.load(Ordering::SeqCst));
         assert!(cancellation.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_status_says_whose_time_was_over() {
+        let stuck = service_fn(|_| std::future::pending());
+        let service = BoxService::new(stuck).layer(Timeout::new(SECOND));
+        let mut hasty = request();
+        hasty.shorten_timeout(SECOND / 2);
+        let status = bounded(service.call(hasty)).await.unwrap_err();
+        assert!(!status.message().contains("Timeout"), "{status}");
+        let mut patient = request();
+        patient.shorten_timeout(SECOND * 2);
+        let status = bounded(service.call(patient)).await.unwrap_err();
+        assert!(status.message().contains("`Timeout`"), "{status}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -235,7 +258,8 @@ mod tests {
         let ended = Arc::new(AtomicBool::new(false));
         response.on_end(SetOnDrop(Arc::clone(&ended)));
         let start = Instant::now();
-        let status = response.body_mut().frame().await.unwrap().unwrap_err();
+        let frame = bounded(response.body_mut().frame()).await;
+        let status = frame.unwrap().unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed().as_secs(), 1);
         assert!(ended.load(Ordering::SeqCst));
