@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tracing::Level;
 
-use crate::call::{Body, BodyFrame, Method, Request, Response};
+use crate::call::{Body, BodyFrame, ConnectionInfo, Method, Request, Response};
 use crate::service::Service;
 use crate::status::{Code, Status};
 
@@ -103,7 +103,7 @@ fn is_listened_to() -> bool {
 struct Record {
     side: Option<&'static str>,
     method: Method,
-    peer: Option<Arc<str>>,
+    connection: Option<Arc<ConnectionInfo>>,
     start: Instant,
     deadline: Option<Instant>,
     outcome: Outcome,
@@ -121,7 +121,7 @@ impl Record {
         Self {
             side,
             method: request.method().clone(),
-            peer: request.peer().cloned(),
+            connection: request.connection().cloned(),
             start: Instant::now(),
             deadline: request.deadline_instant(),
             outcome: Outcome::Open,
@@ -143,6 +143,10 @@ impl Record {
         response
     }
 
+    fn peer(&self) -> Option<&str> {
+        self.connection.as_deref().map(ConnectionInfo::peer)
+    }
+
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|it| it <= Instant::now())
     }
@@ -152,7 +156,7 @@ impl Record {
         tracing::warn!(
             target: target!(),
             method = self.method.path(),
-            peer = self.peer.as_deref().or(reporter),
+            peer = self.peer().or(reporter),
             side = self.side,
             code = code.name(),
             duration = ?self.start.elapsed(),
@@ -165,7 +169,7 @@ impl Record {
         tracing::info!(
             target: target!(),
             method = self.method.path(),
-            peer = self.peer.as_deref(),
+            peer = self.peer(),
             side = self.side,
             code,
             duration = ?self.start.elapsed(),
@@ -289,7 +293,9 @@ mod tests {
         let mut request = Request::new(Method::named("m.M/x"), Body::empty());
         let secret = http::HeaderValue::from_static("hunter2");
         request.metadata_mut().insert("password", secret);
-        request.set_peer(Arc::from("tcp://192.0.2.7:1"));
+        let peer = Arc::from("tcp://192.0.2.7:1");
+        let connection = ConnectionInfo::new(peer, http::Extensions::new());
+        request.set_connection(Arc::new(connection));
         request
     }
 
