@@ -59,6 +59,7 @@ pub mod call;
 pub mod client;
 pub mod codec;
 mod error;
+pub mod layer;
 pub mod server;
 mod service;
 mod status;
