@@ -42,6 +42,8 @@ pub(crate) struct Driver {
     /// Since when the peer has taken no byte of what waits for it.
     stalled: Option<Instant>,
     idle_since: Option<Instant>,
+    /// An idle connection is being closed.
+    closing: bool,
     yielded: bool,
     _guard: Option<Guard>,
 }
@@ -75,6 +77,7 @@ impl Driver {
             frame_began: None,
             stalled: None,
             idle_since: Some(now),
+            closing: false,
             yielded: false,
             _guard: guard,
         };
@@ -279,10 +282,11 @@ impl Driver {
             return Some(End::Failed(Status::unavailable(text)));
         }
         self.note_idle(now);
-        if config
+        let idle = config
             .idle_timeout
-            .is_some_and(|limit| over(self.idle_since, limit))
-        {
+            .is_some_and(|limit| over(self.idle_since, limit));
+        if idle && !self.closing {
+            self.closing = true;
             self.shared.drain();
         }
         let silent = now - self.last_read >= config.keepalive_interval;
@@ -343,17 +347,20 @@ impl Driver {
 
     fn next_moment(&self, sweep: Option<Instant>) -> Instant {
         let config = &self.shared.config;
+        // Only what `keep_time` acts on, or the task would spin on a moment that has passed.
         let keepalive = match self.ping_sent {
             Some(sent) => sent + config.keepalive_timeout,
-            None => self.last_read + config.keepalive_interval,
+            None if self.greeted => self.last_read + config.keepalive_interval,
+            None => self.began + config.handshake_timeout,
         };
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
         let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
+        let idle_timeout = config.idle_timeout.filter(|_| !self.closing);
         let idle = self
             .idle_since
-            .zip(config.idle_timeout)
+            .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
         let moments = [sweep, handshake, frame, stalled, idle];
         moments.into_iter().flatten().fold(keepalive, Instant::min)
