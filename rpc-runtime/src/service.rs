@@ -45,7 +45,7 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    // A name of its own: on an `Arc` it would hide methods of the services inside.
+    // A name of its own: on an `Arc` it would hide a `call` or `start` that takes `&self`.
     fn start_erased(
         self: Arc<Self>,
         request: Request,
@@ -224,5 +224,19 @@ where
 impl<F> fmt::Debug for ServiceFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServiceFn")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Body, Method};
+
+    #[tokio::test]
+    async fn a_boxed_service_can_be_boxed_again() {
+        let service = service_fn(|_| async { Ok(Response::new(Body::empty())) });
+        let service = BoxService::new(BoxService::new(service));
+        let request = Request::new(Method::named("m.M/x"), Body::empty());
+        assert!(service.call(request).await.is_ok());
     }
 }
