@@ -7,5 +7,6 @@ mod every_form;
 mod formats;
 mod functions;
 mod gateway;
+mod layers;
 mod python;
 mod reconnect;
