@@ -89,6 +89,11 @@ impl<T, X> Call<T, X> {
         Ok(Reply::new(value, exchanged.metadata, exchanged.trailers))
     }
 
+    /// Makes the failure of a call that is not made.
+    pub(super) fn fail_with(&self, status: Status) -> X {
+        (self.fail)(name_method(status, self.outgoing.method()))
+    }
+
     /// Begins the call now, in a task of its own; the future that is returned gives its result.
     ///
     /// # Panics

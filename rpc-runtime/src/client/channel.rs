@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::outgoing::OutgoingCall;
+use super::response_stream::ResponseStream;
 use bytes::BytesMut;
 use serde::Serialize;
 
@@ -118,10 +119,33 @@ impl Channel {
         T: Send + 'static,
         Serde: Encodes<T>,
     {
+        Call::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    /// Calls a method by name that answers with a stream, for scripts and tests: see
+    /// [`call`](Self::call).
+    pub fn call_stream<A, T>(&self, method: &str, args: A) -> ResponseStream<T>
+    where
+        A: Serialize + Send + 'static,
+        T: Send + 'static,
+        Serde: Encodes<T>,
+    {
+        ResponseStream::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> OutgoingCall {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
         call.request_mut()
             .set_body(Body::message(DynamicArgs::wrap(args)));
-        Call::new(call, ValueMessage::<Serde, T>::unwrap, |it| it)
+        call
     }
 
     pub(super) fn service(&self) -> &BoxService {

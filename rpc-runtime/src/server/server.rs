@@ -93,6 +93,10 @@ impl Server {
     /// # Panics
     ///
     /// Panics if a method of the same path is served already.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "nobody adds servers with a plus sign"
+    )]
     pub fn add<H: Handler>(mut self, service: H) -> Self {
         self.router = self.router.add(service);
         self

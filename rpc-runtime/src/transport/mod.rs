@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(crate) use address::{Address, AddressError};
+pub(crate) use address::Address;
 
 /// The reading half of an [`Io`].
 pub(crate) type BoxReader = Pin<Box<dyn AsyncRead + Send>>;

@@ -120,10 +120,12 @@ impl FieldError {
     }
 
     /// Returns the field that the error is about, if it is about one.
+    #[cfg(test)]
     pub(crate) fn field(&self) -> Option<FieldType> {
         self.field
     }
 
+    #[cfg(test)]
     pub(crate) fn problem(&self) -> &FieldProblem {
         &self.problem
     }

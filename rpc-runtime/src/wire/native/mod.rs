@@ -28,5 +28,4 @@ mod varint;
 pub(crate) use caller::Connection;
 pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
-pub(crate) use driver::Driver;
 pub(crate) use open::{Draining, PeerService, open};
