@@ -151,9 +151,8 @@ pub async fn open(url: &str) -> Result<Io, crate::Error> {
     let failed = |error: Box<dyn Error + Send + Sync>| {
         crate::Error::new(format!("cannot connect to {url}"), error)
     };
-    let address: Address = url
-        .parse()
-        .map_err(|error: AddressError| failed(error.into()))?;
+    let parsed = url.parse::<Address>();
+    let address = parsed.map_err(|error| failed(error.into()))?;
     let io = connect(&address).await.map_err(|it| failed(it.into()))?;
     Ok(io.with_peer(url))
 }
