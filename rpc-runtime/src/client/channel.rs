@@ -1,5 +1,6 @@
 //! What clients call through.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,13 @@ pub struct Channel {
 
 impl Channel {
     /// Makes a channel to a service in this process. Values are passed on without encoding.
+    ///
+    /// A channel that is passed in stays as it is, with its settings.
     pub fn new(service: impl Service) -> Self {
+        // Generated clients are made of any service, so this is where a channel shows up again.
+        if let Some(channel) = (&service as &dyn Any).downcast_ref::<Self>() {
+            return channel.clone();
+        }
         Self {
             service: BoxService::new(service),
             encoding: None,

@@ -243,13 +243,18 @@ impl Endpoints {
 }
 
 impl Service for Endpoints {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
+    async fn call(&self, mut request: Request) -> Result<Response, Status> {
         let endpoint = self
             .pick()
             .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
         let acceptance = request.acceptance_timeout().map(deadline_in);
         let deadline = request.deadline_instant().or(acceptance);
         let connection = endpoint.connected(deadline).await?;
+        if let Some(acceptance) = acceptance {
+            // The time that connecting took is gone.
+            let left = acceptance.saturating_duration_since(Instant::now());
+            request.set_acceptance_timeout(Some(left));
+        }
         connection.call(request).await
     }
 

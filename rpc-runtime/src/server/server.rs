@@ -535,7 +535,10 @@ async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<Joi
             }
             // Standard input and output are one connection, and then none.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                while connections.join_next().await.is_some() {}
+                tokio::select! {
+                    _ = shutdown.wait_for(|begun| *begun) => {}
+                    () = async { while connections.join_next().await.is_some() {} } => {}
+                }
                 return Ok(connections);
             }
             Err(error) => {

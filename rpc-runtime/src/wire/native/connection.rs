@@ -298,6 +298,15 @@ impl Shared {
         room.into_iter().chain(driver).for_each(Waker::wake);
     }
 
+    /// Lets go of the byte stream and of what was not written. Handles to a connection may outlive
+    /// it, and must not keep its socket open.
+    pub(super) fn release(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.io = Box::pin(tokio::io::sink());
+        writer.batch = Chunks::default();
+        self.state().outgoing = Outgoing::default();
+    }
+
     /// Cancels a call of the peer and drops its handler.
     pub(super) fn drop_peers_call(&self, call: PeersCall, reason: &Status) {
         call.cancellation.cancel();

@@ -21,6 +21,9 @@ use crate::transport::{BoxReader, Guard};
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);
 
+/// How long a side that has said its last word waits for the other to close as well.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
@@ -44,6 +47,8 @@ pub(crate) struct Driver {
     idle_since: Option<Instant>,
     /// An idle connection is being closed.
     closing: bool,
+    /// Everything is written and our direction is shut; until then the peer may close its own.
+    lingers: Option<Instant>,
     yielded: bool,
     _guard: Option<Guard>,
 }
@@ -78,6 +83,7 @@ impl Driver {
             stalled: None,
             idle_since: Some(now),
             closing: false,
+            lingers: None,
             yielded: false,
             _guard: guard,
         };
@@ -101,6 +107,9 @@ impl Driver {
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        if let Some(until) = self.lingers {
+            return self.linger(cx, until);
+        }
         loop {
             let mut progress = match self.read(cx) {
                 Ok(progress) => progress,
@@ -324,8 +333,30 @@ impl Driver {
     }
 
     fn shut_down(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let _ = std::task::ready!(self.shared.poll_shutdown(cx));
-        Poll::Ready(End::Done(Status::unavailable("the connection was closed")))
+        let shut = std::task::ready!(self.shared.poll_shutdown(cx));
+        if shut.is_err() || !self.greeted || self.shared.role == Role::Connected {
+            return Poll::Ready(closed());
+        }
+        let until = Instant::now() + LINGER;
+        self.lingers = Some(until);
+        self.timer.as_mut().reset(until);
+        self.linger(cx, until)
+    }
+
+    /// Reads on, and drops what comes, until the peer has closed too. Closing a socket with bytes
+    /// unread resets the connection, and takes along answers that the peer has not read yet.
+    fn linger(&mut self, cx: &mut TaskContext<'_>, until: Instant) -> Poll<End> {
+        while Instant::now() < until {
+            let buffer = self.frames.buffer_mut();
+            buffer.clear();
+            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(closed()),
+                Poll::Pending => break,
+            }
+        }
+        std::task::ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(closed())
     }
 
     /// Arms the timer and leaves the waker. False if there is something to do after all.
@@ -367,6 +398,10 @@ impl Driver {
     }
 }
 
+fn closed() -> End {
+    End::Done(Status::unavailable("the connection was closed"))
+}
+
 impl Future for Driver {
     /// Why the connection ended, if not in peace.
     type Output = Result<(), Status>;
@@ -390,5 +425,6 @@ impl Drop for Driver {
         self.shared.close(Status::unavailable(
             "the task of the connection was stopped",
         ));
+        self.shared.release();
     }
 }

@@ -7,6 +7,7 @@
 
 mod call_fields;
 mod caller;
+mod catch_panic;
 mod config;
 mod connection;
 mod driver;

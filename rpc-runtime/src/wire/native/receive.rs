@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::connection::{OurCall, PeersCall, Shared, State};
 use super::field::{
-    CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block,
+    CallFields, FieldError, FieldLimits, FieldType, get_varint, put_field, put_varint_field,
+    split_block,
 };
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
@@ -171,10 +172,14 @@ impl Receiver {
             Ok(parsed) => parsed,
             Err(error) => {
                 drop(state);
-                let text = format!("the peer's RESPONSE cannot be read: {error}");
-                return self.fail_ours(call, Status::internal(text));
+                return self.fail_ours(call, unreadable("RESPONSE", &error));
             }
         };
+        if entry.inbox.is_accepted() {
+            drop(state);
+            let status = Status::internal("the peer sent a second RESPONSE");
+            return self.fail_ours(call, status);
+        }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);
         let key = entry.method;
@@ -349,8 +354,7 @@ impl Receiver {
         let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
             Ok(fields) => fields,
             Err(error) => {
-                let text = format!("the peer's ERROR cannot be read: {error}");
-                return self.end_ours(call, Err(Status::internal(text)));
+                return self.end_ours(call, Err(unreadable("ERROR", &error)));
             }
         };
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
@@ -373,6 +377,8 @@ impl Receiver {
         let grace = self.shared.config.cancel_grace;
         let mut state = self.shared.state();
         let Some(entry) = state.peers_calls.get_mut(&call) else {
+            // A large answer may still be on its way.
+            state.outgoing.forget(call);
             return;
         };
         let upload = entry.upload.clone();
@@ -517,6 +523,16 @@ impl Receiver {
             self.shared.drop_peers_call(call, &reason);
         }
     }
+}
+
+/// What it means for a call of ours that the peer's fields cannot be read.
+fn unreadable(frame: &str, error: &FieldError) -> Status {
+    let code = if error.is_limit() {
+        Code::ResourceExhausted
+    } else {
+        Code::Internal
+    };
+    Status::new(code, format!("the peer's {frame} cannot be read: {error}"))
 }
 
 /// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes
