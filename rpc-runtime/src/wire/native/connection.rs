@@ -289,10 +289,10 @@ impl Shared {
         let driver = state.driver.take();
         drop(state);
         self.places.close();
-        for call in calls.into_values() {
+        for call in in_order(calls) {
             call.finish(Err(reason.clone()));
         }
-        for call in peers_calls.into_values() {
+        for call in in_order(peers_calls) {
             self.drop_peers_call(call, &reason);
         }
         room.into_iter().chain(driver).for_each(Waker::wake);
@@ -480,6 +480,14 @@ impl State {
         }
         earlier
     }
+}
+
+/// Takes calls out in the order in which they began, so that the same events always lead to the
+/// same order of wake-ups.
+fn in_order<T>(calls: HashMap<u64, T>) -> impl Iterator<Item = T> {
+    let mut calls: Vec<_> = calls.into_iter().collect();
+    calls.sort_unstable_by_key(|(call, _)| *call);
+    calls.into_iter().map(|(_, call)| call)
 }
 
 impl PeersCall {

@@ -378,11 +378,13 @@ impl Driver {
 
     fn next_moment(&self, sweep: Option<Instant>) -> Instant {
         let config = &self.shared.config;
-        // Only what `keep_time` acts on, or the task would spin on a moment that has passed.
+        // Only what `keep_time` acts on, or the task would spin on a moment that has passed: before
+        // its preface a peer is not pinged, and `handshake_timeout` bounds that time.
         let keepalive = match self.ping_sent {
-            Some(sent) => sent + config.keepalive_timeout,
-            None if self.greeted => self.last_read + config.keepalive_interval,
-            None => self.began + config.handshake_timeout,
+            Some(sent) => Some(sent + config.keepalive_timeout),
+            None => self
+                .greeted
+                .then(|| self.last_read + config.keepalive_interval),
         };
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
@@ -393,8 +395,9 @@ impl Driver {
             .idle_since
             .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
-        let moments = [sweep, handshake, frame, stalled, idle];
-        moments.into_iter().flatten().fold(keepalive, Instant::min)
+        let moments = [sweep, keepalive, handshake, frame, stalled, idle];
+        let next = moments.into_iter().flatten().min();
+        next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
 }
 
