@@ -1,0 +1,2 @@
+//! Files.
+fn main() {}
