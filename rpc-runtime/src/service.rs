@@ -45,13 +45,19 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    // Not `call`, which on an `Arc` would hide the method of `Service`.
-    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>;
+    // A name of its own: on an `Arc` it would hide methods of the services inside.
+    fn start_erased(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>>;
     fn keeps_deadlines(&self) -> bool;
 }
 
 impl<S: Service> ErasedService for S {
-    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+    fn start_erased(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
         self.call_boxed(request)
     }
 
@@ -77,7 +83,7 @@ impl BoxService {
     }
 
     pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
-        Arc::clone(&self.0).start(request)
+        Arc::clone(&self.0).start_erased(request)
     }
 }
 

@@ -144,6 +144,11 @@ impl Drop for Place<'_> {
 }
 
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    let settings = shared.state().peer_settings;
+    if settings.is_some_and(|it| it.max_calls == 0) {
+        let text = "the other side of the connection serves nothing";
+        return Err(Status::unimplemented(text).in_phase(Phase::Send));
+    }
     match shared.places.try_acquire() {
         Ok(place) => {
             place.forget();
