@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use rpc_examples::math::with_token;
+use rpc_runtime::layer::auth::BearerToken;
 use rpc_runtime::{Channel, Encoding};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         .await?
         .with_encoding(Encoding::JSON);
     if let Some(token) = &arguments.token {
-        channel = with_token(channel, token)?;
+        channel = channel.layer(BearerToken::new(token)?);
     }
     let timeout = Duration::try_from_secs_f64(arguments.timeout)?;
     let values = arguments_from(&arguments.values)?;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rpc_examples::math::{self, Line, MathClient, MathError, Named};
 use rpc_examples::math::{USER_TOKEN, User, UserError, UsersClient};
+use rpc_runtime::layer::auth::BearerToken;
 use rpc_runtime::{Channel, Code, Server, batch};
 use serde_json::json;
 
@@ -115,12 +116,12 @@ async fn users(channel: &Channel, report: &mut Report) -> Result<(), Failure> {
     report.fails("list() without a token", stranger.list().await, |status| {
         status.code() == Code::Unauthenticated
     });
-    let wrong = UsersClient::new(math::with_token(channel.clone(), "guess")?);
+    let wrong = UsersClient::new(channel.clone().layer(BearerToken::new("guess")?));
     report.fails("list() with a wrong token", wrong.list().await, |status| {
         status.code() == Code::Unauthenticated
     });
 
-    let users = UsersClient::new(math::with_token(channel.clone(), USER_TOKEN)?);
+    let users = UsersClient::new(channel.clone().layer(BearerToken::new(USER_TOKEN)?));
     let user = |id, name: &str| User {
         id,
         name: name.into(),
