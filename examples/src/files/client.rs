@@ -29,6 +29,12 @@ pub enum TransferError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// There is a file already where the download is to go.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// What arrived is not what the server has; the partial file has been removed.
     #[error("the SHA-256 of what arrived is not that of the server's file; it was removed")]
     HashMismatch,
@@ -43,7 +49,7 @@ impl TransferError {
         match self {
             Self::HashMismatch => true,
             Self::Call(error) => matches!(error.app(), Some(FileError::PastTheEnd { .. })),
-            Self::Disk { .. } | Self::OutOfOrder => false,
+            Self::Disk { .. } | Self::Exists { .. } | Self::OutOfOrder => false,
         }
     }
 }
@@ -108,14 +114,10 @@ async fn open_partial(
     partial: &Path,
     replace: bool,
 ) -> Result<(Content, u64), TransferError> {
-    let wanted = destination.to_owned();
-    in_file(destination, move |_| {
-        if !replace && wanted.try_exists()? {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        Ok(())
-    })
-    .await?;
+    if !replace && in_file(destination, |path| path.try_exists()).await? {
+        let path = destination.to_owned();
+        return Err(TransferError::Exists { path });
+    }
     let file = in_file(partial, |path| {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);

@@ -4,6 +4,8 @@ mod client;
 mod content;
 mod folder;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Options, TransferError, download, partial_path, upload};
 pub use folder::Folder;

@@ -1,8 +1,8 @@
 //! The serving side.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::Stream;
 use rpc_runtime::Streaming;
@@ -26,9 +26,11 @@ impl FileStore {
 
     async fn open(&self, name: String) -> Result<Content, FileError> {
         let folder = self.folder.clone();
-        let opened = blocking(move || Ok(folder.existing(&name).map(File::open)));
-        let file = opened.await.and_then(Result::transpose_io);
-        Ok(Content::new(file.map_err(disk("open"))??))
+        let opened = blocking(move || match folder.existing(&name) {
+            Ok(path) => File::open(path).map(Ok),
+            Err(error) => Ok(Err(error)),
+        });
+        Ok(Content::new(opened.await.map_err(disk("open"))??))
     }
 
     /// Makes a file that no caller sees yet. It is gone when it is dropped.
@@ -52,20 +54,6 @@ impl FileStore {
             }))
         });
         begun.await.map_err(disk("create"))?
-    }
-}
-
-/// Turns a failure inside a refusal inside out.
-trait TransposeIo<T> {
-    fn transpose_io(self) -> io::Result<Result<T, FileError>>;
-}
-
-impl<T> TransposeIo<T> for Result<io::Result<T>, FileError> {
-    fn transpose_io(self) -> io::Result<Result<T, FileError>> {
-        match self {
-            Ok(result) => result.map(Ok),
-            Err(error) => Ok(Err(error)),
-        }
     }
 }
 
@@ -172,14 +160,12 @@ impl Upload {
 }
 
 /// Makes an empty file in the folder that it will stay in, because a rename works only there.
-fn hidden_file(parent: &std::path::Path) -> io::Result<NamedTempFile> {
+fn hidden_file(parent: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UPLOADING);
+    // As for any new file: the umask takes away what is too much.
     #[cfg(unix)]
-    let permissions: Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    // As for any new file, the umask takes away what is too much.
-    #[cfg(unix)]
-    builder.permissions(permissions);
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(parent)
 }
 
