@@ -31,4 +31,4 @@ pub use streaming::{IntoStreaming, Streaming};
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use method::MethodTable;
 pub(crate) use request::deadline_in;
-pub(crate) use scope::{Entered, enter_blocking_thread, is_blocking_thread};
+pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

@@ -104,7 +104,8 @@ impl OutgoingCall {
         let asked = self.timeout.or(declared);
         let default = self.channel.timeout().unwrap_or(DEFAULT_TIMEOUT);
         let own = if streams {
-            self.request.set_acceptance_deadline(Some(deadline_in(default)));
+            self.request
+                .set_acceptance_deadline(Some(deadline_in(default)));
             asked
         } else {
             Some(asked.unwrap_or(default))

@@ -175,7 +175,7 @@ pub struct ConcurrencyLimited<S> {
 }
 
 impl<S: Service> Service for ConcurrencyLimited<S> {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
         let permit = self.limit.acquire(&request).await?;
         let mut response = self.inner.call(request).await?;
         response.on_end(permit);
@@ -189,6 +189,7 @@ impl<S: Service> Service for ConcurrencyLimited<S> {
 
 #[cfg(test)]
 mod tests {
+    use crate::call::deadline_in;
     use std::time::Duration;
 
     use futures_util::{FutureExt, stream};
