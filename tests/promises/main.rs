@@ -30,6 +30,13 @@ macro_rules! on_every_transport {
 mod p01_ends_once;
 mod p02_good_ends;
 mod p03_at_most_once;
+mod p04_cancel;
+mod p05_bounded;
+mod p06_fails_itself;
+mod p07_drain;
+mod p08_limits;
+mod p09_panics;
+mod p10_errors_say_where;
 
 /// No test takes longer than this.
 async fn within(test: impl Future<Output = ()>) {

@@ -373,6 +373,8 @@ impl RawServer {
             }
         };
         peer.introduce(settings).await;
+        // From here on the client knows the settings.
+        peer.settle().await;
         (channel, peer)
     }
 }

@@ -122,6 +122,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
         }))
     };
     *response.metadata_mut() = metadata;
+    response.set_peer(&shared.peer);
     Ok(response)
 }
 

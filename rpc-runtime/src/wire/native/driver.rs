@@ -182,7 +182,10 @@ impl Driver {
                         break Err(broken);
                     }
                 }
-                Err(too_large) => break Err(Broken(too_large.to_string())),
+                Err(too_large) => {
+                    let broken = Broken::new(too_large.to_string());
+                    break Err(broken.with_code(Code::ResourceExhausted));
+                }
             }
         };
         self.receiver.end_batch();
@@ -191,15 +194,14 @@ impl Driver {
         }
         match result {
             Ok(()) => Ok(progress),
-            Err(broken) => Err(self.broken(&broken.0)),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
     /// Tells the peer, as far as that goes, why the connection ends.
-    fn broken(&mut self, reason: &str) -> End {
-        self.shared
-            .state()
-            .push_go_away(Some(Code::InvalidArgument), reason);
+    fn broken(&mut self, broken: &Broken) -> End {
+        let reason = &broken.text;
+        self.shared.state().push_go_away(Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);
@@ -284,7 +286,8 @@ impl Driver {
             return Some(End::Failed(Status::unavailable(text)));
         }
         if over(self.frame_began, config.frame_timeout) {
-            return Some(self.broken("a frame was not whole within `frame_timeout`"));
+            let broken = Broken::new("a frame was not whole within `frame_timeout`");
+            return Some(self.broken(&broken.with_code(Code::DeadlineExceeded)));
         }
         if over(self.stalled, config.keepalive_timeout) {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";

@@ -172,7 +172,7 @@ impl fmt::Display for FieldError {
             ),
             FieldProblem::TooManyBytes { length, limit } => write!(
                 formatter,
-                "has {length} bytes of fields, the limit `max_fields` is {limit}"
+                "has {length} bytes of fields, the limit `max_metadata` is {limit}"
             ),
         }
     }
@@ -432,7 +432,7 @@ mod tests {
             limit: 10,
         };
         let text = FieldError::block(problem).to_string();
-        let expected = "the payload has 20 bytes of fields, the limit `max_fields` is 10";
+        let expected = "the payload has 20 bytes of fields, the limit `max_metadata` is 10";
         assert_eq!(text, expected);
     }
 }
