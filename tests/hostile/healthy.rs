@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rpc_runtime::Server;
+use rpc_runtime::{Channel, Server};
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use rpc_tests::serving::{Serving, serve};
 use tokio::sync::{Mutex, MutexGuard};
@@ -35,7 +35,8 @@ pub struct Bystander {
 
 impl Bystander {
     pub async fn of(url: &str) -> Self {
-        let math = MathClient::connect(url).await.expect("a good client connects");
+        let channel = Channel::connect(url).await;
+        let math = MathClient::new(channel.expect("a good client connects"));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let calls = tokio::spawn(async move {

@@ -255,6 +255,12 @@ impl Raw {
         }
     }
 
+    /// The next frame, if it is here already.
+    pub fn try_next(&mut self) -> Option<Frame> {
+        while let Ok(1..) = self.stream.try_read_buf(&mut self.buffer) {}
+        self.buffered()
+    }
+
     fn buffered(&mut self) -> Option<Frame> {
         let header = self.buffer.get(..16)?;
         let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
