@@ -19,7 +19,7 @@ use super::config::{RunningCall, Served};
 use super::connection::{PeersCall, Sending, Shared};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox};
+use super::inbox::{Bounds, Fragment, Inbox, compact};
 use super::reply::{Reply, error_frame, send_error};
 use super::sender::{Sender, Side, Stopped};
 use crate::call::{
@@ -210,7 +210,8 @@ impl Responder {
             return Ok((body, Some(inbox)));
         }
         let fragment = Fragment {
-            bytes: message,
+            // Arguments beside a stream may wait with it.
+            bytes: compact(message),
             more: flags.contains(Flags::MORE),
             counted: false,
         };
