@@ -175,6 +175,10 @@ impl Receiver {
                 return self.fail_ours(call, Status::internal(text));
             }
         };
+        if entry.inbox.is_accepted() {
+            drop(state);
+            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
+        }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);
         let key = entry.method;
