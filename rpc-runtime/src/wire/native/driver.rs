@@ -148,11 +148,11 @@ impl Driver {
     }
 
     fn end_of_file(&self) -> End {
-        End::Done(Status::unavailable(if self.frames.is_mid_frame() {
-            "the peer closed the connection inside a frame"
-        } else {
-            "the peer closed the connection"
-        }))
+        if self.frames.is_mid_frame() {
+            let text = "the peer closed the connection inside a frame";
+            return End::Failed(Status::unavailable(text));
+        }
+        End::Done(Status::unavailable("the peer closed the connection"))
     }
 
     fn hand_out(&mut self) -> Result<bool, End> {

@@ -273,7 +273,10 @@ impl Responder {
         self.polls += 1;
         let now = Instant::now();
         let began = *self.batch_began.get_or_insert(now);
-        self.polls <= IN_PLACE_POLLS && now - began < IN_PLACE_TIME && has_room(&self.shared)
+        let waiting = self.frames.len() + self.shared.state().outgoing.len();
+        self.polls <= IN_PLACE_POLLS
+            && now - began < IN_PLACE_TIME
+            && waiting <= self.shared.config.limits.max_outgoing
     }
 
     fn spawn(&self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
@@ -291,6 +294,10 @@ impl Responder {
 
 /// Waits for a handler and sends its answer.
 async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
+    // Before the handler goes on, or the replies to a peer that does not read would pile up here.
+    if !has_room(&shared) {
+        room(&shared).await;
+    }
     let result = future.await;
     if !has_room(&shared) {
         room(&shared).await;
