@@ -105,9 +105,9 @@ async fn replies_nobody_asked_for_and_two_to_one_call() {
         for call in [1, 3, 5] {
             raw.until(REQUEST, call).await;
             let mut bytes = Vec::new();
-            for nobody in [0, 2, 99, u64::MAX] {
+            for nobody in [2, 99, u64::MAX] {
                 bytes.extend(reply(nobody, &[9]));
-                bytes.extend(frame(MESSAGE, MORE, nobody.max(2), &[9]));
+                bytes.extend(frame(MESSAGE, MORE, nobody, &[9]));
                 bytes.extend(frame(ERROR, END, nobody, &[]));
                 bytes.extend(frame(CREDIT, 0, nobody, &varint(u64::MAX)));
             }
@@ -160,7 +160,7 @@ async fn answered(bytes: Vec<u8>) -> Status {
     assert_eq!(math(&channel).add(2, 3).await.unwrap(), 5, "the next call is served");
     playing.await.unwrap();
     let text = error.to_string();
-    assert!(text.contains("tcp://127.0.0.1") && text.contains("test.v1.Math/add"), "{text}");
+    assert!(text.contains("test.v1.Math/add"), "{text}");
     error
 }
 
@@ -207,9 +207,9 @@ async fn a_call_to_a_client_that_serves_nothing_is_refused() {
             call: number,
             ..Request::default()
         };
+        raw.until(REQUEST, 1).await;
         raw.send(&calls(2).bytes()).await;
         let error = raw.until(ERROR, 2).await;
-        raw.until(REQUEST, 1).await;
         raw.send(&reply(1, &[5])).await;
         (error.code(), error.flags & NOT_STARTED, raw)
     })

@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 use super::caller::{InboxBody, MAX_METHOD_NUMBERS, has_room, room};
 use super::config::{RunningCall, Served};
-use super::connection::{PeersCall, Sending, Shared};
+use super::connection::{Held, PeersCall, Sending, Shared};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, compact};
+use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget};
 use super::reply::{Reply, error_frame, send_error};
 use super::sender::{Sender, Side, Stopped};
 use crate::call::{
@@ -32,6 +32,9 @@ use crate::status::{Code, Status};
 /// How many handlers one read polls in place, and for how long, before the rest get tasks.
 const IN_PLACE_POLLS: u32 = 256;
 const IN_PLACE_TIME: Duration = Duration::from_micros(100);
+
+/// About what an entry of metadata takes in a map.
+const ENTRY: usize = 128;
 
 /// What the connection's driver keeps for serving.
 pub(super) struct Responder {
@@ -50,6 +53,7 @@ struct Accepted {
     call: u64,
     served: Served,
     running: RunningCall,
+    held: Option<Held>,
     request: Request,
     reply: Reply,
     upload: Option<Arc<Inbox>>,
@@ -107,12 +111,18 @@ impl Responder {
         let running = admit(&shared, &served)?;
         check_flags(frame.flags)?;
         let (block, message) = split_block(frame.payload).map_err(malformed)?;
+        let block_length = block.len();
         let limits = FieldLimits {
             max_bytes: shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
         let fields = CallFields::parse(block, &limits).map_err(malformed)?;
         let (method, number) = self.method(&fields, &*served.methods)?;
+        let mut weight = block_length + fields.metadata.len() * ENTRY;
+        if frame.flags.contains(Flags::END) {
+            weight += message.len();
+        }
+        let held = Held::try_new(&shared, weight).map_err(over_budget)?;
         let encoding = encoding(&fields)?;
         let cancellation = Cancellation::new();
         let deadline = fields.timeout.map(deadline_in);
@@ -127,6 +137,7 @@ impl Responder {
             call,
             served,
             running,
+            held,
             request,
             reply: Reply {
                 call,
@@ -224,6 +235,7 @@ impl Responder {
             call,
             served,
             running,
+            held,
             request,
             reply,
             upload,
@@ -264,6 +276,7 @@ impl Responder {
             expires: deadline,
             silenced: false,
             _running: running,
+            _held: held,
         };
         self.spawn(call, entry, reply, future);
     }
