@@ -28,7 +28,8 @@ where
 }
 
 async fn greet(raw: &mut Raw) {
-    raw.send(&[&PREFACE[..], &generous_settings()].concat()).await;
+    raw.send(&[&PREFACE[..], &generous_settings()].concat())
+        .await;
 }
 
 fn reply(call: u64, message: &[u8]) -> Vec<u8> {
@@ -62,7 +63,11 @@ async fn an_endless_stream_without_regard_to_credit() {
     let mut count = math(&channel).count(1_000);
     // The stream is started and then not read.
     let first = count.next().await.unwrap();
-    assert_eq!(first.unwrap_err().code(), Code::Internal, "1,000 fives are not one number");
+    assert_eq!(
+        first.unwrap_err().code(),
+        Code::Internal,
+        "1,000 fives are not one number"
+    );
     drop(count);
     assert_eq!(math(&channel).add(2, 3).await.unwrap(), 5);
     memory.expect_below("a stream of 100 MB that nobody reads", 32 << 20);
@@ -90,7 +95,10 @@ async fn acceptances_without_end() {
     .await;
     let stream = math(&channel).count(1_000).start();
     sleep(Duration::from_millis(100)).await;
-    let sum = math(&channel).add(2, 3).timeout(Duration::from_secs(60)).await;
+    let sum = math(&channel)
+        .add(2, 3)
+        .timeout(Duration::from_secs(60))
+        .await;
     assert_eq!(sum.unwrap(), 5);
     memory.expect_below("two million acceptances of one call", 32 << 20);
     assert_eq!(playing.await.unwrap().0, u64::from(Code::Internal.number()));
@@ -133,7 +141,8 @@ async fn numbers_that_mean_nothing_are_sent_back_as_they_came() {
         greet(&mut raw).await;
         raw.until(REQUEST, 1).await;
         let number = field(METHOD_NUMBER, &varint(u64::MAX));
-        raw.send(&frame(RESPONSE, BODY | END, 1, &block(&number, &[5]))).await;
+        raw.send(&frame(RESPONSE, BODY | END, 1, &block(&number, &[5])))
+            .await;
         let second = raw.until(REQUEST, 3).await;
         raw.send(&reply(3, &[5])).await;
         second.field(METHOD_NUMBER).map(<[u8]>::to_vec)
@@ -157,7 +166,11 @@ async fn answered(bytes: Vec<u8>) -> Status {
     })
     .await;
     let error = math(&channel).add(2, 3).await.unwrap_err();
-    assert_eq!(math(&channel).add(2, 3).await.unwrap(), 5, "the next call is served");
+    assert_eq!(
+        math(&channel).add(2, 3).await.unwrap(),
+        5,
+        "the next call is served"
+    );
     playing.await.unwrap();
     let text = error.to_string();
     assert!(text.contains("test.v1.Math/add"), "{text}");
@@ -169,27 +182,83 @@ async fn bad_answers_fail_their_call_alone() {
     let _alone = alone().await;
     let whole = |payload: &[u8]| frame(RESPONSE, BODY | END, 1, payload);
     let text = field(TEXT, &vec![b'a'; 100_000]);
-    let large: Vec<u8> = [frame(RESPONSE, BODY | MORE, 1, &[0]), frame(MESSAGE, MORE, 1, &vec![0; 1 << 20]).repeat(3)].concat();
+    let large: Vec<u8> = [
+        frame(RESPONSE, BODY | MORE, 1, &[0]),
+        frame(MESSAGE, MORE, 1, &vec![0; 1 << 20]).repeat(3),
+    ]
+    .concat();
     // (answer, code, part of the text)
     let cases = [
         (large, Code::ResourceExhausted, "`max_message`"),
-        (frame(ERROR, END, 1, &text), Code::Internal, "bytes of fields"),
-        (frame(ERROR, END, 1, &field(TEXT, b"\xFF\xFF")), Code::Internal, "not valid UTF-8"),
-        (frame(ERROR, END, 1, &field(CODE, &varint(u64::MAX))), Code::Unknown, ""),
-        (frame(ERROR, END, 1, &field(0x09, &[0xC1; 100])), Code::Unknown, ""),
+        (
+            frame(ERROR, END, 1, &text),
+            Code::Internal,
+            "bytes of fields",
+        ),
+        (
+            frame(ERROR, END, 1, &field(TEXT, b"\xFF\xFF")),
+            Code::Internal,
+            "not valid UTF-8",
+        ),
+        (
+            frame(ERROR, END, 1, &field(CODE, &varint(u64::MAX))),
+            Code::Unknown,
+            "",
+        ),
+        (
+            frame(ERROR, END, 1, &field(0x09, &[0xC1; 100])),
+            Code::Unknown,
+            "",
+        ),
         (whole(&[0xFF; 10]), Code::Internal, "cannot be read"),
-        (whole(&block(&field(0x20, b""), &[5])), Code::Internal, "must be understood"),
-        (whole(&block(&metadata("UPPER", b""), &[5])), Code::Internal, "not a lower-case"),
+        (
+            whole(&block(&field(0x20, b""), &[5])),
+            Code::Internal,
+            "must be understood",
+        ),
+        (
+            whole(&block(&metadata("UPPER", b""), &[5])),
+            Code::Internal,
+            "not a lower-case",
+        ),
         (whole(&block(&[], b"\xC1")), Code::Internal, "0xc1"),
         (whole(&block(&[], b"\xA3abc")), Code::Internal, ""),
-        (whole(&block(&[], b"\x05\x05")), Code::Internal, "follow the value"),
+        (
+            whole(&block(&[], b"\x05\x05")),
+            Code::Internal,
+            "follow the value",
+        ),
         (whole(&block(&[], b"")), Code::Internal, ""),
         (frame(RESPONSE, END, 1, &[0]), Code::Internal, ""),
-        (frame(MESSAGE, END, 1, &[5]), Code::Internal, "before its RESPONSE"),
-        (frame(END_FRAME, END, 1, &[]), Code::Internal, "before its RESPONSE"),
-        ([frame(RESPONSE, BODY, 1, &[0, 5]), frame(MESSAGE, END, 1, &[5])].concat(), Code::Internal, ""),
-        (frame(0x0F, 0, 1, &[]), Code::Unimplemented, "no meaning here"),
-        (frame(CANCEL, 0, 1, &[]), Code::Unimplemented, "no meaning here"),
+        (
+            frame(MESSAGE, END, 1, &[5]),
+            Code::Internal,
+            "before its RESPONSE",
+        ),
+        (
+            frame(END_FRAME, END, 1, &[]),
+            Code::Internal,
+            "before its RESPONSE",
+        ),
+        (
+            [
+                frame(RESPONSE, BODY, 1, &[0, 5]),
+                frame(MESSAGE, END, 1, &[5]),
+            ]
+            .concat(),
+            Code::Internal,
+            "",
+        ),
+        (
+            frame(0x0F, 0, 1, &[]),
+            Code::Unimplemented,
+            "no meaning here",
+        ),
+        (
+            frame(CANCEL, 0, 1, &[]),
+            Code::Unimplemented,
+            "no meaning here",
+        ),
     ];
     for (index, (answer, code, text)) in cases.into_iter().enumerate() {
         let error = answered(answer).await;
@@ -224,12 +293,29 @@ async fn garbage_and_silence_and_a_close_inside_a_message() {
     let _alone = alone().await;
     // (what is sent after the client's request, and part of the error)
     let cases: [(Vec<u8>, &str); 6] = [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "does not speak this wire"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "does not speak this wire",
+        ),
         (b"\xD3RPC\r\n\x1A\x07".to_vec(), "version 7"),
         ([&PREFACE[..], &reply(1, &[5])].concat(), "not SETTINGS"),
-        ([&PREFACE[..], &settings(), &header(u32::MAX, MESSAGE, 0, 1)].concat(), "`max_frame`"),
-        ([&PREFACE[..], &settings(), &reply(1, &[5])[..17]].concat(), "inside a frame"),
-        ([&PREFACE[..], &settings(), &frame(RESPONSE, BODY | MORE, 1, &[0, 5])].concat(), "closed the connection"),
+        (
+            [&PREFACE[..], &settings(), &header(u32::MAX, MESSAGE, 0, 1)].concat(),
+            "`max_frame`",
+        ),
+        (
+            [&PREFACE[..], &settings(), &reply(1, &[5])[..17]].concat(),
+            "inside a frame",
+        ),
+        (
+            [
+                &PREFACE[..],
+                &settings(),
+                &frame(RESPONSE, BODY | MORE, 1, &[0, 5]),
+            ]
+            .concat(),
+            "closed the connection",
+        ),
     ];
     for (bytes, text) in cases {
         let (channel, playing) = against(|mut raw| async move {
@@ -253,7 +339,11 @@ async fn garbage_and_silence_and_a_close_inside_a_message() {
     let short = Duration::from_millis(150);
     let error = math(&channel).add(2, 3).timeout(short).await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");
-    let error = math(&channel).sum(stream::iter(0..1_000_000)).timeout(short).await.unwrap_err();
+    let error = math(&channel)
+        .sum(stream::iter(0..1_000_000))
+        .timeout(short)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");
     let mut count = math(&channel).count(5).timeout(short);
     let error = count.next().await.unwrap().unwrap_err();
@@ -279,7 +369,9 @@ async fn a_server_that_never_reads_stops_an_upload_at_its_deadline() {
         author: "ann".into(),
         text: "a".repeat(100_000),
     }));
-    let mut chat = math(&channel).chat("room".into(), lines).timeout(Duration::from_millis(700));
+    let mut chat = math(&channel)
+        .chat("room".into(), lines)
+        .timeout(Duration::from_millis(700));
     let error = chat.next().await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");
     memory.expect_below("an endless upload that nobody reads", 48 << 20);

@@ -7,15 +7,22 @@ use super::raw::*;
 
 fn golden() -> Vec<(String, Vec<u8>)> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/wire");
-    let entries = std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().path());
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|it| it.unwrap().path());
     let mut files: Vec<_> = entries
         .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
             let words = text.lines().flat_map(|line| {
                 let bytes = line.split('#').next().unwrap_or_default();
-                bytes.split_whitespace().map(|it| u8::from_str_radix(it, 16).unwrap())
+                bytes
+                    .split_whitespace()
+                    .map(|it| u8::from_str_radix(it, 16).unwrap())
             });
-            (path.file_stem().unwrap().to_str().unwrap().to_owned(), words.collect())
+            (
+                path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                words.collect(),
+            )
         })
         .collect();
     files.sort();
@@ -42,7 +49,10 @@ async fn every_truncation_of_every_golden_frame() {
             drop(raw);
         }
     }
-    eventually("every broken connection is gone", || serving.stop.connections() == 1).await;
+    eventually("every broken connection is gone", || {
+        serving.stop.connections() == 1
+    })
+    .await;
     assert_eq!(serving.stop.running_calls(), 0);
     bystander.expect_unharmed().await;
     Raw::greet(&serving.url).await.expect_alive(1).await;
@@ -66,7 +76,12 @@ async fn what_breaks_the_connection_is_told_in_a_go_away() {
         ..Request::default()
     };
     let huge = header(u32::MAX, MESSAGE, 0, 1);
-    expect_broken(url, &huge, "4294967295 bytes, the limit `max_frame` is 1048576").await;
+    expect_broken(
+        url,
+        &huge,
+        "4294967295 bytes, the limit `max_frame` is 1048576",
+    )
+    .await;
     expect_broken(url, &settings(), "SETTINGS came twice").await;
     let twice = [request(5).bytes(), request(5).bytes()].concat();
     expect_broken(url, &twice, "number 5 after 5").await;
@@ -84,7 +99,9 @@ async fn what_breaks_the_connection_is_told_in_a_go_away() {
     first.send(&PREFACE).await;
     first.send(&request(1).bytes()).await;
     first.expect_greeting().await;
-    first.expect_go_away("the first frame is REQUEST, not SETTINGS").await;
+    first
+        .expect_go_away("the first frame is REQUEST, not SETTINGS")
+        .await;
     let mut bad = Raw::connect(url).await;
     bad.send(&PREFACE).await;
     bad.send(&frame(SETTINGS, 0, 0, &field(0x10, &[1]))).await;
@@ -129,27 +146,125 @@ async fn what_breaks_a_call_leaves_its_connection_alone() {
         ..Request::default()
     };
     let cases: Vec<(Vec<u8>, u64, &str)> = vec![
-        (request(1, &many).bytes(), 8, "`max_metadata` is 128 entries"),
+        (
+            request(1, &many).bytes(),
+            8,
+            "`max_metadata` is 128 entries",
+        ),
         (request(3, &large).bytes(), 8, "bytes of fields"),
-        (request(5, &[0x20, 0]).bytes(), 12, "unknown here and must be understood"),
-        (request(7, &metadata("X-Upper", b"a")).bytes(), 3, "not a lower-case header name"),
-        (request(9, &metadata("x-a", b"a\r\nb")).bytes(), 3, "control characters"),
-        (request(11, &field(TIMEOUT, &[0xFF; 11])).bytes(), 3, "beyond 64 bits"),
-        (request(13, &field(METHOD_NUMBER, &[0])).bytes(), 3, "exactly one of METHOD"),
-        (frame(REQUEST, BODY | END, 15, &block(&field(METHOD_NUMBER, &[99]), &[])), 12, "number 99"),
+        (
+            request(5, &[0x20, 0]).bytes(),
+            12,
+            "unknown here and must be understood",
+        ),
+        (
+            request(7, &metadata("X-Upper", b"a")).bytes(),
+            3,
+            "not a lower-case header name",
+        ),
+        (
+            request(9, &metadata("x-a", b"a\r\nb")).bytes(),
+            3,
+            "control characters",
+        ),
+        (
+            request(11, &field(TIMEOUT, &[0xFF; 11])).bytes(),
+            3,
+            "beyond 64 bits",
+        ),
+        (
+            request(13, &field(METHOD_NUMBER, &[0])).bytes(),
+            3,
+            "exactly one of METHOD",
+        ),
+        (
+            frame(
+                REQUEST,
+                BODY | END,
+                15,
+                &block(&field(METHOD_NUMBER, &[99]), &[]),
+            ),
+            12,
+            "number 99",
+        ),
         (frame(REQUEST, BODY | END, 17, &[0xFF; 9]), 3, "cut short"),
         (frame(REQUEST, BODY | END, 19, &[0x7F, 1]), 3, "cut short"),
         (frame(REQUEST, 0, 21, &[]), 3, "cut short"),
-        (Request { call: 23, flags: BODY | MORE | END, ..Request::default() }.bytes(), 3, "MORE"),
-        ([upload(25).bytes(), frame(CREDIT, 0, 25, &[0x80])].concat(), 13, "CREDIT"),
-        ([upload(27).bytes(), frame(0x0F, 0, 27, &[])].concat(), 12, "no meaning here"),
-        ([upload(29).bytes(), frame(END_FRAME, END, 29, &[0x20, 0])].concat(), 12, "unknown"),
-        ([upload(31).bytes(), frame(MESSAGE, MORE, 31, &[1]), frame(END_FRAME, END, 31, &[])].concat(), 13, "inside a message"),
-        ([upload(33).bytes(), frame(MESSAGE, END, 33, &[0xC1])].concat(), 3, "0xc1"),
-        ([upload(35).bytes(), frame(RESPONSE, 0, 35, &[0])].concat(), 12, "no meaning here"),
-        (Request { call: 37, message: &[0x92, 2, 3, 4], ..Request::default() }.bytes(), 3, "follow the value"),
-        (Request { call: 39, message: &[0xDD, 0xFF, 0xFF, 0xFF, 0xFF], ..Request::default() }.bytes(), 3, "inside a value"),
-        (Request { call: 41, message: &[0xC6, 0xFF, 0xFF, 0xFF, 0xFF], ..Request::default() }.bytes(), 3, "inside a value"),
+        (
+            Request {
+                call: 23,
+                flags: BODY | MORE | END,
+                ..Request::default()
+            }
+            .bytes(),
+            3,
+            "MORE",
+        ),
+        (
+            [upload(25).bytes(), frame(CREDIT, 0, 25, &[0x80])].concat(),
+            13,
+            "CREDIT",
+        ),
+        (
+            [upload(27).bytes(), frame(0x0F, 0, 27, &[])].concat(),
+            12,
+            "no meaning here",
+        ),
+        (
+            [upload(29).bytes(), frame(END_FRAME, END, 29, &[0x20, 0])].concat(),
+            12,
+            "unknown",
+        ),
+        (
+            [
+                upload(31).bytes(),
+                frame(MESSAGE, MORE, 31, &[1]),
+                frame(END_FRAME, END, 31, &[]),
+            ]
+            .concat(),
+            13,
+            "inside a message",
+        ),
+        (
+            [upload(33).bytes(), frame(MESSAGE, END, 33, &[0xC1])].concat(),
+            3,
+            "0xc1",
+        ),
+        (
+            [upload(35).bytes(), frame(RESPONSE, 0, 35, &[0])].concat(),
+            12,
+            "no meaning here",
+        ),
+        (
+            Request {
+                call: 37,
+                message: &[0x92, 2, 3, 4],
+                ..Request::default()
+            }
+            .bytes(),
+            3,
+            "follow the value",
+        ),
+        (
+            Request {
+                call: 39,
+                message: &[0xDD, 0xFF, 0xFF, 0xFF, 0xFF],
+                ..Request::default()
+            }
+            .bytes(),
+            3,
+            "inside a value",
+        ),
+        (
+            Request {
+                call: 41,
+                message: &[0xC6, 0xFF, 0xFF, 0xFF, 0xFF],
+                ..Request::default()
+            }
+            .bytes(),
+            3,
+            "inside a value",
+        ),
     ];
     for (index, (bytes, code, text)) in cases.into_iter().enumerate() {
         let call = index as u64 * 2 + 1;
@@ -187,7 +302,12 @@ async fn frames_without_a_call_and_hostile_numbers_are_ignored() {
             bytes.extend(frame(END_FRAME, END, call, &[]));
             bytes.extend(frame(CANCEL, 0, 999, &[]));
             bytes.extend(frame(ERROR, END, 2, &[]));
-            bytes.extend(frame(RESPONSE, BODY | END, 2, &block(&field(METHOD_NUMBER, &credit), &[1])));
+            bytes.extend(frame(
+                RESPONSE,
+                BODY | END,
+                2,
+                &block(&field(METHOD_NUMBER, &credit), &[1]),
+            ));
         }
         bytes.extend(frame(0x8F, 0, 0, &[0; 100]));
         bytes.extend(frame(PING, ACK, 0, b"unasked!"));
@@ -222,7 +342,10 @@ async fn a_flood_of_go_aways_ends_when_its_calls_have_ended() {
     }
     raw.send(&bytes).await;
     let frames = raw.rest().await;
-    assert!(frames.iter().any(|it| it.is(RESPONSE, 1)), "the open call is finished");
+    assert!(
+        frames.iter().any(|it| it.is(RESPONSE, 1)),
+        "the open call is finished"
+    );
     assert!(frames.len() < 5);
     bystander.expect_unharmed().await;
 }
@@ -231,11 +354,13 @@ async fn a_flood_of_go_aways_ends_when_its_calls_have_ended() {
 async fn more_of_a_stream_than_its_window_fails_that_call() {
     let _alone = alone().await;
     let limits = Limits::new().stream_window(4 << 10).max_message(8 << 10);
-    let server = Server::new().limits(limits).fallback(rpc_runtime::service_fn(|request| async {
-        // Takes nothing.
-        let _request: rpc_runtime::Request = request;
-        std::future::pending().await
-    }));
+    let server = Server::new()
+        .limits(limits)
+        .fallback(rpc_runtime::service_fn(|request| async {
+            // Takes nothing.
+            let _request: rpc_runtime::Request = request;
+            std::future::pending().await
+        }));
     let serving = start(server).await;
     let mut raw = Raw::greet(&serving.url).await;
     let upload = |call, method| Request {

@@ -87,17 +87,37 @@ fn attacks() -> Vec<(&'static str, u8, Vec<u8>)> {
     let bare = "test.v1.Nested/bare";
     let number = "test.v1.Nested/number";
     vec![
-        (tree, 1, nested(b"\x81\xA4tree", b"\x81\xA8children\x91", b"\x80")),
+        (
+            tree,
+            1,
+            nested(b"\x81\xA4tree", b"\x81\xA8children\x91", b"\x80"),
+        ),
         (tree, 1, nested(b"\x91", b"\x91", b"\x90")),
         (expression, 1, nested(b"\x91", b"\x81\xA6Negate", b"\x00")),
-        (expression, 1, nested(b"\x91", b"\x81\xA3Sum\x81\xA5terms\x91", b"\x00")),
+        (
+            expression,
+            1,
+            nested(b"\x91", b"\x81\xA3Sum\x81\xA5terms\x91", b"\x00"),
+        ),
         (bare, 1, nested(b"", b"\x81\xA6Negate", b"\x00")),
-        (number, 1, nested(b"\x82\xA6number\x05\xA4junk", b"\x91", b"\x00")),
-        (number, 1, nested(b"\x82\xA4junk", b"\x81\xA1a", b"\x00\xA6number\x05")),
+        (
+            number,
+            1,
+            nested(b"\x82\xA6number\x05\xA4junk", b"\x91", b"\x00"),
+        ),
+        (
+            number,
+            1,
+            nested(b"\x82\xA4junk", b"\x81\xA1a", b"\x00\xA6number\x05"),
+        ),
         (number, 1, nested(b"\x82\xA4junk", b"\x81", b"\x00\x00")),
         (tree, 2, nested(br#"{"tree":"#, br#"{"children":["#, b"")),
         (tree, 2, nested(b"[", b"[", b"")),
-        (expression, 2, nested(br#"{"expression":"#, br#"{"Negate":"#, b"1")),
+        (
+            expression,
+            2,
+            nested(br#"{"expression":"#, br#"{"Negate":"#, b"1"),
+        ),
         (bare, 2, nested(b"", br#"{"Negate":"#, b"1")),
         (number, 2, nested(br#"{"number":5,"junk":"#, b"[", b"")),
         (number, 2, nested(br#"{"junk":"#, br#"{"a":"#, b"")),
@@ -149,7 +169,8 @@ fn endless_nesting_is_an_error_of_its_call() {
             ..Request::default()
         };
         raw.send(&upload.bytes()).await;
-        raw.send(&frame(MESSAGE, 0, 1_001, b"\x81\xA8children\x90")).await;
+        raw.send(&frame(MESSAGE, 0, 1_001, b"\x81\xA8children\x90"))
+            .await;
         let deep = self::nested(b"", b"\x81\xA8children\x91", b"\x80");
         raw.send(&fragments(1_001, &deep, END)).await;
         assert_eq!(raw.until(RESPONSE, 1_001).await.payload.last(), Some(&1));
@@ -160,7 +181,9 @@ fn endless_nesting_is_an_error_of_its_call() {
 fn what_the_limit_allows_fits_the_stack() {
     on_small_stacks(async {
         let limits = rpc_runtime::Limits::new().max_depth(usize::MAX);
-        let server = Server::new().limits(limits.clone()).add(NestedServer::new(Echo));
+        let server = Server::new()
+            .limits(limits.clone())
+            .add(NestedServer::new(Echo));
         let serving = start(server).await;
         let channel = Channel::connect(&serving.url).limits(limits).await.unwrap();
         for encoding in [Encoding::MESSAGE_PACK, Encoding::JSON] {
@@ -169,10 +192,16 @@ fn what_the_limit_allows_fits_the_stack() {
             let mut tree = Tree { children: vec![] };
             let mut expression = Expression::Number(1);
             for _ in 0..62 {
-                tree = Tree { children: vec![tree] };
+                tree = Tree {
+                    children: vec![tree],
+                };
                 expression = Expression::Negate(Box::new(expression));
             }
-            assert_eq!(nested.tree(tree.clone()).await.unwrap(), tree, "{encoding:?}");
+            assert_eq!(
+                nested.tree(tree.clone()).await.unwrap(),
+                tree,
+                "{encoding:?}"
+            );
             let echoed = nested.expression(expression.clone()).await;
             assert_eq!(echoed.unwrap(), expression, "{encoding:?}");
         }
@@ -185,13 +214,17 @@ fn endless_nesting_in_a_reply_is_an_error_of_its_call() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("tcp://{}", listener.local_addr().unwrap());
         let replies = [
-            (Encoding::MESSAGE_PACK, self::nested(b"", b"\x81\xA6Negate", b"\x00")),
+            (
+                Encoding::MESSAGE_PACK,
+                self::nested(b"", b"\x81\xA6Negate", b"\x00"),
+            ),
             (Encoding::JSON, self::nested(b"", br#"{"Negate":"#, b"1")),
         ];
         let sent = replies.clone();
         let server = tokio::spawn(async move {
             let mut raw = Raw::accept(&listener).await;
-            raw.send(&[&PREFACE[..], &generous_settings()].concat()).await;
+            raw.send(&[&PREFACE[..], &generous_settings()].concat())
+                .await;
             for (index, (_, message)) in sent.iter().enumerate() {
                 let call = index as u64 * 2 + 1;
                 raw.until(REQUEST, call).await;

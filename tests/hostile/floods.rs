@@ -43,7 +43,10 @@ async fn ten_thousand_half_sent_messages() {
     assert_eq!(serving.stop.running_calls(), 10_000);
     memory.expect_below("10,000 half-sent messages", 100 * MIB);
     drop(raw);
-    eventually("every call is dropped", || serving.stop.running_calls() == 0).await;
+    eventually("every call is dropped", || {
+        serving.stop.running_calls() == 0
+    })
+    .await;
     bystander.expect_unharmed().await;
 }
 
@@ -87,10 +90,12 @@ async fn large_fragments_are_held_up_to_max_buffered() {
 async fn whole_requests_that_wait_are_held_up_to_max_buffered() {
     let _alone = alone().await;
     let limits = Limits::new().max_buffered(16 * MIB);
-    let server = server().limits(limits).function("keep", |text: String| async move {
-        std::future::pending::<()>().await;
-        text
-    });
+    let server = server()
+        .limits(limits)
+        .function("keep", |text: String| async move {
+            std::future::pending::<()>().await;
+            text
+        });
     let serving = start(server).await;
     let bystander = Bystander::of(&serving.url).await;
     let mut raw = Raw::greet(&serving.url).await;
@@ -115,7 +120,10 @@ async fn whole_requests_that_wait_are_held_up_to_max_buffered() {
     for call in (1..4_000).step_by(2) {
         raw.send(&frame(CANCEL, 0, call, &[])).await;
     }
-    eventually("every call is dropped", || serving.stop.running_calls() == 0).await;
+    eventually("every call is dropped", || {
+        serving.stop.running_calls() == 0
+    })
+    .await;
     let request = Request {
         call: 4_003,
         method: "keep",
@@ -135,7 +143,9 @@ async fn metadata_bombs_are_held_up_to_max_buffered() {
     let bystander = Bystander::of(&serving.url).await;
     let mut raw = Raw::greet(&serving.url).await;
     let memory = Memory::now();
-    let many: Vec<u8> = (0..128).flat_map(|it| metadata(&format!("{it:x}"), b"")).collect();
+    let many: Vec<u8> = (0..128)
+        .flat_map(|it| metadata(&format!("{it:x}"), b""))
+        .collect();
     let large = metadata("x-large", &[b'a'; 16_000]);
     for call in (1..20_000).step_by(2) {
         let request = Request {
@@ -222,7 +232,10 @@ async fn large_replies_that_nobody_reads() {
     }
     println!("replies that nobody reads: grew by {} MiB", most >> 20);
     assert!(most < 64 * MIB, "{most}");
-    eventually("every call is dropped", || serving.stop.running_calls() == 0).await;
+    eventually("every call is dropped", || {
+        serving.stop.running_calls() == 0
+    })
+    .await;
     bystander.expect_unharmed().await;
 }
 
@@ -302,7 +315,10 @@ async fn a_million_calls_that_wait() {
     assert_eq!(serving.stop.running_calls(), 16_384);
     memory.expect_below("a million calls, of which 16,384 wait", 160 * MIB);
     drop((sending.await.unwrap(), reader));
-    eventually("every call is dropped", || serving.stop.running_calls() == 0).await;
+    eventually("every call is dropped", || {
+        serving.stop.running_calls() == 0
+    })
+    .await;
     bystander.expect_unharmed().await;
 }
 
@@ -327,7 +343,10 @@ async fn calls_that_are_cancelled_at_once() {
         raw
     });
     let mut raw = sending.await.unwrap();
-    eventually("every call is dropped", || serving.stop.running_calls() == 0).await;
+    eventually("every call is dropped", || {
+        serving.stop.running_calls() == 0
+    })
+    .await;
     raw.expect_alive(1_000_001).await;
     memory.expect_below("100,000 calls that are cancelled at once", 160 * MIB);
     bystander.expect_unharmed().await;

@@ -76,7 +76,10 @@ pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find(|it| it.starts_with("VmRSS:"));
     let kibibytes = line.and_then(|it| it.split_whitespace().nth(1));
-    kibibytes.and_then(|it| it.parse::<usize>().ok()).expect("a number") << 10
+    kibibytes
+        .and_then(|it| it.parse::<usize>().ok())
+        .expect("a number")
+        << 10
 }
 
 /// The file handles of this process.
@@ -100,6 +103,9 @@ impl Memory {
         let growth = self.growth();
         let (mebibytes, bound_mebibytes) = (growth >> 20, bound >> 20);
         println!("{what}: grew by {mebibytes} MiB of {bound_mebibytes}");
-        assert!(growth <= bound, "{what}: {mebibytes} MiB > {bound_mebibytes} MiB");
+        assert!(
+            growth <= bound,
+            "{what}: {mebibytes} MiB > {bound_mebibytes} MiB"
+        );
     }
 }

@@ -43,7 +43,12 @@ async fn keep(what: &str, head: &[u8], item: Option<&[u8]>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_keeps_only_itself() {
-    keep("5,000 calls with an entry each", &metadata("x-tiny", b"a"), None).await;
+    keep(
+        "5,000 calls with an entry each",
+        &metadata("x-tiny", b"a"),
+        None,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

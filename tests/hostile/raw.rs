@@ -125,7 +125,12 @@ impl Request<'_> {
         let mut fields = field(METHOD, self.method.as_bytes());
         fields.extend(field(ENCODING, &[self.encoding]));
         fields.extend(self.fields);
-        frame(REQUEST, self.flags, self.call, &block(&fields, self.message))
+        frame(
+            REQUEST,
+            self.flags,
+            self.call,
+            &block(&fields, self.message),
+        )
     }
 }
 
@@ -224,7 +229,10 @@ impl Raw {
     pub async fn expect_greeting(&mut self) {
         let mut preface = [0; 8];
         while self.buffer.len() < preface.len() {
-            assert!(self.read().await, "the connection ended before the greeting");
+            assert!(
+                self.read().await,
+                "the connection ended before the greeting"
+            );
         }
         self.buffer.copy_to_slice(&mut preface);
         assert_eq!(preface, PREFACE);

@@ -127,11 +127,7 @@ impl CallFields {
         }
     }
 
-    fn read_metadata(
-        &mut self,
-        value: &[u8],
-        limits: &FieldLimits,
-    ) -> Result<(), FieldError> {
+    fn read_metadata(&mut self, value: &[u8], limits: &FieldLimits) -> Result<(), FieldError> {
         let too_many = |_| {
             let limit = limits.max_metadata;
             FieldError::of(FieldType::METADATA, FieldProblem::TooManyMetadata { limit })

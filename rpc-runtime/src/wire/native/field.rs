@@ -330,9 +330,7 @@ pub(crate) fn varint_value(field: FieldType, mut value: &[u8]) -> Result<u64, Fi
 /// # Errors
 ///
 /// The name is not a lower-case header name, or the value not a header value.
-pub(crate) fn metadata_value(
-    mut value: &[u8],
-) -> Result<(HeaderName, HeaderValue), FieldError> {
+pub(crate) fn metadata_value(mut value: &[u8]) -> Result<(HeaderName, HeaderValue), FieldError> {
     let error = |problem| FieldError::of(FieldType::METADATA, problem);
     let length = get_varint(&mut value).map_err(|error| error.within(FieldType::METADATA))?;
     let (name, value) = usize::try_from(length)

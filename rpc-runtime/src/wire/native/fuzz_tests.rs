@@ -221,9 +221,11 @@ fn served() -> Served {
 /// Gives every message back, one at a time.
 async fn stream(mut request: Request) -> Result<Response, Status> {
     let body = request.take_body();
-    let messages = futures_util::stream::unfold(body, |mut body| async move {
-        Some((body.frame().await?, body))
-    });
+    let messages =
+        futures_util::stream::unfold(
+            body,
+            |mut body| async move { Some((body.frame().await?, body)) },
+        );
     Ok(Response::new(Body::stream(messages)))
 }
 
