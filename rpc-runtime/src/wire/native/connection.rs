@@ -256,7 +256,8 @@ impl Shared {
         if state.corked > 0 {
             return;
         }
-        if state.calls.len() + state.peers_calls.len() > 1 || state.driver.is_none() {
+        let alone = state.calls.len() + state.peers_calls.len() <= 1;
+        if !alone || state.driver.is_none() || self.is_ending(&state) {
             let driver = state.driver.take();
             drop(state);
             if let Some(driver) = driver {
@@ -266,6 +267,12 @@ impl Shared {
         }
         drop(state);
         self.write_alone();
+    }
+
+    /// Says whether the connection closes once its calls have ended, which the driver must notice.
+    pub(super) fn is_ending(&self, state: &State) -> bool {
+        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
+        state.draining || state.peer_draining || forsaken
     }
 
     /// Writes from a task that is not the driver. What does not fit is the driver's.
