@@ -48,7 +48,11 @@ impl Service {
             .filter(|method| method.is_refused || self.is_hollow);
         let refused = refused.map(|method| LostMethod {
             ident: method.ident.clone(),
-            client_args: method.client_args().count(),
+            client_args: method
+                .client_args()
+                .map(|arg| (arg.kind == ArgKind::Value).then(|| arg.ty.clone()))
+                .collect(),
+            output: Some(method.output.clone()),
         });
         let mut names: Vec<Ident> = self.sound_methods().map(|it| it.ident.unraw()).collect();
         let mut found = Vec::new();
@@ -68,12 +72,14 @@ impl Service {
     }
 }
 
-/// A method that is known by its name only.
+/// A method of which only parts could be understood.
 #[derive(Clone)]
 pub(crate) struct LostMethod {
     pub(crate) ident: Ident,
-    /// How many arguments a client passes.
-    pub(crate) client_args: usize,
+    /// What a client passes: the types of values, as far as they are sound.
+    pub(crate) client_args: Vec<Option<Type>>,
+    /// What it returns, if that is sound.
+    pub(crate) output: Option<Output>,
 }
 
 /// A method whose signature could be understood.
@@ -145,6 +151,7 @@ pub(crate) enum ArgKind {
 }
 
 /// What a method gives back.
+#[derive(Clone)]
 pub(crate) struct Output {
     /// The returned type, or the item of a returned stream.
     pub(crate) ty: Type,

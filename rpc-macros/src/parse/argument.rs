@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     values: usize,
     uploads: usize,
     contexts: usize,
-    client_args: usize,
+    client_args: Vec<Option<Type>>,
 }
 
 impl Arguments {
@@ -33,9 +33,9 @@ impl Arguments {
         self.values
     }
 
-    /// How many a client passes.
-    pub(super) fn client_args(&self) -> usize {
-        self.client_args
+    /// What a client passes: the types of values, as far as they are sound.
+    pub(super) fn client_args(&self) -> &[Option<Type>] {
+        &self.client_args
     }
 
     pub(super) fn has_upload(&self) -> bool {
@@ -50,8 +50,13 @@ pub(super) fn parse_arguments(sig: &Signature, errors: &mut Errors) -> Arguments
         let FnArg::Typed(input) = input else { continue };
         check_attributes(input, errors);
         let ident = parse_name(&input.pat, &mut names, errors);
+        let mistakes = errors.len();
         let kind = parse_kind(input, &mut arguments, errors);
-        arguments.client_args += usize::from(!is_context(peel(&input.ty)));
+        if !is_context(peel(&input.ty)) {
+            let value = kind.as_ref().filter(|(kind, _)| *kind == ArgKind::Value);
+            let value = value.filter(|_| errors.len() == mistakes);
+            arguments.client_args.push(value.map(|(_, ty)| ty.clone()));
+        }
         if let (Some(ident), Some((kind, ty))) = (ident, kind) {
             arguments.args.push(Arg {
                 ident,
