@@ -48,6 +48,7 @@ impl Service {
             .filter(|method| method.is_refused || self.is_hollow);
         let refused = refused.map(|method| LostMethod {
             ident: method.ident.clone(),
+            params: TokenStream::new(),
             client_args: method
                 .client_args()
                 .map(|arg| (arg.kind == ArgKind::Value).then(|| arg.ty.clone()))
@@ -76,7 +77,9 @@ impl Service {
 #[derive(Clone)]
 pub(crate) struct LostMethod {
     pub(crate) ident: Ident,
-    /// What a client passes: the types of values, as far as they are sound.
+    /// Its type parameters and lifetimes, which no method may have.
+    pub(crate) params: TokenStream,
+    /// What a client passes: the types of values, where a client could have them at all.
     pub(crate) client_args: Vec<Option<Type>>,
     /// What it returns, if that is sound.
     pub(crate) output: Option<Output>,

@@ -96,7 +96,8 @@ impl Service for BoxService {
         self: Arc<Self>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.start(request)
+        // By name: on an `Arc`, a call of `start` finds that of `ErasedService`, which ends here.
+        Self::start(&self, request)
     }
 
     fn keeps_deadlines(&self) -> bool {

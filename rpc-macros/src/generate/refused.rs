@@ -34,7 +34,7 @@ pub(super) fn expand_refused(service: &Service) -> Option<TokenStream> {
 }
 
 fn expand_function(method: &LostMethod, service: &Service) -> TokenStream {
-    let ident = &method.ident;
+    let (ident, generics) = (&method.ident, &method.params);
     let params = method.client_args.iter().map(|ty| match ty {
         Some(ty) if !service.is_hollow => quote! { _: #ty },
         _ => quote! { _: impl ::core::marker::Sized },
@@ -46,5 +46,5 @@ fn expand_function(method: &LostMethod, service: &Service) -> TokenStream {
             quote! { #rt::Call<()> }
         }
     };
-    quote! { fn #ident(&self, #(#params),*) -> #output { loop {} } }
+    quote! { fn #ident<#generics>(&self, #(#params),*) -> #output { loop {} } }
 }

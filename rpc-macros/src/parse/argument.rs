@@ -7,7 +7,7 @@ use syn::{FnArg, Pat, PatIdent, PatType, PathArguments, Signature, Type, TypeRef
 use crate::errors::Errors;
 use crate::model::{Arg, ArgKind};
 use crate::names::RESERVED_PREFIX;
-use crate::types::{check_owned, is_named, last_segment, peel, source, type_arguments};
+use crate::types::{check_owned, is_named, last_segment, mentions, peel, source, type_arguments};
 
 /// The runtime encodes tuples up to this size.
 const MAX_VALUES: usize = 16;
@@ -33,7 +33,7 @@ impl Arguments {
         self.values
     }
 
-    /// What a client passes: the types of values, as far as they are sound.
+    /// What a client passes: the types of values, where a client could have them at all.
     pub(super) fn client_args(&self) -> &[Option<Type>] {
         &self.client_args
     }
@@ -50,12 +50,11 @@ pub(super) fn parse_arguments(sig: &Signature, errors: &mut Errors) -> Arguments
         let FnArg::Typed(input) = input else { continue };
         check_attributes(input, errors);
         let ident = parse_name(&input.pat, &mut names, errors);
-        let mistakes = errors.len();
         let kind = parse_kind(input, &mut arguments, errors);
         if !is_context(peel(&input.ty)) {
-            let value = kind.as_ref().filter(|(kind, _)| *kind == ArgKind::Value);
-            let value = value.filter(|_| errors.len() == mistakes);
-            arguments.client_args.push(value.map(|(_, ty)| ty.clone()));
+            let ty = input.ty.as_ref();
+            let is_known = !mentions(ty, &["Self", "Streaming", "_"]);
+            arguments.client_args.push(is_known.then(|| ty.clone()));
         }
         if let (Some(ident), Some((kind, ty))) = (ident, kind) {
             arguments.args.push(Arg {

@@ -54,18 +54,17 @@ pub(super) fn parse_method(
     })
 }
 
-/// Keeps what is sound. Types may name parameters that the client's function does not have.
+/// Keeps what calls of the method need, so that they are not reported as well.
 fn lose_method(
     function: &TraitItemFn,
     args: &[Option<Type>],
     output: Option<Output>,
 ) -> LostMethod {
-    let is_generic = !function.sig.generics.params.is_empty();
-    let args = args.iter().cloned();
     LostMethod {
         ident: function.sig.ident.clone(),
-        client_args: args.map(|ty| ty.filter(|_| !is_generic)).collect(),
-        output: output.filter(|_| !is_generic),
+        params: function.sig.generics.params.to_token_stream(),
+        client_args: args.to_vec(),
+        output,
     }
 }
 
