@@ -171,7 +171,7 @@ impl Said {
 }
 
 /// Polls a driver, and looks at every bound whenever it rests.
-struct Watched<'a>(super::Driver, &'a Shared);
+struct Watched<'a>(super::driver::Driver, &'a Shared);
 
 impl Future for Watched<'_> {
     type Output = Result<(), Status>;
