@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
@@ -322,10 +321,8 @@ impl Driver {
     /// Says whether nothing is left to do and nothing more may come.
     fn is_finished(&self) -> bool {
         let state = self.shared.state();
-        let forsaken =
-            self.shared.role == Role::Connected && self.shared.handles.load(Ordering::Acquire) == 0;
-        let over = state.draining || state.peer_draining || forsaken;
-        over && state.calls.is_empty()
+        self.shared.is_ending(&state)
+            && state.calls.is_empty()
             && state.peers_calls.is_empty()
             && state.outgoing.is_empty()
             && self.stalled.is_none()
