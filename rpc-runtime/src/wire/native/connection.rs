@@ -256,8 +256,9 @@ impl Shared {
         if state.corked > 0 {
             return;
         }
-        let alone = state.calls.len() + state.peers_calls.len() <= 1;
-        if !alone || state.driver.is_none() || self.is_ending(&state) {
+        let busy = state.calls.len() + state.peers_calls.len() > 1;
+        // The driver must see the last call of an ending connection go.
+        if busy || state.driver.is_none() || self.is_ending(&state) {
             let driver = state.driver.take();
             drop(state);
             if let Some(driver) = driver {
@@ -390,6 +391,12 @@ impl Shared {
             Status::unavailable("the server is shutting down and takes no new calls")
                 .at_peer(&self.peer)
         })
+    }
+
+    /// Says whether the connection closes when its open calls have ended.
+    pub(super) fn is_ending(&self, state: &State) -> bool {
+        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
+        state.draining || state.peer_draining || forsaken
     }
 
     /// Begins to end the connection: open calls finish, new ones are refused.
