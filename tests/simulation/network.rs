@@ -170,13 +170,17 @@ impl Link {
     /// Takes what it can of `bytes`; `None` if there is no room.
     fn write(&mut self, direction: usize, bytes: &[u8]) -> Option<usize> {
         let pipe = &mut self.pipes[direction];
-        let room = pipe.settings.capacity.saturating_sub(pipe.on_the_way);
-        // One byte at a time for all of a large message would take the test too long.
-        let chunk = if pipe.written > 4000 {
-            pipe.settings.chunk.max(1000)
+        let Direction {
+            chunk, capacity, ..
+        } = pipe.settings;
+        // The rest of large messages would take the test too long in the smallest steps, and so
+        // much time that nothing else happens.
+        let (chunk, capacity) = if pipe.written > 4000 {
+            (chunk.max(1000), capacity.max(16 << 10))
         } else {
-            pipe.settings.chunk
+            (chunk, capacity)
         };
+        let room = capacity.saturating_sub(pipe.on_the_way);
         let most = bytes.len().min(room).min(chunk);
         if most == 0 {
             return None;
@@ -314,7 +318,17 @@ impl AsyncWrite for Writer {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits for room, as a stream must that says goodbye in bytes of its own.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut link = lock(&self.link);
+        let reset = link.reset;
+        let pipe = &mut link.pipes[self.direction];
+        let full = pipe.on_the_way >= pipe.settings.capacity;
+        if full && !reset && !pipe.ended && !pipe.reader_gone {
+            pipe.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        drop(link);
         self.end();
         Poll::Ready(Ok(()))
     }
