@@ -35,8 +35,8 @@ impl<T: Display + Send + Sync + 'static> Greeter for Polite<T> {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let title = Arc::new("Dr.");
     let client = GreeterClient::new(GreeterServer::new(Polite { title }));
     assert_eq!(client.greet("Ann".to_owned()).await.unwrap(), "Dr. Ann");

@@ -37,8 +37,8 @@ impl Greeter for Polite {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let client = GreeterClient::new(GreeterServer::new(Polite));
     let error = client.greet("Ann".to_owned()).await.unwrap_err();
     assert!(error.app().is_some());

@@ -41,8 +41,8 @@ impl Forest for Wood {
     fn nothing(&self, (): ()) {}
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let client = ForestClient::new(ForestServer::new(Wood));
     let tree = Tree::Leaf(1);
     assert_eq!(
