@@ -393,12 +393,6 @@ impl Shared {
         })
     }
 
-    /// Says whether the connection closes when its open calls have ended.
-    pub(super) fn is_ending(&self, state: &State) -> bool {
-        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
-        state.draining || state.peer_draining || forsaken
-    }
-
     /// Begins to end the connection: open calls finish, new ones are refused.
     pub(super) fn drain(&self) {
         let mut state = self.state();
