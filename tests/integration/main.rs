@@ -1,3 +1,13 @@
 //! The whole path: a trait, a server, a wire, a typed client.
 
+mod batch;
+mod blocking;
+mod callbacks;
 mod every_form;
+mod formats;
+mod functions;
+mod gateway;
+mod layers;
+mod options;
+mod python;
+mod reconnect;

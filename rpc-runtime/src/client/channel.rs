@@ -1,11 +1,13 @@
 //! What clients call through.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
 use super::outgoing::OutgoingCall;
+use super::response_stream::ResponseStream;
 use bytes::BytesMut;
 use serde::Serialize;
 
@@ -31,7 +33,13 @@ pub struct Channel {
 
 impl Channel {
     /// Makes a channel to a service in this process. Values are passed on without encoding.
+    ///
+    /// A channel that is passed in stays as it is, with its settings.
     pub fn new(service: impl Service) -> Self {
+        // Generated clients are made of any service, so this is where a channel shows up again.
+        if let Some(channel) = (&service as &dyn Any).downcast_ref::<Self>() {
+            return channel.clone();
+        }
         Self {
             service: BoxService::new(service),
             encoding: None,
@@ -154,10 +162,33 @@ impl Channel {
         T: Send + 'static,
         Serde: Encodes<T>,
     {
+        Call::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    /// Calls a method by name that answers with a stream, for scripts and tests: see
+    /// [`call`](Self::call).
+    pub fn call_stream<A, T>(&self, method: &str, args: A) -> ResponseStream<T>
+    where
+        A: Serialize + Send + 'static,
+        T: Send + 'static,
+        Serde: Encodes<T>,
+    {
+        ResponseStream::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> OutgoingCall {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
         call.request_mut()
             .set_body(Body::message(DynamicArgs::wrap(args)));
-        Call::new(call, ValueMessage::<Serde, T>::unwrap, |it| it)
+        call
     }
 
     pub(super) fn service(&self) -> &BoxService {

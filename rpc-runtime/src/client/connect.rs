@@ -1,7 +1,7 @@
 //! From a URL to a channel.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +46,11 @@ pub struct Connect<T> {
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
-    make: fn(Channel) -> T,
+    make: Make<T>,
 }
+
+/// Makes what is connected of its channel.
+type Make<T> = fn(Channel) -> T;
 
 impl<C: RpcClient> Connect<C> {
     /// Begins to connect a generated client.
@@ -126,7 +129,7 @@ impl<T> Connect<T> {
         connected.and_then(|it| it).map(make)
     }
 
-    fn into_endpoints(self) -> Result<(Endpoints, fn(Channel) -> T), Status> {
+    fn into_endpoints(self) -> Result<(Endpoints, Make<T>), Status> {
         let config = Arc::new(self.config);
         let served = self.router.map(|router| Served {
             running: RunningCalls::new(usize::MAX),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -203,6 +204,14 @@ impl Watch {
 
 fn expired(message: &'static str) -> Status {
     Status::deadline_exceeded(message).in_phase(Phase::Reply)
+}
+
+/// Adds to a status who answered.
+pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
+    match peer {
+        Some(peer) => status.at_peer(peer),
+        None => status,
+    }
 }
 
 /// Adds to a status which method was called; a path that is static costs nothing.

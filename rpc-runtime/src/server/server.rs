@@ -95,6 +95,10 @@ impl Server {
     /// # Panics
     ///
     /// Panics if a method of the same path is served already.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "nobody adds servers with a plus sign"
+    )]
     pub fn add<H: Handler>(mut self, service: H) -> Self {
         self.router = self.router.add(service);
         self
@@ -538,7 +542,10 @@ async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<Joi
             }
             // Standard input and output are one connection, and then none.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                while connections.join_next().await.is_some() {}
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = async { while connections.join_next().await.is_some() {} } => {}
+                }
                 return Ok(connections);
             }
             Err(error) => {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
@@ -24,7 +24,7 @@ use crate::call::{Cancellation, ConnectionInfo};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::transport::BoxWriter;
-use crate::wire::budget::Budget;
+use crate::wire::budget::{Budget, Exceeded};
 use crate::wire::cork::Corkable;
 
 /// How many slices one vectored write takes.
@@ -132,6 +132,36 @@ pub(super) struct PeersCall {
     /// The call has ended for the peer, and nothing more is sent for it.
     pub(super) silenced: bool,
     pub(super) _running: RunningCall,
+    pub(super) _held: Option<Held>,
+}
+
+/// What a call of the peer brought and may keep until it ends, counted in the budget.
+pub(super) struct Held {
+    shared: Weak<Shared>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Requests up to this weight are not counted: the limit on calls bounds them well enough.
+    const LIGHT: usize = 4 << 10;
+
+    /// Counts what is not light.
+    pub(super) fn try_new(shared: &Arc<Shared>, bytes: usize) -> Result<Option<Self>, Exceeded> {
+        if bytes <= Self::LIGHT {
+            return Ok(None);
+        }
+        shared.budget.try_charge(bytes)?;
+        let shared = Arc::downgrade(shared);
+        Ok(Some(Self { shared, bytes }))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.budget.release(self.bytes);
+        }
+    }
 }
 
 /// The credit of a stream that is being sent.
@@ -226,7 +256,9 @@ impl Shared {
         if state.corked > 0 {
             return;
         }
-        if state.calls.len() + state.peers_calls.len() > 1 || state.driver.is_none() {
+        let busy = state.calls.len() + state.peers_calls.len() > 1;
+        // The driver must see the last call of an ending connection go.
+        if busy || state.driver.is_none() || self.is_ending(&state) {
             let driver = state.driver.take();
             drop(state);
             if let Some(driver) = driver {
@@ -236,6 +268,12 @@ impl Shared {
         }
         drop(state);
         self.write_alone();
+    }
+
+    /// Says whether the connection closes once its calls have ended, which the driver must notice.
+    pub(super) fn is_ending(&self, state: &State) -> bool {
+        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
+        state.draining || state.peer_draining || forsaken
     }
 
     /// Writes from a task that is not the driver. What does not fit is the driver's.
@@ -296,6 +334,15 @@ impl Shared {
             self.drop_peers_call(call, &reason);
         }
         room.into_iter().chain(driver).for_each(Waker::wake);
+    }
+
+    /// Lets go of the byte stream and of what was not written. Handles to a connection may outlive
+    /// it, and must not keep its socket open.
+    pub(super) fn release(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.io = Box::pin(tokio::io::sink());
+        writer.batch = Chunks::default();
+        self.state().outgoing = Outgoing::default();
     }
 
     /// Cancels a call of the peer and drops its handler.

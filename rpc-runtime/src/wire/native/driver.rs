@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
@@ -20,6 +19,9 @@ use crate::transport::{BoxReader, Guard};
 
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);
+
+/// How long a side that has said its last word waits for the other to close as well.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
@@ -42,8 +44,12 @@ pub(crate) struct Driver {
     /// Since when the peer has taken no byte of what waits for it.
     stalled: Option<Instant>,
     idle_since: Option<Instant>,
-    /// Since when the writing direction is being ended.
-    closing: Option<Instant>,
+    /// An idle connection is being closed.
+    idle_closing: bool,
+    /// Since when our writing direction is being ended.
+    shutting: Option<Instant>,
+    /// It has ended; until then the peer may end its own.
+    lingers: Option<Instant>,
     yielded: bool,
     _guard: Option<Guard>,
 }
@@ -77,7 +83,9 @@ impl Driver {
             frame_began: None,
             stalled: None,
             idle_since: Some(now),
-            closing: None,
+            idle_closing: false,
+            shutting: None,
+            lingers: None,
             yielded: false,
             _guard: guard,
         };
@@ -101,6 +109,9 @@ impl Driver {
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        if let Some(until) = self.lingers {
+            return self.linger(cx, until);
+        }
         loop {
             let mut progress = match self.read(cx) {
                 Ok(progress) => progress,
@@ -119,11 +130,9 @@ impl Driver {
                 Err(end) => return Poll::Ready(end),
             }
             if self.is_finished() {
-                if self.shared.poll_shutdown(cx).is_ready() {
-                    let status = Status::unavailable("the connection was closed");
-                    return Poll::Ready(End::Done(status));
+                if let Some(ended) = self.shut_down(cx, now) {
+                    return ended;
                 }
-                self.closing.get_or_insert(now);
             }
             if !progress && self.sleep(cx, now) {
                 return Poll::Pending;
@@ -155,11 +164,11 @@ impl Driver {
     }
 
     fn end_of_file(&self) -> End {
-        End::Done(Status::unavailable(if self.frames.is_mid_frame() {
-            "the peer closed the connection inside a frame"
-        } else {
-            "the peer closed the connection"
-        }))
+        if self.frames.is_mid_frame() {
+            let text = "the peer closed the connection inside a frame";
+            return End::Failed(Status::unavailable(text));
+        }
+        End::Done(Status::unavailable("the peer closed the connection"))
     }
 
     fn hand_out(&mut self) -> Result<bool, End> {
@@ -177,7 +186,10 @@ impl Driver {
                         break Err(broken);
                     }
                 }
-                Err(too_large) => break Err(Broken(too_large.to_string())),
+                Err(too_large) => {
+                    let broken = Broken::new(too_large.to_string());
+                    break Err(broken.with_code(Code::ResourceExhausted));
+                }
             }
         };
         self.receiver.end_batch();
@@ -186,15 +198,14 @@ impl Driver {
         }
         match result {
             Ok(()) => Ok(progress),
-            Err(broken) => Err(self.broken(&broken.0)),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
     /// Tells the peer, as far as that goes, why the connection ends.
-    fn broken(&mut self, reason: &str) -> End {
-        self.shared
-            .state()
-            .push_go_away(Some(Code::InvalidArgument), reason);
+    fn broken(&mut self, broken: &Broken) -> End {
+        let reason = &broken.text;
+        self.shared.state().push_go_away(Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);
@@ -279,17 +290,19 @@ impl Driver {
             return Some(End::Failed(Status::unavailable(text)));
         }
         if over(self.frame_began, config.frame_timeout) {
-            return Some(self.broken("a frame was not whole within `frame_timeout`"));
+            let broken = Broken::new("a frame was not whole within `frame_timeout`");
+            return Some(self.broken(&broken.with_code(Code::DeadlineExceeded)));
         }
-        if over(self.stalled.or(self.closing), config.keepalive_timeout) {
+        if over(self.stalled.or(self.shutting), config.keepalive_timeout) {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";
             return Some(End::Failed(Status::unavailable(text)));
         }
         self.note_idle(now);
-        if config
+        let idle = config
             .idle_timeout
-            .is_some_and(|limit| over(self.idle_since, limit))
-        {
+            .is_some_and(|limit| over(self.idle_since, limit));
+        if idle && !self.idle_closing {
+            self.idle_closing = true;
             self.shared.drain();
         }
         let silent = now - self.last_read >= config.keepalive_interval;
@@ -317,13 +330,42 @@ impl Driver {
     /// Says whether nothing is left to do and nothing more may come.
     fn is_finished(&self) -> bool {
         let state = self.shared.state();
-        let forsaken =
-            self.shared.role == Role::Connected && self.shared.handles.load(Ordering::Acquire) == 0;
-        let over = state.draining || state.peer_draining || forsaken;
-        over && state.calls.is_empty()
+        self.shared.is_ending(&state)
+            && state.calls.is_empty()
             && state.peers_calls.is_empty()
             && state.outgoing.is_empty()
             && self.stalled.is_none()
+    }
+
+    /// Ends our direction; `None` while that is not possible yet.
+    fn shut_down(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Option<Poll<End>> {
+        let Poll::Ready(shut) = self.shared.poll_shutdown(cx) else {
+            self.shutting.get_or_insert(now);
+            return None;
+        };
+        if shut.is_err() || !self.greeted || self.shared.role == Role::Connected {
+            return Some(Poll::Ready(closed()));
+        }
+        let until = now + LINGER;
+        self.lingers = Some(until);
+        self.timer.as_mut().reset(until);
+        Some(self.linger(cx, until))
+    }
+
+    /// Reads on, and drops what comes, until the peer has closed too. Closing a socket with bytes
+    /// unread resets the connection, and takes along answers that the peer has not read yet.
+    fn linger(&mut self, cx: &mut TaskContext<'_>, until: Instant) -> Poll<End> {
+        while Instant::now() < until {
+            let buffer = self.frames.buffer_mut();
+            buffer.clear();
+            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(closed()),
+                Poll::Pending => break,
+            }
+        }
+        std::task::ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(closed())
     }
 
     /// Arms the timer and leaves the waker. False if there is something to do after all.
@@ -345,7 +387,8 @@ impl Driver {
 
     fn next_moment(&self, sweep: Option<Instant>) -> Instant {
         let config = &self.shared.config;
-        // Before its preface a peer is not pinged; `handshake_timeout` bounds that time.
+        // Only what `keep_time` acts on, or the task would spin on a moment that has passed: before
+        // its preface a peer is not pinged, and `handshake_timeout` bounds that time.
         let keepalive = match self.ping_sent {
             Some(sent) => Some(sent + config.keepalive_timeout),
             None => self
@@ -355,18 +398,21 @@ impl Driver {
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
-        let stalled = self
-            .stalled
-            .or(self.closing)
-            .map(|it| it + config.keepalive_timeout);
+        let stalled = self.stalled.or(self.shutting);
+        let stalled = stalled.map(|it| it + config.keepalive_timeout);
+        let idle_timeout = config.idle_timeout.filter(|_| !self.idle_closing);
         let idle = self
             .idle_since
-            .zip(config.idle_timeout)
+            .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
         let moments = [sweep, keepalive, handshake, frame, stalled, idle];
         let next = moments.into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
+}
+
+fn closed() -> End {
+    End::Done(Status::unavailable("the connection was closed"))
 }
 
 impl Future for Driver {
@@ -392,5 +438,6 @@ impl Drop for Driver {
         self.shared.close(Status::unavailable(
             "the task of the connection was stopped",
         ));
+        self.shared.release();
     }
 }

@@ -7,11 +7,14 @@
 
 mod call_fields;
 mod caller;
+mod catch_panic;
 mod config;
 mod connection;
 mod driver;
 mod field;
 mod frame;
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(test)]
 mod golden_tests;
 mod inbox;
@@ -28,5 +31,4 @@ mod varint;
 pub(crate) use caller::Connection;
 pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
-pub(crate) use driver::Driver;
 pub(crate) use open::{Draining, PeerService, open};

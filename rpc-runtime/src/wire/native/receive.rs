@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::connection::{OurCall, PeersCall, Shared, State};
 use super::field::{
-    CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block,
+    CallFields, FieldError, FieldLimits, FieldType, get_varint, put_field, put_varint_field,
+    split_block,
 };
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
@@ -26,7 +27,23 @@ const EXPIRED: &str = "the deadline passed before the call ended";
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
+pub(super) struct Broken {
+    pub(super) code: Code,
+    pub(super) text: String,
+}
+
+impl Broken {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            code: Code::Internal,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+}
 
 /// Hands frames out.
 pub(super) struct Receiver {
@@ -61,7 +78,9 @@ impl Receiver {
     pub(super) fn frame(&mut self, frame: Frame) -> Result<(), Broken> {
         if !self.settings_seen && frame.frame_type != FrameType::SETTINGS {
             let name = frame.frame_type.name();
-            return Err(Broken(format!("the first frame is {name}, not SETTINGS")));
+            return Err(Broken::new(format!(
+                "the first frame is {name}, not SETTINGS"
+            )));
         }
         match frame.frame_type {
             FrameType::SETTINGS => self.settings(&frame),
@@ -101,11 +120,11 @@ impl Receiver {
 
     fn settings(&mut self, frame: &Frame) -> Result<(), Broken> {
         if self.settings_seen {
-            return Err(Broken("SETTINGS came twice".to_owned()));
+            return Err(Broken::new("SETTINGS came twice".to_owned()));
         }
         self.settings_seen = true;
         let settings = WireSettings::decode(&frame.payload);
-        let settings = settings.map_err(|error| Broken(format!("bad SETTINGS: {error}")))?;
+        let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
         let mut state = self.shared.state();
         state.peer_settings = Some(settings);
         let window = i64::from(settings.stream_window);
@@ -132,14 +151,14 @@ impl Receiver {
     fn request(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if !self.shared.role.is_peers(call) {
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "a REQUEST has the number {call} of the wrong side"
             )));
         }
         let mut state = self.shared.state();
         if call <= state.last_peers_call {
             let last = state.last_peers_call;
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "a REQUEST has the number {call} after {last}"
             )));
         }
@@ -153,10 +172,11 @@ impl Receiver {
     fn check_flood(&self) -> Result<(), Broken> {
         let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
         if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "the peer asks and does not read: over {limit} bytes of short answers wait for it \
                  (twice the limit `max_outgoing`)"
-            )));
+            ))
+            .with_code(Code::ResourceExhausted));
         }
         Ok(())
     }
@@ -174,10 +194,13 @@ impl Receiver {
             Ok(parsed) => parsed,
             Err(error) => {
                 drop(state);
-                let text = format!("the peer's RESPONSE cannot be read: {error}");
-                return self.fail_ours(call, Status::internal(text));
+                return self.fail_ours(call, unreadable("RESPONSE", &error));
             }
         };
+        if entry.inbox.is_accepted() {
+            drop(state);
+            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
+        }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);
         let key = entry.method;
@@ -260,7 +283,7 @@ impl Receiver {
             ..
         } = frame;
         if call == 0 {
-            return Err(Broken("a MESSAGE belongs to no call".to_owned()));
+            return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
         }
         if flags.contains(Flags::MORE | Flags::END) {
             let status = Status::internal("a MESSAGE has both MORE and END");
@@ -310,7 +333,7 @@ impl Receiver {
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if call == 0 {
-            return Err(Broken("an END belongs to no call".to_owned()));
+            return Err(Broken::new("an END belongs to no call".to_owned()));
         }
         let trailers = match CallFields::parse(frame.payload, &self.field_limits()) {
             Ok(fields) => fields.metadata,
@@ -352,8 +375,7 @@ impl Receiver {
         let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
             Ok(fields) => fields,
             Err(error) => {
-                let text = format!("the peer's ERROR cannot be read: {error}");
-                return self.end_ours(call, Err(Status::internal(text)));
+                return self.end_ours(call, Err(unreadable("ERROR", &error)));
             }
         };
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
@@ -376,6 +398,8 @@ impl Receiver {
         let grace = self.shared.config.cancel_grace;
         let mut state = self.shared.state();
         let Some(entry) = state.peers_calls.get_mut(&call) else {
+            // A large answer may still be on its way.
+            state.outgoing.forget(call);
             return;
         };
         let upload = entry.upload.clone();
@@ -417,7 +441,7 @@ impl Receiver {
     fn ping(&mut self, frame: &Frame) -> Result<(), Broken> {
         if frame.payload.len() != 8 {
             let length = frame.payload.len();
-            return Err(Broken(format!("a PING has {length} bytes, not 8")));
+            return Err(Broken::new(format!("a PING has {length} bytes, not 8")));
         }
         if !frame.flags.contains(Flags::ACK) {
             self.shared
@@ -429,7 +453,7 @@ impl Receiver {
 
     fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
         let fields = CallFields::parse(frame.payload, &self.field_limits());
-        let fields = fields.map_err(|error| Broken(format!("bad GO_AWAY: {error}")))?;
+        let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;
         let last = fields.last_call.unwrap_or(u64::MAX);
@@ -461,7 +485,7 @@ impl Receiver {
             frame_type.name()
         );
         if call == 0 {
-            return Err(Broken(text));
+            return Err(Broken::new(text).with_code(Code::Unimplemented));
         }
         self.fail_any(call, Status::unimplemented(text));
         Ok(())
@@ -524,6 +548,16 @@ impl Receiver {
             self.shared.drop_peers_call(call, &reason);
         }
     }
+}
+
+/// What it means for a call of ours that the peer's fields cannot be read.
+fn unreadable(frame: &str, error: &FieldError) -> Status {
+    let code = if error.is_limit() {
+        Code::ResourceExhausted
+    } else {
+        Code::Internal
+    };
+    Status::new(code, format!("the peer's {frame} cannot be read: {error}"))
 }
 
 /// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes
