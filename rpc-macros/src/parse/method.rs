@@ -17,7 +17,7 @@ pub(super) fn parse_method(
     function: &mut TraitItemFn,
     service: &ServiceOptions,
     errors: &mut Errors,
-) -> Result<Method, LostMethod> {
+) -> Result<Method, Box<LostMethod>> {
     let mistakes = errors.len();
     let lists = take_rpc(&mut function.attrs, errors);
     let options = MethodOptions::parse(lists, errors);
@@ -35,7 +35,7 @@ pub(super) fn parse_method(
             let output = output.filter(|_| is_output_sound);
             let lost = lose_method(function, arguments.client_args(), output);
             defuse(function);
-            return Err(lost);
+            return Err(Box::new(lost));
         }
     };
     let wire_name = match &options.name {
