@@ -30,7 +30,7 @@ pub(crate) fn local(name: &str, span: Span) -> Ident {
 
 /// The constant of a client through which its methods find their descriptors.
 pub(crate) fn client_descriptor() -> Ident {
-    Ident::new("__RPC_SERVICE", Span::call_site())
+    Ident::new("__RPC", Span::call_site())
 }
 
 /// The type parameter of a server. It shares a scope with the types of the user, who may well

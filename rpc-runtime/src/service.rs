@@ -20,6 +20,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// fails inside `call`.
 ///
 /// Dropping the future, or the body of the response, cancels the call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not serve calls",
+    label = "not a service",
+    note = "wrap what implements the trait of a service: `GreeterServer::new(..)` for a trait \
+            `Greeter`; or pass a `Channel`"
+)]
 pub trait Service: Send + Sync + 'static {
     /// Takes one call.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send;
@@ -45,7 +51,7 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    // A name of its own: on an `Arc` it would hide methods of the services inside.
+    // A name of its own: on an `Arc` it would hide a `call` or `start` that takes `&self`.
     fn start_erased(
         self: Arc<Self>,
         request: Request,
@@ -96,7 +102,8 @@ impl Service for BoxService {
         self: Arc<Self>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.start(request)
+        // By name: on an `Arc`, a call of `start` finds that of `ErasedService`, which ends here.
+        Self::start(&self, request)
     }
 
     fn keeps_deadlines(&self) -> bool {
@@ -224,5 +231,19 @@ where
 impl<F> fmt::Debug for ServiceFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServiceFn")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Body, Method};
+
+    #[tokio::test]
+    async fn a_boxed_service_can_be_boxed_again() {
+        let service = service_fn(|_| async { Ok(Response::new(Body::empty())) });
+        let service = BoxService::new(BoxService::new(service));
+        let request = Request::new(Method::named("m.M/x"), Body::empty());
+        assert!(service.call(request).await.is_ok());
     }
 }

@@ -1,1 +1,16 @@
-//! Hostile.
+//! Peers that do what they like: a server, and a client, stay up, bounded and clear in their words.
+//!
+//! The long runs, in release:
+//!
+//! ```text
+//! RPC_SOAK_CALLS=1000000 cargo test --release -p rpc-tests --test hostile -- --nocapture
+//! ```
+
+mod against_client;
+mod broken;
+mod depth;
+mod floods;
+mod healthy;
+mod memory;
+mod raw;
+mod soak;

@@ -7,5 +7,7 @@ mod every_form;
 mod formats;
 mod functions;
 mod gateway;
+mod layers;
+mod options;
 mod python;
 mod reconnect;

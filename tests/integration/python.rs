@@ -42,7 +42,11 @@ impl Math for Calculator {
     }
 
     fn primes(&self, up_to: u64) -> impl Stream<Item = u64> {
-        let is_prime = |n: &u64| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+        let is_prime = |n: &u64| {
+            (2..)
+                .take_while(|d| d * d <= *n)
+                .all(|d| !n.is_multiple_of(d))
+        };
         stream::iter((2..=up_to).filter(is_prime))
     }
 

@@ -103,3 +103,29 @@ async fn an_idle_connection_is_closed_and_made_again() {
     timeout(LONG, closed).await.expect("the server closes it");
     until_it_works(&math).await;
 }
+
+#[tokio::test]
+async fn a_silent_server_is_noticed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // A preface and empty SETTINGS, and then nothing ever again.
+        let mut hello = vec![0xD3, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A, 0x01];
+        hello.extend([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        stream.write_all(&hello).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let interval = Duration::from_millis(50);
+    let math = MathClient::connect(&url)
+        .keepalive(interval, interval)
+        .await
+        .unwrap();
+    let status = timeout(LONG, math.add(1, 1)).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.message().contains("`keepalive_timeout`"), "{status}");
+    assert_eq!(status.phase(), Some(Phase::Reply));
+    assert_eq!(status.peer(), Some(&*url));
+    silent.abort();
+}

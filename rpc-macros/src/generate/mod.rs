@@ -3,6 +3,7 @@
 
 mod client;
 mod descriptor;
+mod refused;
 mod server;
 mod service_trait;
 
@@ -19,7 +20,8 @@ pub(crate) fn expand_service(item: &ItemTrait, service: &Service) -> TokenStream
     let service_trait = service_trait::expand_trait(item, service);
     let client = client::expand_client(service);
     let server = server::expand_server(service);
-    quote! { #service_trait #client #server }
+    let refused = refused::expand_refused(service);
+    quote! { #service_trait #client #server #refused }
 }
 
 /// The values of a call, which travel as one tuple.

@@ -7,7 +7,7 @@ use syn::{FnArg, Pat, PatIdent, PatType, PathArguments, Signature, Type, TypeRef
 use crate::errors::Errors;
 use crate::model::{Arg, ArgKind};
 use crate::names::RESERVED_PREFIX;
-use crate::types::{check_owned, is_named, last_segment, peel, source, type_arguments};
+use crate::types::{check_owned, is_named, last_segment, mentions, peel, source, type_arguments};
 
 /// The runtime encodes tuples up to this size.
 const MAX_VALUES: usize = 16;
@@ -20,6 +20,7 @@ pub(super) struct Arguments {
     values: usize,
     uploads: usize,
     contexts: usize,
+    client_args: Vec<Option<Type>>,
 }
 
 impl Arguments {
@@ -30,6 +31,11 @@ impl Arguments {
     /// How many travel as the tuple of arguments.
     pub(super) fn values(&self) -> usize {
         self.values
+    }
+
+    /// What a client passes: the types of values, where a client could have them at all.
+    pub(super) fn client_args(&self) -> &[Option<Type>] {
+        &self.client_args
     }
 
     pub(super) fn has_upload(&self) -> bool {
@@ -45,6 +51,11 @@ pub(super) fn parse_arguments(sig: &Signature, errors: &mut Errors) -> Arguments
         check_attributes(input, errors);
         let ident = parse_name(&input.pat, &mut names, errors);
         let kind = parse_kind(input, &mut arguments, errors);
+        if !is_context(peel(&input.ty)) {
+            let ty = input.ty.as_ref();
+            let is_known = !mentions(ty, &["Self", "Streaming", "_"]);
+            arguments.client_args.push(is_known.then(|| ty.clone()));
+        }
         if let (Some(ident), Some((kind, ty))) = (ident, kind) {
             arguments.args.push(Arg {
                 ident,
@@ -168,6 +179,14 @@ fn check_context(reference: &TypeReference, arguments: &mut Arguments, errors: &
             reference,
             "a call has one context\n(remove the second `&Context`)",
         );
+    }
+}
+
+/// Also where it is not lent as it should be, which is another mistake.
+fn is_context(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => is_named(&reference.elem, "Context"),
+        _ => is_context_value(ty),
     }
 }
 

@@ -14,22 +14,64 @@ use crate::status::{CallError, Code, Status};
 ///
 /// `#[derive(RpcError)]` implements it from `#[rpc(error_code = …)]`. An error type without it
 /// has [`Code::Unknown`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no status code",
+    note = "derive `rpc_runtime::RpcError` for it"
+)]
 pub trait RpcError: StdError {
     /// Returns the code of this error.
     fn code(&self) -> Code;
 }
 
 /// What a fallible method returns, taken apart by type, so that aliases of `Result` work.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`, although its name ends in `Result`",
+    label = "a type of this name must be a `Result`",
+    note = "what a method returns is told by its name: rename the type, or make it an alias of \
+            `Result<T, E>`"
+)]
 pub trait Returns {
     /// The value.
     type Ok;
     /// The error.
     type Err;
+
+    /// Makes it what it is.
+    #[doc(hidden)]
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
 }
 
 impl<T, E> Returns for Result<T, E> {
     type Ok = T;
     type Err = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// Where the code of an error comes from: a function, or nowhere.
+#[doc(hidden)]
+pub trait ErrorCode<E> {
+    /// Returns what reads the code of an error.
+    fn into_reader(self) -> fn(&E) -> Code;
+}
+
+impl<E> ErrorCode<E> for fn(&E) -> Code {
+    fn into_reader(self) -> fn(&E) -> Code {
+        self
+    }
+}
+
+/// The errors have no code of their own.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct NoCode;
+
+impl<E> ErrorCode<E> for NoCode {
+    fn into_reader(self) -> fn(&E) -> Code {
+        |_| Code::Unknown
+    }
 }
 
 /// An error type that methods may return under the codec `C`.
@@ -37,9 +79,9 @@ impl<T, E> Returns for Result<T, E> {
 /// It is implemented for [`Status`], and under serde for every error type that is `Serialize`,
 /// `Deserialize`, `Send`, `Sync` and `'static`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of an RPC method",
-    note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
-            `serde::Deserialize`; or return `rpc_runtime::Status`"
+    message = "`{Self}` cannot be the error of an RPC method with the codec `{C}`",
+    label = "this error cannot be sent",
+    note = "return `rpc_runtime::Status`"
 )]
 pub trait MethodError<C>: Sized {
     /// What a caller of the method gets: [`Status`], or [`CallError`] of this type.
@@ -53,6 +95,21 @@ pub trait MethodError<C>: Sized {
     #[doc(hidden)]
     fn from_status(status: Status) -> Self::CallError;
 }
+
+/// An error that serde can send: every error type that is `Serialize`, `Deserialize`, `Send`,
+/// `Sync` and `'static`.
+///
+/// It exists for what the compiler says of a type that is not: one error, and what to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an RPC method",
+    label = "this error cannot be sent",
+    note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
+            `serde::Deserialize`; or return `rpc_runtime::Status`"
+)]
+pub trait SerdeError: StdError + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Serialize + DeserializeOwned + Send + Sync + 'static> SerdeError for E {}
 
 impl<C> MethodError<C> for Status {
     type CallError = Self;
@@ -75,7 +132,7 @@ impl<C> MethodError<C> for Status {
 impl<C, E> MethodError<C> for E
 where
     C: SerdeFamily + Encodes<E>,
-    E: StdError + Serialize + DeserializeOwned + Send + Sync + 'static,
+    E: SerdeError,
 {
     type CallError = CallError<E>;
 

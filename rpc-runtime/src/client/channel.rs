@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 
 use super::connect::{Connect, IntoTarget};
-use super::endpoint::Endpoints;
+use super::endpoint::{Destination, Endpoints};
 use crate::call::{Body, Context, DynamicArgs, Method, Request, Response, ValueMessage};
 use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
@@ -50,6 +50,42 @@ impl Channel {
     /// Connects to a server: see [`Connect`] for URLs and settings.
     pub fn connect(target: impl IntoTarget) -> Connect<Self> {
         Connect::making(target, |channel| channel)
+    }
+
+    /// Connects by making byte streams in a way of your own, such as through a proxy: see
+    /// [`Connect`] for settings. `name` is what errors and log lines call the peer.
+    ///
+    /// `connector` is called for the first connection and again after each that was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_runtime::transport::Io;
+    /// use rpc_runtime::{Channel, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rpc_runtime::Status> {
+    /// let server = Server::new()
+    ///     .function("hello", |name: String| async move { format!("Hello, {name}!") })
+    ///     .connections();
+    /// let channel = Channel::connect_with("duplex", move || {
+    ///     let (here, there) = tokio::io::duplex(4096);
+    ///     tokio::spawn(server.serve(Io::new(there)));
+    ///     async move { Ok(Io::new(here)) }
+    /// })
+    /// .await?;
+    /// assert_eq!(channel.call::<_, String>("hello", ("Alice",)).await?, "Hello, Alice!");
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_with<F, Fut>(name: impl Into<String>, connector: F) -> Connect<Self>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::io::Result<Io>> + Send + 'static,
+    {
+        let destination = Destination::Connector {
+            name: Arc::from(name.into()),
+            connector: Arc::new(move || Box::pin(connector())),
+        };
+        Connect::to(Ok(vec![destination]), |channel| channel)
     }
 
     /// Makes a channel over one byte stream, such as a pipe. When it ends, so does the channel:

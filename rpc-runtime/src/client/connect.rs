@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::blocking;
 use super::channel::Channel;
-use super::endpoint::{Endpoint, Endpoints};
+use super::endpoint::{Destination, Endpoint, Endpoints};
 use super::stub::RpcClient;
 use crate::call::Limits;
 use crate::server::Router;
@@ -42,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct Connect<T> {
-    target: Result<Vec<Address>, Status>,
+    target: Result<Vec<Destination>, Status>,
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
@@ -62,8 +62,14 @@ impl<C: RpcClient> Connect<C> {
 
 impl<T> Connect<T> {
     pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
+        let addresses = target.into_target().0;
+        let target = addresses.map(|it| it.into_iter().map(Destination::Address).collect());
+        Self::to(target, make)
+    }
+
+    pub(super) fn to(target: Result<Vec<Destination>, Status>, make: fn(Channel) -> T) -> Self {
         Self {
-            target: target.into_target().0,
+            target,
             config: Config::default(),
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
@@ -131,9 +137,9 @@ impl<T> Connect<T> {
             methods: Arc::new(router),
             extensions: http::Extensions::new(),
         });
-        let endpoint = |address| {
+        let endpoint = |destination| {
             Endpoint::new(
-                address,
+                destination,
                 Arc::clone(&config),
                 self.connect_timeout,
                 served.clone(),

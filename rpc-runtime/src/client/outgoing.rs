@@ -105,7 +105,8 @@ impl OutgoingCall {
         let asked = self.timeout.or(declared);
         let default = self.channel.timeout().unwrap_or(DEFAULT_TIMEOUT);
         let own = if streams {
-            self.request.set_acceptance_timeout(Some(default));
+            self.request
+                .set_acceptance_deadline(Some(deadline_in(default)));
             asked
         } else {
             Some(asked.unwrap_or(default))
@@ -150,9 +151,7 @@ impl Running {
             Watch::default()
         } else {
             Watch {
-                acceptance: request
-                    .acceptance_timeout()
-                    .map(|it| timer(deadline_in(it))),
+                acceptance: request.acceptance_deadline().map(timer),
                 end: request.deadline_instant().map(timer),
             }
         };

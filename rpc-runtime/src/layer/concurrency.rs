@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep_until};
 use tower_layer::Layer;
 
-use crate::call::{Cancellation, Request, Response, deadline_in};
+use crate::call::{Cancellation, Request, Response};
 use crate::service::Service;
 use crate::status::{Phase, Status};
 
@@ -69,17 +69,14 @@ impl ConcurrencyLimit {
     }
 
     /// Returns a permit; a call that has to wait is ended by its deadline or its caller.
-    async fn acquire(&self, request: &mut Request) -> Result<OwnedSemaphorePermit, Status> {
+    async fn acquire(&self, request: &Request) -> Result<OwnedSemaphorePermit, Status> {
         match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => return Ok(permit),
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => return Err(closed()),
         }
         let _place = self.take_place()?;
-        // The service behind this one bounds the acceptance from when it gets the request.
-        let acceptance = request.acceptance_timeout().map(deadline_in);
-        let deadline = request.deadline_instant();
-        let end = deadline.into_iter().chain(acceptance).min();
+        let end = request.first_deadline();
         let permit = tokio::select! {
             // In this order, so that a call that can go on does.
             biased;
@@ -89,10 +86,6 @@ impl ConcurrencyLimit {
             }
             () = at(end) => return Err(self.waited_too_long()),
         };
-        if let Some(acceptance) = acceptance {
-            let left = acceptance.saturating_duration_since(Instant::now());
-            request.set_acceptance_timeout(Some(left));
-        }
         Ok(permit)
     }
 
@@ -182,8 +175,8 @@ pub struct ConcurrencyLimited<S> {
 }
 
 impl<S: Service> Service for ConcurrencyLimited<S> {
-    async fn call(&self, mut request: Request) -> Result<Response, Status> {
-        let permit = self.limit.acquire(&mut request).await?;
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        let permit = self.limit.acquire(&request).await?;
         let mut response = self.inner.call(request).await?;
         response.on_end(permit);
         Ok(response)
@@ -196,6 +189,7 @@ impl<S: Service> Service for ConcurrencyLimited<S> {
 
 #[cfg(test)]
 mod tests {
+    use crate::call::deadline_in;
     use std::time::Duration;
 
     use futures_util::{FutureExt, stream};
@@ -274,7 +268,7 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 3);
 
         let mut slow = request();
-        slow.set_acceptance_timeout(Some(Duration::from_secs(2)));
+        slow.set_acceptance_deadline(Some(deadline_in(Duration::from_secs(2))));
         let status = service.call(slow).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed().as_secs(), 5);

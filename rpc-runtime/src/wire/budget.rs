@@ -87,6 +87,11 @@ impl Budget {
         result
     }
 
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn release(&self, bytes: usize) {
         let used = self.used.fetch_sub(bytes, Ordering::Relaxed) - bytes;
         if self.taken.load(Ordering::Relaxed) > used + 2 * STEP {

@@ -19,7 +19,7 @@ use super::frame::{Flags, FrameType};
 use super::inbox::{Inbox, Taken};
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use crate::call::{Body, BodyFrame, Message, Method, Request, Response, deadline_in};
+use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::service::Service;
 use crate::status::{Code, Phase, Status};
@@ -87,7 +87,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
     let mut body = request.take_body();
     let mut place = match take_place(shared) {
         Some(place) => place,
-        None => wait_for_turn(shared, &mut request).await?,
+        None => wait_for_turn(shared, &request).await?,
     };
     let head = match body.take_single() {
         Some(message) => Some(message),
@@ -147,21 +147,12 @@ fn take_place(shared: &Shared) -> Option<Place<'_>> {
 }
 
 /// Waits for room and for a place, no longer than the call or its acceptance may take.
-async fn wait_for_turn<'a>(shared: &'a Shared, request: &mut Request) -> Result<Place<'a>, Status> {
-    let acceptance = request.acceptance_timeout().map(deadline_in);
-    let end = request
-        .deadline_instant()
-        .into_iter()
-        .chain(acceptance)
-        .min();
+async fn wait_for_turn<'a>(shared: &'a Shared, request: &Request) -> Result<Place<'a>, Status> {
+    let end = request.first_deadline();
     if !has_room(shared) {
         wait_for_room(shared, end).await?;
     }
     wait_for_place(shared, end).await?;
-    if let Some(acceptance) = acceptance {
-        let left = acceptance.saturating_duration_since(Instant::now());
-        request.set_acceptance_timeout(Some(left));
-    }
     Ok(Place(Some(&shared.places)))
 }
 
@@ -301,11 +292,7 @@ fn enter(
     let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
     let length = large.as_ref().map_or(small.len(), Bytes::len);
     let deadline = request.deadline_instant();
-    let acceptance = request.acceptance_timeout().map(deadline_in);
-    let expires = match (deadline, acceptance) {
-        (Some(deadline), Some(acceptance)) => Some(deadline.min(acceptance)),
-        (deadline, acceptance) => deadline.or(acceptance),
-    };
+    let expires = request.first_deadline();
     cork::join_batch(shared);
     let inbox = Arc::new(Inbox::new(shared.config.limits.stream_window));
     let mut state = shared.state();

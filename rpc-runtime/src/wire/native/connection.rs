@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
@@ -24,7 +24,7 @@ use crate::call::{Cancellation, ConnectionInfo};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::transport::BoxWriter;
-use crate::wire::budget::Budget;
+use crate::wire::budget::{Budget, Exceeded};
 use crate::wire::cork::Corkable;
 
 /// How many slices one vectored write takes.
@@ -132,6 +132,36 @@ pub(super) struct PeersCall {
     /// The call has ended for the peer, and nothing more is sent for it.
     pub(super) silenced: bool,
     pub(super) _running: RunningCall,
+    pub(super) _held: Option<Held>,
+}
+
+/// What a call of the peer brought and may keep until it ends, counted in the budget.
+pub(super) struct Held {
+    shared: Weak<Shared>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Requests up to this weight are not counted: the limit on calls bounds them well enough.
+    const LIGHT: usize = 4 << 10;
+
+    /// Counts what is not light.
+    pub(super) fn try_new(shared: &Arc<Shared>, bytes: usize) -> Result<Option<Self>, Exceeded> {
+        if bytes <= Self::LIGHT {
+            return Ok(None);
+        }
+        shared.budget.try_charge(bytes)?;
+        let shared = Arc::downgrade(shared);
+        Ok(Some(Self { shared, bytes }))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.budget.release(self.bytes);
+        }
+    }
 }
 
 /// The credit of a stream that is being sent.
@@ -240,6 +270,12 @@ impl Shared {
         self.write_alone();
     }
 
+    /// Says whether the connection closes once its calls have ended, which the driver must notice.
+    pub(super) fn is_ending(&self, state: &State) -> bool {
+        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
+        state.draining || state.peer_draining || forsaken
+    }
+
     /// Writes from a task that is not the driver. What does not fit is the driver's.
     fn write_alone(&self) {
         let Ok(mut writer) = self.writer.try_lock() else {
@@ -291,10 +327,10 @@ impl Shared {
         let driver = state.driver.take();
         drop(state);
         self.places.close();
-        for call in calls.into_values() {
+        for call in in_order(calls) {
             call.finish(Err(reason.clone()));
         }
-        for call in peers_calls.into_values() {
+        for call in in_order(peers_calls) {
             self.drop_peers_call(call, &reason);
         }
         room.into_iter().chain(driver).for_each(Waker::wake);
@@ -342,7 +378,6 @@ impl Shared {
         };
         state.push_cancel(call, code);
         drop(state);
-        removed.inbox.abandon(&self.budget);
         removed.stop_upload();
         self.flush_or_wake();
     }
@@ -356,12 +391,6 @@ impl Shared {
             Status::unavailable("the server is shutting down and takes no new calls")
                 .at_peer(&self.peer)
         })
-    }
-
-    /// Says whether the connection closes when its open calls have ended.
-    pub(super) fn is_ending(&self, state: &State) -> bool {
-        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
-        state.draining || state.peer_draining || forsaken
     }
 
     /// Begins to end the connection: open calls finish, new ones are refused.
@@ -415,9 +444,7 @@ impl Writer {
                 if state.corked == 0 {
                     state.outgoing.take(&mut self.batch);
                 }
-                if !self.batch.has_remaining() {
-                    return Poll::Ready(Ok(wrote));
-                }
+                // Also when there is nothing to write: what took the room may have been given up.
                 let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
                 let room = if low {
                     std::mem::take(&mut state.room)
@@ -426,6 +453,9 @@ impl Writer {
                 };
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
+                if !self.batch.has_remaining() {
+                    return Poll::Ready(Ok(wrote));
+                }
             }
             let written = std::task::ready!(self.poll_write_some(cx))?;
             if written == 0 {
@@ -477,6 +507,22 @@ impl State {
         self.corked > 0
     }
 
+    /// Counts the calls that are open for the peer. One that it gave up has freed its place there,
+    /// so it must not take one here while its handler has its grace.
+    pub(super) fn open_calls_of_peer(&self) -> usize {
+        let open = self.peers_calls.values().filter(|call| !call.silenced);
+        open.count()
+    }
+
+    /// Takes out the call whose grace ends first: a peer that begins and gives up calls faster
+    /// than their grace ends cannot pile up handlers.
+    pub(super) fn take_oldest_silenced(&mut self) -> Option<PeersCall> {
+        let silenced = self.peers_calls.iter().filter(|(_, call)| call.silenced);
+        let oldest = silenced.min_by_key(|(id, call)| (call.expires, **id));
+        let oldest = oldest.map(|(id, _)| *id)?;
+        self.peers_calls.remove(&oldest)
+    }
+
     /// Notes that something must be looked at by `moment`; true if the driver must hear of it.
     pub(super) fn sweep_by(&mut self, moment: Option<Instant>) -> bool {
         let Some(moment) = moment else {
@@ -488,6 +534,14 @@ impl State {
         }
         earlier
     }
+}
+
+/// Takes calls out in the order in which they began, so that the same events always lead to the
+/// same order of wake-ups.
+fn in_order<T>(calls: HashMap<u64, T>) -> impl Iterator<Item = T> {
+    let mut calls: Vec<_> = calls.into_iter().collect();
+    calls.sort_unstable_by_key(|(call, _)| *call);
+    calls.into_iter().map(|(_, call)| call)
 }
 
 impl PeersCall {

@@ -326,15 +326,13 @@ pub(crate) fn varint_value(field: FieldType, mut value: &[u8]) -> Result<u64, Fi
     }
 }
 
-/// Reads the value of a METADATA field, which is a part of `block`, so that nothing is copied.
+/// Reads the value of a METADATA field. Copies it: metadata may live as long as its call, and would
+/// keep the whole memory that was read into.
 ///
 /// # Errors
 ///
 /// The name is not a lower-case header name, or the value not a header value.
-pub(crate) fn metadata_value(
-    block: &Bytes,
-    mut value: &[u8],
-) -> Result<(HeaderName, HeaderValue), FieldError> {
+pub(crate) fn metadata_value(mut value: &[u8]) -> Result<(HeaderName, HeaderValue), FieldError> {
     let error = |problem| FieldError::of(FieldType::METADATA, problem);
     let length = get_varint(&mut value).map_err(|error| error.within(FieldType::METADATA))?;
     let (name, value) = usize::try_from(length)
@@ -346,7 +344,7 @@ pub(crate) fn metadata_value(
         .filter(|name| !name.contains(&b'"'))
         .and_then(|name| HeaderName::from_lowercase(name).ok())
         .ok_or_else(|| error(FieldProblem::MetadataName))?;
-    match HeaderValue::from_maybe_shared(block.slice_ref(value)) {
+    match HeaderValue::from_bytes(value) {
         Ok(value) => Ok((name, value)),
         Err(_) => Err(error(FieldProblem::MetadataValue(name))),
     }

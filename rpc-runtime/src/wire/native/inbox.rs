@@ -13,6 +13,14 @@ use crate::wire::budget::{Budget, Exceeded};
 /// What each message costs of a stream's window besides its length, so that empty ones count.
 pub(super) const MESSAGE_OVERHEAD: i64 = 16;
 
+/// What a queued message costs of the budget besides its length: its place in the queue and in the
+/// allocator. Otherwise empty ones would be free.
+const PLACE: usize = 96;
+
+/// Messages up to this size are copied before they wait, because each would keep the whole memory
+/// that it was read into: 64 KiB and more.
+const COPIED: usize = 16 << 10;
+
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
 #[derive(Default)]
@@ -171,7 +179,7 @@ impl Inbox {
             return None;
         }
         let message = inner.messages.pop_front()?;
-        inner.uncharge(message.bytes.len(), budget);
+        inner.uncharge(message.bytes.len() + PLACE, budget);
         let trailers = match &mut inner.end {
             Some(Ok(trailers)) => std::mem::take(trailers),
             _ => HeaderMap::new(),
@@ -207,11 +215,10 @@ impl Inner {
         if length > bounds.max_message {
             return Err(too_large(length, bounds.max_message));
         }
-        bounds
-            .budget
-            .try_charge(fragment.bytes.len())
-            .map_err(over_budget)?;
-        self.charged += fragment.bytes.len();
+        let place = if fragment.more { 0 } else { PLACE };
+        let charge = fragment.bytes.len() + place;
+        bounds.budget.try_charge(charge).map_err(over_budget)?;
+        self.charged += charge;
         if fragment.more {
             let assembly = self.assembly.get_or_insert_with(|| Assembly {
                 bytes: BytesMut::new(),
@@ -221,6 +228,8 @@ impl Inner {
             return Ok(None);
         }
         let bytes = match self.assembly.take() {
+            // A single reply is taken at once; what belongs to a stream may wait.
+            None if counted => compact(fragment.bytes),
             None => fragment.bytes,
             Some(mut assembly) => {
                 assembly.bytes.extend_from_slice(&fragment.bytes);
@@ -235,7 +244,7 @@ impl Inner {
     }
 
     fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
-        self.uncharge(message.bytes.len(), budget);
+        self.uncharge(message.bytes.len() + PLACE, budget);
         if !message.counted {
             return Taken::Message(message.bytes, None);
         }
@@ -253,6 +262,14 @@ impl Inner {
     }
 }
 
+/// Returns the bytes in memory of their own, if they are few.
+pub(super) fn compact(bytes: Bytes) -> Bytes {
+    match bytes.len() {
+        1..=COPIED => Bytes::copy_from_slice(&bytes),
+        _ => bytes,
+    }
+}
+
 /// What a message takes from its stream's window.
 pub(super) fn cost(message: &Bytes) -> i64 {
     i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
@@ -264,7 +281,7 @@ pub(super) fn too_large(length: usize, limit: usize) -> Status {
     ))
 }
 
-fn over_budget(exceeded: Exceeded) -> Status {
+pub(super) fn over_budget(exceeded: Exceeded) -> Status {
     Status::resource_exhausted(match exceeded {
         Exceeded::Connection { limit } => {
             format!("the connection holds the limit `max_buffered` of {limit} bytes already")

@@ -14,6 +14,8 @@ mod driver;
 mod field;
 mod frame;
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod golden_tests;
 mod inbox;
 mod open;

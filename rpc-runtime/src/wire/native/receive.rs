@@ -128,8 +128,10 @@ impl Receiver {
         let mut state = self.shared.state();
         state.peer_settings = Some(settings);
         let window = i64::from(settings.stream_window);
-        let calls = state.calls.values_mut().map(|it| &mut it.sending);
-        let mut wakers: Vec<_> = calls.filter_map(|it| it.add(window)).collect();
+        let calls = state.calls.iter_mut();
+        let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));
+        let mut wakers: Vec<(u64, Waker)> = wakers.collect();
+        wakers.sort_unstable_by_key(|(call, _)| *call);
         let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
         let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
         if given >= assumed {
@@ -141,7 +143,8 @@ impl Receiver {
             state.place_debt = fewer - self.shared.places.forget_permits(fewer);
         }
         drop(state);
-        self.wakers.append(&mut wakers);
+        self.wakers
+            .extend(wakers.into_iter().map(|(_, waker)| waker));
         Ok(())
     }
 
@@ -196,8 +199,7 @@ impl Receiver {
         };
         if entry.inbox.is_accepted() {
             drop(state);
-            let status = Status::internal("the peer sent a second RESPONSE");
-            return self.fail_ours(call, status);
+            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
         }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);
@@ -455,12 +457,13 @@ impl Receiver {
         let mut state = self.shared.state();
         state.peer_draining = true;
         let last = fields.last_call.unwrap_or(u64::MAX);
-        let lost: Vec<u64> = state
+        let mut lost: Vec<u64> = state
             .calls
             .keys()
             .copied()
             .filter(|call| *call > last)
             .collect();
+        lost.sort_unstable();
         let removed: Vec<_> = lost
             .iter()
             .filter_map(|call| self.shared.remove_call(&mut state, *call))
@@ -500,18 +503,21 @@ impl Receiver {
     pub(super) fn sweep(&mut self, now: Instant) {
         let mut state = self.shared.state();
         let due = |expires: Option<Instant>| expires.is_some_and(|it| it <= now);
-        let ours: Vec<u64> = state
+        let mut ours: Vec<u64> = state
             .calls
             .iter()
             .filter(|(_, it)| due(it.expires))
             .map(|(call, _)| *call)
             .collect();
-        let peers: Vec<u64> = state
+        let mut peers: Vec<u64> = state
             .peers_calls
             .iter()
             .filter(|(_, it)| due(it.expires))
             .map(|(call, _)| *call)
             .collect();
+        // The same events always lead to the same order of wake-ups.
+        ours.sort_unstable();
+        peers.sort_unstable();
         let mut expired = Vec::new();
         for call in ours {
             if let Some(removed) = self.shared.remove_call(&mut state, call) {

@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use super::caller::{InboxBody, MAX_METHOD_NUMBERS, has_room, room};
 use super::catch_panic::{catch_panic, panicked};
 use super::config::{RunningCall, Served};
-use super::connection::{PeersCall, Sending, Shared};
+use super::connection::{Held, PeersCall, Sending, Shared};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, too_large};
+use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
 use super::reply::{Reply, error_frame, send_error};
 use super::sender::{Sender, Side, Stopped};
 use crate::call::{
@@ -33,6 +33,9 @@ use crate::status::{Code, Status};
 /// How many handlers one read polls in place, and for how long, before the rest get tasks.
 const IN_PLACE_POLLS: u32 = 256;
 const IN_PLACE_TIME: Duration = Duration::from_micros(100);
+
+/// About what an entry of metadata takes in a map.
+const ENTRY: usize = 128;
 
 /// What the connection's driver keeps for serving.
 pub(super) struct Responder {
@@ -51,6 +54,7 @@ struct Accepted {
     call: u64,
     served: Served,
     running: RunningCall,
+    held: Option<Held>,
     request: Request,
     reply: Reply,
     upload: Option<Arc<Inbox>>,
@@ -108,12 +112,18 @@ impl Responder {
         let running = admit(&shared, &served)?;
         check_flags(frame.flags)?;
         let (block, message) = split_block(frame.payload).map_err(malformed)?;
+        let block_length = block.len();
         let limits = FieldLimits {
             max_bytes: shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
         let fields = CallFields::parse(block, &limits).map_err(malformed)?;
         let (method, number) = self.method(&fields, &*served.methods)?;
+        let mut weight = block_length + fields.metadata.len() * ENTRY;
+        if frame.flags.contains(Flags::END) {
+            weight += message.len();
+        }
+        let held = Held::try_new(&shared, weight).map_err(over_budget)?;
         let encoding = encoding(&fields)?;
         let cancellation = Cancellation::new();
         let deadline = fields.timeout.map(deadline_in);
@@ -128,6 +138,7 @@ impl Responder {
             call,
             served,
             running,
+            held,
             request,
             reply: Reply {
                 call,
@@ -214,7 +225,8 @@ impl Responder {
             return Ok((body, Some(inbox)));
         }
         let fragment = Fragment {
-            bytes: message,
+            // Arguments beside a stream may wait with it.
+            bytes: compact(message),
             more: flags.contains(Flags::MORE),
             counted: false,
         };
@@ -227,6 +239,7 @@ impl Responder {
             call,
             served,
             running,
+            held,
             request,
             reply,
             upload,
@@ -261,6 +274,7 @@ impl Responder {
             expires: deadline,
             silenced: false,
             _running: running,
+            _held: held,
         };
         self.spawn(call, entry, reply, future);
     }
@@ -301,7 +315,10 @@ impl Responder {
         self.polls += 1;
         let now = Instant::now();
         let began = *self.batch_began.get_or_insert(now);
-        self.polls <= IN_PLACE_POLLS && now - began < IN_PLACE_TIME && has_room(&self.shared)
+        let waiting = self.frames.len() + self.shared.state().outgoing.len();
+        self.polls <= IN_PLACE_POLLS
+            && now - began < IN_PLACE_TIME
+            && waiting <= self.shared.config.limits.max_outgoing
     }
 
     fn spawn(&self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
@@ -328,6 +345,10 @@ async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
 }
 
 async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
+    // Before the handler goes on, or the replies to a peer that does not read would pile up here.
+    if !has_room(shared) {
+        room(shared).await;
+    }
     let result = future.await;
     if !has_room(shared) {
         room(shared).await;
@@ -383,19 +404,29 @@ async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut 
 
 /// Counts the call, if the limits let it in.
 fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
-    let state = shared.state();
+    let mut state = shared.state();
     if state.draining {
         return Err(Status::unavailable(
             "the server is shutting down and takes no new calls",
         ));
     }
     let limit = shared.config.limits.max_calls;
-    if state.peers_calls.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(Status::resource_exhausted(format!(
-            "the connection has the limit `max_calls` of {limit} calls open already"
-        )));
+    let places = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut shortened = None;
+    if state.peers_calls.len() >= places {
+        if state.open_calls_of_peer() >= places {
+            return Err(Status::resource_exhausted(format!(
+                "the connection has the limit `max_calls` of {limit} calls open already"
+            )));
+        }
+        if state.peers_calls.len() >= places.saturating_mul(2) {
+            shortened = state.take_oldest_silenced();
+        }
     }
     drop(state);
+    if let Some(call) = shortened {
+        shared.drop_peers_call(call, &Status::cancelled("the call was cancelled"));
+    }
     served.running.try_begin().ok_or_else(|| {
         let limit = served.running.limit();
         Status::resource_exhausted(format!(
