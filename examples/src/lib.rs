@@ -1,1 +1,4 @@
-//! What the example programs share.
+//! What the example programs are made of: services that are short enough to read in one sitting.
+
+pub mod files;
+pub mod math;

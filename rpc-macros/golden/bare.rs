@@ -12,7 +12,7 @@ pub trait Users: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Users`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct UsersClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -44,7 +44,7 @@ impl ::rpc_runtime::__private::RpcClient for UsersClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl UsersClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl UsersClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call_bare(const { Self::__RPC_SERVICE.method("get_user") }, request)
+            .call_bare(const { Self::__RPC.method("get_user") }, request)
             .fallible::<Result<User, Status>>()
     }
     /// Calls [`Users::list_users`].
@@ -77,12 +77,12 @@ impl UsersClient {
         request: ListUsersRequest,
     ) -> ::rpc_runtime::__private::ResponseStream<User> {
         self.client
-            .call_bare(const { Self::__RPC_SERVICE.method("list_users") }, request)
-            .stream()
+            .call_bare(const { Self::__RPC.method("list_users") }, request)
+            .stream::<User>()
     }
 }
 /// Serves an implementation of [`Users`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct UsersServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -127,32 +127,26 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
             "method `list_users` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let request = __rpc_call.bare::<GetUserRequest>().await?;
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Users>::get_user(&*__rpc_service, request).await,
-                            ::rpc_runtime::__private::Probe::<Result<User, Status>>::CODE,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let request = __rpc_call.bare::<ListUsersRequest>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .items(
-                                    <__RpcT as Users>::list_users(&*__rpc_service, request),
-                                )
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let request = __rpc_call.bare::<GetUserRequest>().await?;
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Users>::get_user(&*__rpc_service, request).await,
+                        ::rpc_runtime::__private::Probe::<Result<User, Status>>::CODE,
+                    )
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let request = __rpc_call.bare::<ListUsersRequest>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .items(
+                                <__RpcT as Users>::list_users(&*__rpc_service, request),
+                            )
+                            .await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

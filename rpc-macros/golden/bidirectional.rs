@@ -11,7 +11,7 @@ pub trait Chat: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Chat`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct ChatClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -37,7 +37,7 @@ impl ::rpc_runtime::__private::RpcClient for ChatClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl ChatClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -58,9 +58,9 @@ impl ChatClient {
         lines: impl ::rpc_runtime::__private::IntoStreaming<Line>,
     ) -> ::rpc_runtime::__private::ResponseStream<Line> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("echo") }, ())
-            .upload(lines)
-            .stream()
+            .call(const { Self::__RPC.method("echo") }, ())
+            .upload::<Line>(lines)
+            .stream::<Line>()
     }
     /// Calls [`Chat::chat`].
     pub fn chat(
@@ -72,13 +72,13 @@ impl ChatClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("chat") }, (room,))
-            .upload(lines)
+            .call(const { Self::__RPC.method("chat") }, (room,))
+            .upload::<Line>(lines)
             .fallible_stream::<Result<Line, ChatError>>()
     }
 }
 /// Serves an implementation of [`Chat`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct ChatServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -123,37 +123,31 @@ impl<__RpcT: Chat> ::rpc_runtime::__private::Handler for ChatServer<__RpcT> {
             "method `echo` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let ((), lines) = __rpc_call.upload::<(), Line>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .items(<__RpcT as Chat>::echo(&*__rpc_service, lines))
-                                .await
-                        })
-                        .await
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let ((room,), lines) = __rpc_call.upload::<(String,), Line>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .results(
-                                    <__RpcT as Chat>::chat(&*__rpc_service, lines, room),
-                                    ::rpc_runtime::__private::Probe::<
-                                        Result<Line, ChatError>,
-                                    >::CODE,
-                                )
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let ((), lines) = __rpc_call.upload::<(), Line>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .items(<__RpcT as Chat>::echo(&*__rpc_service, lines))
+                            .await
+                    })
+                    .await
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let ((room,), lines) = __rpc_call.upload::<(String,), Line>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .results(
+                                <__RpcT as Chat>::chat(&*__rpc_service, lines, room),
+                                ::rpc_runtime::__private::Probe::<
+                                    Result<Line, ChatError>,
+                                >::CODE,
+                            )
+                            .await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

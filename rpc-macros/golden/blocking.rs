@@ -4,7 +4,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -32,7 +32,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -56,18 +56,16 @@ impl MathClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("factorial") }, (n,))
+            .call(const { Self::__RPC.method("factorial") }, (n,))
             .fallible::<Result<String, MathError>>()
     }
     /// Calls [`Math::sleep`].
     pub fn sleep(&self, seconds: u32) -> ::rpc_runtime::__private::Call<()> {
-        self.client
-            .call(const { Self::__RPC_SERVICE.method("sleep") }, (seconds,))
-            .unary()
+        self.client.call(const { Self::__RPC.method("sleep") }, (seconds,)).unary::<()>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -108,40 +106,31 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (n,) = __rpc_call.args::<(u32,)>().await?;
-                    let __rpc_result = __rpc_call
-                        .blocking(move || <__RpcT as Math>::factorial(
-                            &*__rpc_service,
-                            n,
-                        ))
-                        .await?;
-                    __rpc_call
-                        .reply_result(
-                            __rpc_result,
-                            ::rpc_runtime::__private::Probe::<
-                                Result<String, MathError>,
-                            >::CODE,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (seconds,) = __rpc_call.args::<(u32,)>().await?;
-                    let __rpc_context = __rpc_call.context();
-                    let __rpc_result = __rpc_call
-                        .blocking(move || <__RpcT as Math>::sleep(
-                            &*__rpc_service,
-                            &__rpc_context,
-                            seconds,
-                        ))
-                        .await?;
-                    __rpc_call.reply(__rpc_result)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (n,) = __rpc_call.args::<(u32,)>().await?;
+                let __rpc_result = __rpc_call
+                    .blocking(move || <__RpcT as Math>::factorial(&*__rpc_service, n))
+                    .await?;
+                __rpc_call
+                    .reply_result(
+                        __rpc_result,
+                        ::rpc_runtime::__private::Probe::<
+                            Result<String, MathError>,
+                        >::CODE,
+                    )
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (seconds,) = __rpc_call.args::<(u32,)>().await?;
+                let __rpc_context = __rpc_call.context();
+                let __rpc_result = __rpc_call
+                    .blocking(move || <__RpcT as Math>::sleep(
+                        &*__rpc_service,
+                        &__rpc_context,
+                        seconds,
+                    ))
+                    .await?;
+                __rpc_call.reply(__rpc_result)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

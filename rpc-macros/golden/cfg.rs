@@ -14,7 +14,7 @@ pub trait Greeter: ::core::marker::Send + ::core::marker::Sync + 'static {
 #[cfg(feature = "greeter")]
 /// Calls the methods of [`Greeter`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct GreeterClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -44,7 +44,7 @@ impl ::rpc_runtime::__private::RpcClient for GreeterClient {
 #[cfg(feature = "greeter")]
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl GreeterClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -62,17 +62,21 @@ impl GreeterClient {
     #[cfg(unix)]
     /// Calls [`Greeter::say`].
     pub fn say(&self, name: Name) -> ::rpc_runtime::__private::Call<Greeting> {
-        self.client.call(const { Self::__RPC_SERVICE.method("say") }, (name,)).unary()
+        self.client
+            .call(const { Self::__RPC.method("say") }, (name,))
+            .unary::<Greeting>()
     }
     #[cfg(not(unix))]
     /// Calls [`Greeter::say`].
     pub fn say(&self, name: Name) -> ::rpc_runtime::__private::Call<Greeting> {
-        self.client.call(const { Self::__RPC_SERVICE.method("say") }, (name,)).unary()
+        self.client
+            .call(const { Self::__RPC.method("say") }, (name,))
+            .unary::<Greeting>()
     }
 }
 #[cfg(feature = "greeter")]
 /// Serves an implementation of [`Greeter`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -128,23 +132,15 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
         );
         &[
             #[cfg(unix)]
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (name,) = __rpc_call.args::<(Name,)>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (name,) = __rpc_call.args::<(Name,)>().await?;
+                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+            }),
             #[cfg(not(unix))]
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (name,) = __rpc_call.args::<(Name,)>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (name,) = __rpc_call.args::<(Name,)>().await?;
+                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -13,7 +13,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -43,7 +43,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -64,9 +64,9 @@ impl MathClient {
         numbers: impl ::rpc_runtime::__private::IntoStreaming<i64>,
     ) -> ::rpc_runtime::__private::Call<i64> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("sum") }, ())
-            .upload(numbers)
-            .unary()
+            .call(const { Self::__RPC.method("sum") }, ())
+            .upload::<i64>(numbers)
+            .unary::<i64>()
     }
     /// Calls [`Math::sum_after`].
     pub fn sum_after(
@@ -78,13 +78,13 @@ impl MathClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("sum_after") }, (start,))
-            .upload(numbers)
+            .call(const { Self::__RPC.method("sum_after") }, (start,))
+            .upload::<i64>(numbers)
             .fallible::<Result<i64, Status>>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -125,26 +125,19 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let ((), numbers) = __rpc_call.upload::<(), i64>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as Math>::sum(&*__rpc_service, numbers).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let ((start,), numbers) = __rpc_call.upload::<(i64,), i64>().await?;
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Math>::sum_after(&*__rpc_service, start, numbers)
-                                .await,
-                            ::rpc_runtime::__private::Probe::<Result<i64, Status>>::CODE,
-                        )
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let ((), numbers) = __rpc_call.upload::<(), i64>().await?;
+                __rpc_call.reply(<__RpcT as Math>::sum(&*__rpc_service, numbers).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let ((start,), numbers) = __rpc_call.upload::<(i64,), i64>().await?;
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Math>::sum_after(&*__rpc_service, start, numbers)
+                            .await,
+                        ::rpc_runtime::__private::Probe::<Result<i64, Status>>::CODE,
+                    )
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

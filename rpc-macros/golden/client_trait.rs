@@ -13,7 +13,7 @@ pub trait Store: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Store`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct StoreClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -39,7 +39,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl StoreClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("get") }, (key,))
+            .call(const { Self::__RPC.method("get") }, (key,))
             .fallible::<Result<String, Status>>()
     }
     /// Calls [`Store::watch`].
@@ -75,8 +75,8 @@ impl StoreClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("watch") }, ())
-            .upload(keys)
+            .call(const { Self::__RPC.method("watch") }, ())
+            .upload::<Key>(keys)
             .fallible_stream::<Result<String, Status>>()
     }
 }
@@ -93,7 +93,7 @@ impl Store for StoreClient {
     }
 }
 /// Serves an implementation of [`Store`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -134,39 +134,31 @@ impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (key,) = __rpc_call.args::<(String,)>().await?;
-                    let __rpc_context = __rpc_call.context();
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Store>::get(&*__rpc_service, key, &__rpc_context)
-                                .await,
-                            ::rpc_runtime::__private::Probe::<
-                                Result<String, Status>,
-                            >::CODE,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let ((), keys) = __rpc_call.upload::<(), Key>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .results(
-                                    <__RpcT as Store>::watch(&*__rpc_service, keys),
-                                    ::rpc_runtime::__private::Probe::<
-                                        Result<String, Status>,
-                                    >::CODE,
-                                )
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (key,) = __rpc_call.args::<(String,)>().await?;
+                let __rpc_context = __rpc_call.context();
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Store>::get(&*__rpc_service, key, &__rpc_context)
+                            .await,
+                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
+                    )
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let ((), keys) = __rpc_call.upload::<(), Key>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .results(
+                                <__RpcT as Store>::watch(&*__rpc_service, keys),
+                                ::rpc_runtime::__private::Probe::<
+                                    Result<String, Status>,
+                                >::CODE,
+                            )
+                            .await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -13,7 +13,7 @@ pub trait Who: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Who`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct WhoClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -39,7 +39,7 @@ impl ::rpc_runtime::__private::RpcClient for WhoClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl WhoClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl WhoClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("whoami") }, ())
+            .call(const { Self::__RPC.method("whoami") }, ())
             .fallible::<Result<String, Status>>()
     }
     /// Calls [`Who::watch`].
@@ -71,12 +71,12 @@ impl WhoClient {
         topic: String,
     ) -> ::rpc_runtime::__private::ResponseStream<Event> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("watch") }, (topic,))
-            .stream()
+            .call(const { Self::__RPC.method("watch") }, (topic,))
+            .stream::<Event>()
     }
 }
 /// Serves an implementation of [`Who`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct WhoServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -121,41 +121,32 @@ impl<__RpcT: Who> ::rpc_runtime::__private::Handler for WhoServer<__RpcT> {
             "method `watch` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    let __rpc_context = __rpc_call.context();
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Who>::whoami(&*__rpc_service, &__rpc_context)
-                                .await,
-                            ::rpc_runtime::__private::Probe::<
-                                Result<String, Status>,
-                            >::CODE,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (topic,) = __rpc_call.args::<(String,)>().await?;
-                    let __rpc_context = __rpc_call.context();
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .items(
-                                    <__RpcT as Who>::watch(
-                                        &*__rpc_service,
-                                        topic,
-                                        &__rpc_context,
-                                    ),
-                                )
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                let __rpc_context = __rpc_call.context();
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Who>::whoami(&*__rpc_service, &__rpc_context).await,
+                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
+                    )
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (topic,) = __rpc_call.args::<(String,)>().await?;
+                let __rpc_context = __rpc_call.context();
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .items(
+                                <__RpcT as Who>::watch(
+                                    &*__rpc_service,
+                                    topic,
+                                    &__rpc_context,
+                                ),
+                            )
+                            .await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -11,7 +11,7 @@ pub trait Greeter: Clone + ::core::marker::Send + ::core::marker::Sync + 'static
 }
 /// Calls the methods of [`Greeter`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct GreeterClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -37,7 +37,7 @@ impl ::rpc_runtime::__private::RpcClient for GreeterClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl GreeterClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -54,15 +54,15 @@ impl GreeterClient {
     }
     /// Calls [`Greeter::say`].
     pub fn say(&self, name: String) -> ::rpc_runtime::__private::Call<String> {
-        self.client.call(const { Self::__RPC_SERVICE.method("say") }, (name,)).unary()
+        self.client.call(const { Self::__RPC.method("say") }, (name,)).unary::<String>()
     }
     /// Calls [`Greeter::all`].
     pub fn all(&self) -> ::rpc_runtime::__private::ResponseStream<String> {
-        self.client.call(const { Self::__RPC_SERVICE.method("all") }, ()).stream()
+        self.client.call(const { Self::__RPC.method("all") }, ()).stream::<String>()
     }
 }
 /// Serves an implementation of [`Greeter`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -103,27 +103,18 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (name,) = __rpc_call.args::<(String,)>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .items(<__RpcT as Greeter>::all(&*__rpc_service))
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (name,) = __rpc_call.args::<(String,)>().await?;
+                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out.items(<__RpcT as Greeter>::all(&*__rpc_service)).await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

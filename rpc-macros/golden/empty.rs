@@ -1,7 +1,7 @@
 pub trait Nothing: ::core::marker::Send + ::core::marker::Sync + 'static {}
 /// Calls the methods of [`Nothing`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct NothingClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -24,7 +24,7 @@ impl ::rpc_runtime::__private::RpcClient for NothingClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl NothingClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl NothingClient {
     }
 }
 /// Serves an implementation of [`Nothing`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct NothingServer<T> {
     service: ::std::sync::Arc<T>,
 }

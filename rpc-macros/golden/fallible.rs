@@ -14,7 +14,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -40,7 +40,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl MathClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("divide") }, (a, b))
+            .call(const { Self::__RPC.method("divide") }, (a, b))
             .fallible::<Result<f64, MathError>>()
     }
     /// Calls [`Math::load`].
@@ -76,12 +76,12 @@ impl MathClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("load") }, ())
+            .call(const { Self::__RPC.method("load") }, ())
             .fallible::<io::Result<Vec<u8>>>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -122,30 +122,22 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
-                            ::rpc_runtime::__private::Probe::<
-                                Result<f64, MathError>,
-                            >::CODE,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Math>::load(&*__rpc_service).await,
-                            ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
-                        )
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
+                        ::rpc_runtime::__private::Probe::<Result<f64, MathError>>::CODE,
+                    )
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Math>::load(&*__rpc_service).await,
+                        ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
+                    )
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

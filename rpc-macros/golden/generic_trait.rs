@@ -6,7 +6,7 @@ pub trait Store<K: Ord>: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Store`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct StoreClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -29,7 +29,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl StoreClient {
     }
 }
 /// Serves an implementation of [`Store`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -75,6 +75,14 @@ impl<T> ::core::fmt::Debug for StoreServer<T> {
         formatter.debug_struct("StoreServer").finish_non_exhaustive()
     }
 }
-::core::compile_error! {
+#[allow(dead_code, non_camel_case_types)]
+type __RpcRefusedStore = ::core::compile_error! {
     "a service cannot be generic, as its messages have one form on the wire\n(move the type into the messages, or write one trait per type)"
+};
+#[allow(missing_docs)]
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl StoreClient {
+    pub fn get(&self, _: __RpcRefusedStore) -> __RpcRefusedStore {
+        loop {}
+    }
 }

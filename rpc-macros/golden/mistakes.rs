@@ -1,13 +1,15 @@
 pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
     const LIMIT: u64;
     #[allow(async_fn_in_trait)]
-    async fn add(&mut self, _: (i64, i64), _: i64, c: i64) -> i64;
+    async fn add(&mut self, _: (i64, i64), _: i64, c: i64) -> i64
+    where
+        Self: ::core::marker::Sized;
     fn good(&self) -> impl ::core::future::Future<Output = i64> + ::core::marker::Send;
     fn new(&self) -> impl ::core::future::Future<Output = i64> + ::core::marker::Send;
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -32,7 +34,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -49,11 +51,11 @@ impl MathClient {
     }
     /// Calls [`Math::good`].
     pub fn good(&self) -> ::rpc_runtime::__private::Call<i64> {
-        self.client.call(const { Self::__RPC_SERVICE.method("good") }, ()).unary()
+        self.client.call(const { Self::__RPC.method("good") }, ()).unary::<i64>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -94,21 +96,31 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::good(&*__rpc_service).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call.reply(<__RpcT as Math>::good(&*__rpc_service).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {
         &self.service
     }
 }
-::core::compile_error! {
+#[allow(dead_code, non_camel_case_types)]
+type __RpcRefusedMath = ::core::compile_error! {
     "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, `client_trait`, `crate`"
+};
+#[allow(missing_docs)]
+#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+impl MathClient {
+    pub fn add(
+        &self,
+        _: __RpcRefusedMath,
+        _: __RpcRefusedMath,
+        _: __RpcRefusedMath,
+    ) -> __RpcRefusedMath {
+        loop {}
+    }
 }
 ::core::compile_error! {
     "a service consists of methods, found an associated constant\n(move it out of the trait)"

@@ -12,7 +12,7 @@ pub(crate) trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub(crate) struct MathClient {
     client: crate::rpc::__private::Client<my::Codec>,
 }
@@ -43,7 +43,7 @@ impl crate::rpc::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static crate::rpc::__private::ServiceDescriptor = <Self as crate::rpc::__private::RpcClient>::SERVICE;
+    const __RPC: &'static crate::rpc::__private::ServiceDescriptor = <Self as crate::rpc::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub(crate) fn new(service: impl crate::rpc::__private::Service) -> Self {
         Self {
@@ -60,19 +60,19 @@ impl MathClient {
     }
     /// Calls [`Math::add`].
     pub(crate) fn add(&self, a: i64, b: i64) -> crate::rpc::__private::Call<i64> {
-        self.client.call(const { Self::__RPC_SERVICE.method("add") }, (a, b)).unary()
+        self.client.call(const { Self::__RPC.method("add") }, (a, b)).unary::<i64>()
     }
     /// Calls [`Math::pi`].
     pub(crate) fn pi(
         &self,
     ) -> crate::rpc::__private::FallibleCall<Result<f64, Status>, my::Codec> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("pi") }, ())
+            .call(const { Self::__RPC.method("pi") }, ())
             .fallible::<Result<f64, Status>>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub(crate) struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -110,24 +110,18 @@ impl<__RpcT: Math> crate::rpc::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use crate::rpc::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call
-                        .reply_result(
-                            <__RpcT as Math>::pi(&*__rpc_service).await,
-                            crate::rpc::__private::Probe::<Result<f64, Status>>::CODE,
-                        )
-                },
-            ),
+            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
+                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+            }),
+            |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call
+                    .reply_result(
+                        <__RpcT as Math>::pi(&*__rpc_service).await,
+                        crate::rpc::__private::Probe::<Result<f64, Status>>::CODE,
+                    )
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

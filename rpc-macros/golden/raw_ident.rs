@@ -6,7 +6,7 @@ trait r#Match: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Match`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 struct MatchClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -31,7 +31,7 @@ impl ::rpc_runtime::__private::RpcClient for MatchClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MatchClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -48,11 +48,11 @@ impl MatchClient {
     }
     /// Calls [`Match::type`].
     fn r#type(&self, r#fn: String) -> ::rpc_runtime::__private::Call<String> {
-        self.client.call(const { Self::__RPC_SERVICE.method("type") }, (r#fn,)).unary()
+        self.client.call(const { Self::__RPC.method("type") }, (r#fn,)).unary::<String>()
     }
 }
 /// Serves an implementation of [`Match`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 struct MatchServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -93,14 +93,11 @@ impl<__RpcT: r#Match> ::rpc_runtime::__private::Handler for MatchServer<__RpcT> 
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (r#fn,) = __rpc_call.args::<(String,)>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as r#Match>::r#type(&*__rpc_service, r#fn).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (r#fn,) = __rpc_call.args::<(String,)>().await?;
+                __rpc_call
+                    .reply(<__RpcT as r#Match>::r#type(&*__rpc_service, r#fn).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

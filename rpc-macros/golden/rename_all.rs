@@ -9,7 +9,7 @@ pub trait Users: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Users`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct UsersClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -35,7 +35,7 @@ impl ::rpc_runtime::__private::RpcClient for UsersClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl UsersClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -53,16 +53,16 @@ impl UsersClient {
     /// Calls [`Users::get_user`].
     pub fn get_user(&self, user_id: u64) -> ::rpc_runtime::__private::Call<String> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("getUser") }, (user_id,))
-            .unary()
+            .call(const { Self::__RPC.method("getUser") }, (user_id,))
+            .unary::<String>()
     }
     /// Calls [`Users::delete_users`].
     pub fn delete_users(&self) -> ::rpc_runtime::__private::Call<()> {
-        self.client.call(const { Self::__RPC_SERVICE.method("drop.all") }, ()).unary()
+        self.client.call(const { Self::__RPC.method("drop.all") }, ()).unary::<()>()
     }
 }
 /// Serves an implementation of [`Users`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct UsersServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -103,24 +103,15 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (user_id,) = __rpc_call.args::<(u64,)>().await?;
-                    __rpc_call
-                        .reply(
-                            <__RpcT as Users>::get_user(&*__rpc_service, user_id).await,
-                        )
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call
-                        .reply(<__RpcT as Users>::delete_users(&*__rpc_service).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (user_id,) = __rpc_call.args::<(u64,)>().await?;
+                __rpc_call
+                    .reply(<__RpcT as Users>::get_user(&*__rpc_service, user_id).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call.reply(<__RpcT as Users>::delete_users(&*__rpc_service).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

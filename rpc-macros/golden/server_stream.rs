@@ -7,7 +7,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -41,7 +41,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -59,8 +59,8 @@ impl MathClient {
     /// Calls [`Math::primes`].
     pub fn primes(&self, up_to: u64) -> ::rpc_runtime::__private::ResponseStream<u64> {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("primes") }, (up_to,))
-            .stream()
+            .call(const { Self::__RPC.method("primes") }, (up_to,))
+            .stream::<u64>()
     }
     /// Calls [`Math::checked`].
     pub fn checked(
@@ -71,12 +71,12 @@ impl MathClient {
         ::rpc_runtime::__private::Serde,
     > {
         self.client
-            .call(const { Self::__RPC_SERVICE.method("checked") }, (up_to,))
+            .call(const { Self::__RPC.method("checked") }, (up_to,))
             .fallible_stream::<Result<u64, Status>>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -117,35 +117,29 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (up_to,) = __rpc_call.args::<(u64,)>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .items(<__RpcT as Math>::primes(&*__rpc_service, up_to))
-                                .await
-                        })
-                        .await
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (up_to,) = __rpc_call.args::<(u64,)>().await?;
-                    __rpc_call
-                        .stream(move |__rpc_out| async move {
-                            __rpc_out
-                                .results(
-                                    <__RpcT as Math>::checked(&*__rpc_service, up_to),
-                                    ::rpc_runtime::__private::Probe::<Result<u64, Status>>::CODE,
-                                )
-                                .await
-                        })
-                        .await
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .items(<__RpcT as Math>::primes(&*__rpc_service, up_to))
+                            .await
+                    })
+                    .await
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                __rpc_call
+                    .stream(move |__rpc_out| async move {
+                        __rpc_out
+                            .results(
+                                <__RpcT as Math>::checked(&*__rpc_service, up_to),
+                                ::rpc_runtime::__private::Probe::<Result<u64, Status>>::CODE,
+                            )
+                            .await
+                    })
+                    .await
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -15,7 +15,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -43,7 +43,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -60,23 +60,25 @@ impl MathClient {
     }
     /// Calls [`Math::add`].
     pub fn add(&self, a: i64, b: i64) -> ::rpc_runtime::__private::Call<i64> {
-        self.client.call(const { Self::__RPC_SERVICE.method("add") }, (a, b)).unary()
+        self.client.call(const { Self::__RPC.method("add") }, (a, b)).unary::<i64>()
     }
     /// Calls [`Math::double`].
     pub fn double(&self, a: i64) -> ::rpc_runtime::__private::Call<i64> {
-        self.client.call(const { Self::__RPC_SERVICE.method("double") }, (a,)).unary()
+        self.client.call(const { Self::__RPC.method("double") }, (a,)).unary::<i64>()
     }
     /// Calls [`Math::reset`].
     pub fn reset(&self) -> ::rpc_runtime::__private::Call<()> {
-        self.client.call(const { Self::__RPC_SERVICE.method("reset") }, ()).unary()
+        self.client.call(const { Self::__RPC.method("reset") }, ()).unary::<()>()
     }
     /// Calls [`Math::origin`].
     pub fn origin(&self) -> ::rpc_runtime::__private::Call<geometry::Point> {
-        self.client.call(const { Self::__RPC_SERVICE.method("origin") }, ()).unary()
+        self.client
+            .call(const { Self::__RPC.method("origin") }, ())
+            .unary::<geometry::Point>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -121,34 +123,22 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
             "method `origin` returns a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (a,) = __rpc_call.args::<(i64,)>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::double(&*__rpc_service, a).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::reset(&*__rpc_service).await)
-                },
-            ),
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let () = __rpc_call.args::<()>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::origin(&*__rpc_service).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (a,) = __rpc_call.args::<(i64,)>().await?;
+                __rpc_call.reply(<__RpcT as Math>::double(&*__rpc_service, a).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call.reply(<__RpcT as Math>::reset(&*__rpc_service).await)
+            }),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let () = __rpc_call.args::<()>().await?;
+                __rpc_call.reply(<__RpcT as Math>::origin(&*__rpc_service).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -7,7 +7,7 @@ pub trait Math: ::core::marker::Send + ::core::marker::Sync + 'static {
 }
 /// Calls the methods of [`Math`], over a channel or in this process.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathClient {
     client: ::rpc_runtime::__private::Client<::rpc_runtime::__private::Serde>,
 }
@@ -33,7 +33,7 @@ impl ::rpc_runtime::__private::RpcClient for MathClient {
 }
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
-    const __RPC_SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
+    const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
     pub fn new(service: impl ::rpc_runtime::__private::Service) -> Self {
         Self {
@@ -50,11 +50,11 @@ impl MathClient {
     }
     /// Calls [`Math::add`].
     pub fn add(&self, a: i64, b: i64) -> ::rpc_runtime::__private::Call<i64> {
-        self.client.call(const { Self::__RPC_SERVICE.method("add") }, (a, b)).unary()
+        self.client.call(const { Self::__RPC.method("add") }, (a, b)).unary::<i64>()
     }
 }
 /// Serves an implementation of [`Math`].
-#[allow(dead_code)]
+#[allow(dead_code, non_camel_case_types)]
 pub struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
@@ -95,13 +95,10 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         #[allow(unused_imports)]
         use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
         &[
-            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(
-                __rpc_call.context(),
-                async move {
-                    let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                    __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
-                },
-            ),
+            |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
+                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
+                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+            }),
         ]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

@@ -19,8 +19,7 @@ pub(crate) fn take_rpc(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<T
     let mut found = Vec::new();
     attrs.retain(|attr| {
         if !attr.path().is_ident("rpc") {
-            check_cfg_attr(attr, errors);
-            return true;
+            return !check_cfg_attr(attr, errors);
         }
         match &attr.meta {
             Meta::List(list) => found.push(list.tokens.clone()),
@@ -36,10 +35,13 @@ pub(crate) fn take_rpc(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<T
 
 /// Refuses `#[cfg_attr(.., rpc(..))]`: an attribute macro sees its item before such conditions
 /// are decided, so the options could neither be read nor be left in place.
-fn check_cfg_attr(attr: &Attribute, errors: &mut Errors) {
-    let Meta::List(list) = &attr.meta else { return };
+/// Says whether it was one.
+fn check_cfg_attr(attr: &Attribute, errors: &mut Errors) -> bool {
+    let Meta::List(list) = &attr.meta else {
+        return false;
+    };
     if !list.path.is_ident("cfg_attr") {
-        return;
+        return false;
     }
     let hides_rpc = list
         .tokens
@@ -53,6 +55,7 @@ fn check_cfg_attr(attr: &Attribute, errors: &mut Errors) {
              (write the method twice, each with its own `#[cfg(..)]`)",
         );
     }
+    hides_rpc
 }
 
 /// Collects what follows an item into everything that is generated from it.
@@ -124,7 +127,7 @@ mod tests {
         let mut errors = Errors::default();
         let found = take_rpc(&mut item.attrs, &mut errors);
         assert_eq!(found.len(), 1);
-        assert_eq!(item.attrs.len(), 2);
+        assert_eq!(item.attrs.len(), 1);
         let messages = errors.into_messages();
         assert!(messages[0].contains("in parentheses"), "{messages:?}");
         assert!(messages[1].contains("condition"), "{messages:?}");

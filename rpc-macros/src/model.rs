@@ -1,9 +1,11 @@
 //! The checked model of a service: all that the generators know.
 
 use proc_macro2::TokenStream;
+use syn::ext::IdentExt as _;
 use syn::{Ident, Type, Visibility};
 
 use crate::attr::MethodOptions;
+use crate::names::CLIENT_FUNCTIONS;
 
 /// A trait that describes a service.
 pub(crate) struct Service {
@@ -21,8 +23,10 @@ pub(crate) struct Service {
     /// The option `client_trait`, which also asks for `impl Trait for TraitClient`.
     pub(crate) client_trait: Option<Ident>,
     pub(crate) methods: Vec<Method>,
-    /// A method of the trait could not be understood, so it is not among `methods`.
+    /// A member of the trait could not be understood, so it is not among `methods`.
     pub(crate) has_losses: bool,
+    /// The methods that could not be understood.
+    pub(crate) lost_methods: Vec<LostMethod>,
     /// The trait itself is of a form that cannot be served (it is generic), so only the names of
     /// client and server are generated, for the sake of the code that uses them.
     pub(crate) is_hollow: bool,
@@ -35,10 +39,41 @@ impl Service {
         methods.filter(|method| !method.is_refused && !self.is_hollow)
     }
 
+    /// The methods that there is no code for, by what calls of them look like. Without those that
+    /// share their name with one that there is code for.
+    pub(crate) fn refused_methods(&self) -> Vec<LostMethod> {
+        let refused = self
+            .methods
+            .iter()
+            .filter(|method| method.is_refused || self.is_hollow);
+        let refused = refused.map(|method| LostMethod {
+            ident: method.ident.clone(),
+            client_args: method.client_args().count(),
+        });
+        let mut names: Vec<Ident> = self.sound_methods().map(|it| it.ident.unraw()).collect();
+        let mut found = Vec::new();
+        for method in refused.chain(self.lost_methods.iter().cloned()) {
+            let name = method.ident.unraw();
+            if !names.contains(&name) && !CLIENT_FUNCTIONS.iter().any(|it| name == it) {
+                names.push(name);
+                found.push(method);
+            }
+        }
+        found
+    }
+
     /// Whether there is code for every method of the trait.
     pub(crate) fn is_complete(&self) -> bool {
         !self.has_losses && self.methods.iter().all(|method| !method.is_refused)
     }
+}
+
+/// A method that is known by its name only.
+#[derive(Clone)]
+pub(crate) struct LostMethod {
+    pub(crate) ident: Ident,
+    /// How many arguments a client passes.
+    pub(crate) client_args: usize,
 }
 
 /// A method whose signature could be understood.

@@ -23,6 +23,11 @@ pub(crate) fn server_ident(service: &Ident) -> Ident {
     format_ident!("{}Server", service, span = service.span())
 }
 
+/// The type of what is not known about a service with mistakes.
+pub(crate) fn refused_ident(service: &Ident) -> Ident {
+    format_ident!("__RpcRefused{}", service, span = Span::call_site())
+}
+
 /// A local variable of the expansion, out of the way of the user's names.
 pub(crate) fn local(name: &str, span: Span) -> Ident {
     Ident::new(&format!("{RESERVED_PREFIX}{name}"), located_at(span))
@@ -30,7 +35,7 @@ pub(crate) fn local(name: &str, span: Span) -> Ident {
 
 /// The constant of a client through which its methods find their descriptors.
 pub(crate) fn client_descriptor() -> Ident {
-    Ident::new("__RPC_SERVICE", Span::call_site())
+    Ident::new("__RPC", Span::call_site())
 }
 
 /// The type parameter of a server. It shares a scope with the types of the user, who may well

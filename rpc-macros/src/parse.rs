@@ -10,7 +10,7 @@ use syn::{ItemTrait, TraitItem};
 
 use crate::attr::{ServiceOptions, carried, take_rpc};
 use crate::errors::Errors;
-use crate::model::{Carried, Method, Service};
+use crate::model::{Carried, LostMethod, Method, Service};
 use crate::names;
 
 /// Reads a trait. What only `#[rpc_service]` understands is taken out of `item`, and methods with
@@ -31,7 +31,7 @@ pub(crate) fn parse_service(
         Some(path) => path.to_token_stream(),
         None => quote!(#rt::Serde),
     };
-    let (methods, has_losses) = parse_members(item, &options, errors);
+    let members = parse_members(item, &options, errors);
     Service {
         vis: item.vis.clone(),
         ident: item.ident.clone(),
@@ -43,34 +43,41 @@ pub(crate) fn parse_service(
         rt,
         codec,
         client_trait: options.client_trait,
-        methods,
-        has_losses,
+        methods: members.methods,
+        has_losses: members.has_losses,
+        lost_methods: members.lost_methods,
         is_hollow: !item.generics.params.is_empty(),
     }
 }
 
-/// The methods, and whether any member of the trait is not among them.
-fn parse_members(
-    item: &mut ItemTrait,
-    options: &ServiceOptions,
-    errors: &mut Errors,
-) -> (Vec<Method>, bool) {
-    let mut methods = Vec::new();
-    let mut has_losses = false;
+/// What is in the trait.
+#[derive(Default)]
+struct Members {
+    methods: Vec<Method>,
+    lost_methods: Vec<LostMethod>,
+    has_losses: bool,
+}
+
+fn parse_members(item: &mut ItemTrait, options: &ServiceOptions, errors: &mut Errors) -> Members {
+    let mut members = Members::default();
     for (position, member) in item.items.iter_mut().enumerate() {
         match member {
             TraitItem::Fn(function) => {
-                let method = method::parse_method(position, function, options, errors);
-                has_losses |= method.is_none();
-                methods.extend(method);
+                match method::parse_method(position, function, options, errors) {
+                    Ok(method) => members.methods.push(method),
+                    Err(lost) => {
+                        members.has_losses = true;
+                        members.lost_methods.push(lost);
+                    }
+                }
             }
             other => {
-                has_losses = true;
+                members.has_losses = true;
                 check_member(other, errors);
             }
         }
     }
-    (methods, has_losses)
+    members
 }
 
 fn parse_carried(item: &mut ItemTrait, errors: &mut Errors) -> Carried {

@@ -1,4 +1,57 @@
 //! Typed remote procedure calls: a Rust trait is the contract.
+//!
+//! [`rpc_service`] on a trait generates a typed client and a server. This crate is what both are
+//! made of:
+//!
+//! - [`Server`] and [`Router`] serve implementations of traits, and functions by name;
+//! - [`Channel`] is what clients call through: an address, several addresses, or a service in this
+//!   process;
+//! - [`Call`] and [`ResponseStream`] are calls: builders that are awaited or read;
+//! - [`Service`] is the one shape behind all of them, a function from [`Request`] to [`Response`];
+//!   layers ([`from_fn`], [`layer`]) make services out of services;
+//! - [`Status`] says why a call failed, [`Context`] what a handler knows of its call, [`Limits`]
+//!   what a peer may do.
+//!
+//! # Examples
+//!
+//! ```
+//! use rpc_runtime::{Server, rpc_service};
+//!
+//! #[rpc_service(name = "greeting.v1.Greeter")]
+//! pub trait Greeter {
+//!     /// Greets somebody.
+//!     async fn greet(&self, name: String) -> String;
+//! }
+//!
+//! struct English;
+//!
+//! impl Greeter for English {
+//!     async fn greet(&self, name: String) -> String {
+//!         format!("Hello, {name}!")
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::new().add(GreeterServer::new(English)).listen("tcp://127.0.0.1:0").bind().await?;
+//! let url = server.url().to_owned();
+//! tokio::spawn(server.serve());
+//!
+//! let greeter = GreeterClient::connect(&url).await?;
+//! assert_eq!(greeter.greet("Alice".to_owned()).await?, "Hello, Alice!");
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! | Feature | Default | What it adds |
+//! |---|---|---|
+//! | `macros` | yes | [`rpc_service`] and [`RpcError`](derive@RpcError) |
+//! | `postcard` | | the Postcard encoding, for peers that are built together |
+//! | `hmac` | | signed requests |
+//! | `stdio` | | the `stdio:` transport: child processes as servers |
+//! | `tower` | | services and layers of the tower ecosystem |
+//! | `full` | | all of these |
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +59,7 @@ pub mod call;
 pub mod client;
 pub mod codec;
 mod error;
+pub mod layer;
 pub mod server;
 mod service;
 mod status;
@@ -20,7 +74,7 @@ pub use call::{
     Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Limits, Message, Method,
     Reply, Request, Response, RpcError, Streaming, shield,
 };
-pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient};
+pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient, batch};
 pub use codec::Encoding;
 pub use error::Error;
 #[cfg(feature = "macros")]
@@ -31,3 +85,8 @@ pub use service::{
     service_fn,
 };
 pub use status::{CallError, Code, Phase, Status};
+
+/// The tour in the README is compiled and run like every other example.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

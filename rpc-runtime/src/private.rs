@@ -1,7 +1,7 @@
 //! What the expansion of `#[rpc_service]` calls. Not for people: it changes without notice.
 
 pub use crate::call::{
-    Context, IntoStreaming, MethodDescriptor, MethodHandle, MethodKind, Returns, RpcError,
+    Context, IntoStreaming, MethodDescriptor, MethodHandle, MethodKind, NoCode, Returns, RpcError,
     ServiceDescriptor, Streaming,
 };
 pub use crate::client::{
@@ -40,14 +40,11 @@ impl<T, E: RpcError> Probe<Result<T, E>> {
     pub const CODE: fn(&E) -> Code = E::code;
 }
 
-/// The answer where an error has no code of its own.
+/// The answer where an error has no code of its own, and where there is no error at all: that is
+/// said once, by [`Returns`].
 pub trait DefaultCode {
-    /// The error of the result.
-    type Error;
-    /// Reads the code of the error.
-    const CODE: fn(&Self::Error) -> Code = |_| Code::Unknown;
+    /// Says that there is none.
+    const CODE: NoCode = NoCode;
 }
 
-impl<T, E> DefaultCode for Probe<Result<T, E>> {
-    type Error = E;
-}
+impl<T> DefaultCode for Probe<T> {}

@@ -45,13 +45,19 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    // Not `call`, which on an `Arc` would hide the method of `Service`.
-    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>;
+    // A name of its own: on an `Arc` it would hide a `call` or `start` that takes `&self`.
+    fn start_erased(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>>;
     fn keeps_deadlines(&self) -> bool;
 }
 
 impl<S: Service> ErasedService for S {
-    fn start(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+    fn start_erased(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
         self.call_boxed(request)
     }
 
@@ -77,7 +83,7 @@ impl BoxService {
     }
 
     pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
-        Arc::clone(&self.0).start(request)
+        Arc::clone(&self.0).start_erased(request)
     }
 }
 
@@ -218,5 +224,19 @@ where
 impl<F> fmt::Debug for ServiceFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServiceFn")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Body, Method};
+
+    #[tokio::test]
+    async fn a_boxed_service_can_be_boxed_again() {
+        let service = service_fn(|_| async { Ok(Response::new(Body::empty())) });
+        let service = BoxService::new(BoxService::new(service));
+        let request = Request::new(Method::named("m.M/x"), Body::empty());
+        assert!(service.call(request).await.is_ok());
     }
 }

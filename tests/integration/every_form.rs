@@ -73,7 +73,7 @@ async fn check(math: &MathClient) {
         Some(&MathError::Overflow)
     );
     math.nothing().await.unwrap();
-    let large: Vec<u8> = (0..3_000_000_u32).map(|it| it as u8).collect();
+    let large: Vec<u8> = (0..300_000_u32).map(|it| it as u8).collect();
     let echoed = math
         .echo(serde_bytes::ByteBuf::from(large.clone()))
         .await

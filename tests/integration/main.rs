@@ -1,3 +1,12 @@
 //! The whole path: a trait, a server, a wire, a typed client.
 
+mod batch;
+mod blocking;
+mod callbacks;
 mod every_form;
+mod formats;
+mod functions;
+mod gateway;
+mod layers;
+mod python;
+mod reconnect;

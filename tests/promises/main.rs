@@ -1,1 +1,47 @@
-//! Promises.
+//! The ten promises of the library, each on every transport. `patches/` has a change for each that
+//! breaks it, and `prove.sh` shows that these tests notice.
+
+mod probe;
+
+/// Makes a test of each function on each transport, bounded in time.
+macro_rules! on_every_transport {
+    ($($name:ident)*) => {$(
+        mod $name {
+            use super::super::within;
+
+            #[tokio::test]
+            async fn tcp() {
+                within(super::$name("tcp")).await;
+            }
+
+            #[tokio::test]
+            async fn unix() {
+                within(super::$name("unix")).await;
+            }
+
+            #[tokio::test]
+            async fn mem() {
+                within(super::$name("mem")).await;
+            }
+        }
+    )*};
+}
+
+mod p01_ends_once;
+mod p02_good_ends;
+mod p03_at_most_once;
+mod p04_cancel;
+mod p05_bounded;
+mod p06_fails_itself;
+mod p07_drain;
+mod p08_limits;
+mod p09_panics;
+mod p10_errors_say_where;
+
+/// No test takes longer than this.
+async fn within(test: impl Future<Output = ()>) {
+    let bound = std::time::Duration::from_secs(25);
+    if tokio::time::timeout(bound, test).await.is_err() {
+        panic!("the test hangs: not over within {bound:?}");
+    }
+}

@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod math;
+pub mod raw;
 pub mod serving;

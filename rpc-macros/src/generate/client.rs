@@ -32,7 +32,7 @@ pub(super) fn expand_client(service: &Service) -> TokenStream {
         #cfgs
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types)]
         #vis struct #client_ident {
             client: #rt::Client<#codec>,
         }
@@ -107,8 +107,8 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
         quote_spanned! {span=> call(#handle, #values) }
     };
     let upload = method.upload().map(|arg| {
-        let ident = &arg.ident;
-        quote! { .upload(#ident) }
+        let Arg { ident, ty, .. } = arg;
+        quote_spanned! {located_at(ty.span())=> .upload::<#ty>(#ident) }
     });
     let finish = expand_finish(method);
     // An expression is shown from its first token on.
@@ -166,9 +166,9 @@ fn expand_finish(method: &Method) -> TokenStream {
     let ty = &method.output.ty;
     let span = located_at(ty.span());
     match (method.output.is_stream(), method.output.is_fallible) {
-        (false, false) => quote_spanned! {span=> .unary() },
+        (false, false) => quote_spanned! {span=> .unary::<#ty>() },
         (false, true) => quote_spanned! {span=> .fallible::<#ty>() },
-        (true, false) => quote_spanned! {span=> .stream() },
+        (true, false) => quote_spanned! {span=> .stream::<#ty>() },
         (true, true) => quote_spanned! {span=> .fallible_stream::<#ty>() },
     }
 }

@@ -33,7 +33,7 @@ fn expand_struct(service: &Service) -> TokenStream {
     quote! {
         #cfgs
         #[doc = #doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types)]
         #vis struct #server_ident<T> {
             service: ::std::sync::Arc<T>,
         }
@@ -153,7 +153,7 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let reply = expand_reply(method, service);
     quote_spanned! {span=>
         #cfgs
-        |#target, mut #call| #rt::boxed(#call.context(), async move {
+        |#target, mut #call| #rt::boxed(async move {
             #arguments
             #context
             #reply

@@ -20,6 +20,7 @@ pub(super) struct Arguments {
     values: usize,
     uploads: usize,
     contexts: usize,
+    client_args: usize,
 }
 
 impl Arguments {
@@ -30,6 +31,11 @@ impl Arguments {
     /// How many travel as the tuple of arguments.
     pub(super) fn values(&self) -> usize {
         self.values
+    }
+
+    /// How many a client passes.
+    pub(super) fn client_args(&self) -> usize {
+        self.client_args
     }
 
     pub(super) fn has_upload(&self) -> bool {
@@ -45,6 +51,7 @@ pub(super) fn parse_arguments(sig: &Signature, errors: &mut Errors) -> Arguments
         check_attributes(input, errors);
         let ident = parse_name(&input.pat, &mut names, errors);
         let kind = parse_kind(input, &mut arguments, errors);
+        arguments.client_args += usize::from(!is_context(peel(&input.ty)));
         if let (Some(ident), Some((kind, ty))) = (ident, kind) {
             arguments.args.push(Arg {
                 ident,
@@ -168,6 +175,14 @@ fn check_context(reference: &TypeReference, arguments: &mut Arguments, errors: &
             reference,
             "a call has one context\n(remove the second `&Context`)",
         );
+    }
+}
+
+/// Also where it is not lent as it should be, which is another mistake.
+fn is_context(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => is_named(&reference.elem, "Context"),
+        _ => is_context_value(ty),
     }
 }
 

@@ -7,7 +7,7 @@ use super::argument::{self, Arguments};
 use super::output;
 use crate::attr::{MethodOptions, ServiceOptions, carried, take_rpc};
 use crate::errors::Errors;
-use crate::model::Method;
+use crate::model::{LostMethod, Method};
 use crate::names;
 use crate::types::source;
 
@@ -17,7 +17,7 @@ pub(super) fn parse_method(
     function: &mut TraitItemFn,
     service: &ServiceOptions,
     errors: &mut Errors,
-) -> Option<Method> {
+) -> Result<Method, LostMethod> {
     let mistakes = errors.len();
     let lists = take_rpc(&mut function.attrs, errors);
     let options = MethodOptions::parse(lists, errors);
@@ -26,23 +26,26 @@ pub(super) fn parse_method(
     let output = output::parse_output(&function.sig, &options, errors);
     check_bare(&options, &arguments, errors);
     check_blocking_upload(&options, &arguments, errors);
-    if errors.len() > mistakes {
-        defuse(function);
-        return None;
-    }
     let ident = function.sig.ident.clone();
+    let Some(output) = output.filter(|_| errors.len() == mistakes) else {
+        defuse(function);
+        return Err(LostMethod {
+            ident,
+            client_args: arguments.client_args(),
+        });
+    };
     let wire_name = match &options.name {
         Some(name) => name.value(),
         None => names::method_wire_name(&ident, service.rename_all),
     };
-    Some(Method {
+    Ok(Method {
         position,
         ident,
         wire_name,
         carried: carried(&function.attrs),
         options,
         args: arguments.into_args(),
-        output: output?,
+        output,
         is_refused: false,
     })
 }
@@ -57,6 +60,11 @@ fn defuse(function: &mut TraitItemFn) {
     function.sig.constness = None;
     function.sig.variadic = None;
     function.modifiers = syn::FnModifiers::default();
+    // Whatever the types are: `Self` by value among them is one mistake and not two.
+    let clause = function.sig.generics.make_where_clause();
+    clause
+        .predicates
+        .push(syn::parse_quote!(Self: ::core::marker::Sized));
     if function.default.is_none() {
         argument::defuse_patterns(&mut function.sig);
     }

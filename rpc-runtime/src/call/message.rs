@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -85,7 +86,7 @@ impl Message {
             }
             Repr::Typed(value) => {
                 let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
-                value.encode(encoding, out).map_err(encode_status)
+                encode_guarded(&**value, encoding, out)
             }
         }
     }
@@ -238,6 +239,22 @@ impl ErrorBody {
         let mut message = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Some(message.as_mut()?.bytes(encoding))
     }
+}
+
+/// Encodes a value whose `Serialize` may be the user's own: one that panics fails its call, and not
+/// the task that writes for all calls.
+fn encode_guarded(
+    value: &dyn TypedMessage,
+    encoding: Encoding,
+    out: &mut BytesMut,
+) -> Result<(), Status> {
+    let encoded = catch_unwind(AssertUnwindSafe(|| value.encode(encoding, out)));
+    encoded
+        .unwrap_or_else(|_| {
+            tracing::error!("a value panicked while it was encoded");
+            Err(CodecError::encode(encoding, "the value panicked"))
+        })
+        .map_err(encode_status)
 }
 
 fn encode_status(error: CodecError) -> Status {

@@ -14,22 +14,64 @@ use crate::status::{CallError, Code, Status};
 ///
 /// `#[derive(RpcError)]` implements it from `#[rpc(error_code = …)]`. An error type without it
 /// has [`Code::Unknown`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no status code",
+    note = "derive `rpc_runtime::RpcError` for it"
+)]
 pub trait RpcError: StdError {
     /// Returns the code of this error.
     fn code(&self) -> Code;
 }
 
 /// What a fallible method returns, taken apart by type, so that aliases of `Result` work.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`, although its name ends in `Result`",
+    label = "a type of this name must be a `Result`",
+    note = "what a method returns is told by its name: rename the type, or make it an alias of \
+            `Result<T, E>`"
+)]
 pub trait Returns {
     /// The value.
     type Ok;
     /// The error.
     type Err;
+
+    /// Makes it what it is.
+    #[doc(hidden)]
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
 }
 
 impl<T, E> Returns for Result<T, E> {
     type Ok = T;
     type Err = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// Where the code of an error comes from: a function, or nowhere.
+#[doc(hidden)]
+pub trait ErrorCode<E> {
+    /// Returns what reads the code of an error.
+    fn into_reader(self) -> fn(&E) -> Code;
+}
+
+impl<E> ErrorCode<E> for fn(&E) -> Code {
+    fn into_reader(self) -> fn(&E) -> Code {
+        self
+    }
+}
+
+/// The errors have no code of their own.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct NoCode;
+
+impl<E> ErrorCode<E> for NoCode {
+    fn into_reader(self) -> fn(&E) -> Code {
+        |_| Code::Unknown
+    }
 }
 
 /// An error type that methods may return under the codec `C`.
@@ -38,6 +80,7 @@ impl<T, E> Returns for Result<T, E> {
 /// `Deserialize`, `Send`, `Sync` and `'static`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an RPC method",
+    label = "this error cannot be sent",
     note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
             `serde::Deserialize`; or return `rpc_runtime::Status`"
 )]
@@ -72,6 +115,7 @@ impl<C> MethodError<C> for Status {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, E> MethodError<C> for E
 where
     C: SerdeFamily + Encodes<E>,

@@ -20,7 +20,7 @@ pub struct Request {
     method: Method,
     metadata: HeaderMap,
     deadline: Option<Instant>,
-    first_item_timeout: Option<Duration>,
+    acceptance_deadline: Option<Instant>,
     encoding: Option<Encoding>,
     extensions: Extensions,
     connection: Option<Arc<ConnectionInfo>>,
@@ -35,7 +35,7 @@ impl Request {
             method: method.into(),
             metadata: HeaderMap::new(),
             deadline: None,
-            first_item_timeout: None,
+            acceptance_deadline: None,
             encoding: None,
             extensions: Extensions::new(),
             connection: None,
@@ -89,13 +89,21 @@ impl Request {
         self.deadline = deadline;
     }
 
-    /// Returns how long the response stream may take to be accepted, where that is bounded.
-    pub(crate) fn acceptance_timeout(&self) -> Option<Duration> {
-        self.first_item_timeout
+    /// Returns by when the response stream must be accepted, where that is bounded.
+    pub(crate) fn acceptance_deadline(&self) -> Option<Instant> {
+        self.acceptance_deadline
     }
 
-    pub(crate) fn set_acceptance_timeout(&mut self, timeout: Option<Duration>) {
-        self.first_item_timeout = timeout;
+    pub(crate) fn set_acceptance_deadline(&mut self, deadline: Option<Instant>) {
+        self.acceptance_deadline = deadline;
+    }
+
+    /// Returns by when the call must have ended or been accepted, whichever comes first.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        match (self.deadline, self.acceptance_deadline) {
+            (Some(deadline), Some(acceptance)) => Some(deadline.min(acceptance)),
+            (deadline, acceptance) => deadline.or(acceptance),
+        }
     }
 
     /// Returns the encoding of the messages both ways; `None` leaves it to the service's codec.

@@ -1,6 +1,7 @@
 //! What a service answers.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use http::{Extensions, HeaderMap};
 
@@ -15,6 +16,8 @@ pub struct Response {
     metadata: HeaderMap,
     trailers: HeaderMap,
     extensions: Extensions,
+    /// Who answered, where a wire brought the response.
+    peer: Option<Arc<str>>,
     body: Body,
 }
 
@@ -25,6 +28,7 @@ impl Response {
             metadata: HeaderMap::new(),
             trailers: HeaderMap::new(),
             extensions: Extensions::new(),
+            peer: None,
             body,
         }
     }
@@ -58,6 +62,14 @@ impl Response {
     /// Returns the extensions for changing them.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
+    }
+
+    pub(crate) fn take_peer(&mut self) -> Option<Arc<str>> {
+        self.peer.take()
+    }
+
+    pub(crate) fn set_peer(&mut self, peer: &Arc<str>) {
+        self.peer = Some(Arc::clone(peer));
     }
 
     /// Returns the body.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use http::HeaderMap;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
-use super::outgoing::{OutgoingCall, Running, Watch, name_method};
+use super::outgoing::{OutgoingCall, Running, Watch, name_method, name_peer};
 use crate::call::{Body, BodyFrame, Message, Method, MethodError, Reply, Returns};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
@@ -84,9 +85,14 @@ impl<T, X> Call<T, X> {
             decode,
             fail,
         } = self.into_future();
+        let method = exchange.method.clone();
         let exchanged = exchange.await.map_err(fail)?;
-        let value = decode(exchanged.message).map_err(fail)?;
-        Ok(Reply::new(value, exchanged.metadata, exchanged.trailers))
+        exchanged.decode(&method, decode).map_err(fail)
+    }
+
+    /// Makes the failure of a call that is not made.
+    pub(super) fn fail_with(&self, status: Status) -> X {
+        (self.fail)(name_method(status, self.outgoing.method()))
     }
 
     /// Begins the call now, in a task of its own; the future that is returned gives its result.
@@ -112,8 +118,10 @@ impl<T, X> Call<T, X> {
             decode,
             fail,
         } = self.into_future();
+        let method = exchange.method.clone();
         let exchanged = blocking::block_on(exchange).and_then(|it| it);
-        exchanged.and_then(|it| decode(it.message)).map_err(fail)
+        let reply = exchanged.and_then(|it| it.decode(&method, decode));
+        reply.map(|it| it.value).map_err(fail)
     }
 }
 
@@ -149,10 +157,8 @@ impl<T, X> Future for CallFuture<T, X> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let exchanged = ready!(Pin::new(&mut self.exchange).poll(cx));
-        let value = exchanged.and_then(|it| {
-            (self.decode)(it.message).map_err(|status| self.exchange.blame_reply(status))
-        });
-        Poll::Ready(value.map_err(self.fail))
+        let reply = exchanged.and_then(|it| it.decode(&self.exchange.method, self.decode));
+        Poll::Ready(reply.map(|it| it.value).map_err(self.fail))
     }
 }
 
@@ -179,6 +185,7 @@ enum State {
 }
 
 struct Reading {
+    peer: Option<Arc<str>>,
     body: Body,
     watch: Watch,
     message: Option<Message>,
@@ -187,9 +194,26 @@ struct Reading {
 }
 
 struct Exchanged {
+    peer: Option<Arc<str>>,
     message: Message,
     metadata: HeaderMap,
     trailers: HeaderMap,
+}
+
+impl Exchanged {
+    /// Reads the message. One that cannot be read is the server's mistake, not the caller's.
+    fn decode<T>(
+        self,
+        method: &Method,
+        decode: fn(Message) -> Result<T, Status>,
+    ) -> Result<Reply<T>, Status> {
+        let value = decode(self.message).map_err(|cause| {
+            let status = Status::internal("the reply cannot be read").with_source(cause);
+            let status = name_peer(status.in_phase(Phase::Decode), self.peer.as_ref());
+            name_method(status, method)
+        })?;
+        Ok(Reply::new(value, self.metadata, self.trailers))
+    }
 }
 
 impl Exchange {
@@ -209,14 +233,6 @@ impl Exchange {
         self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(exchange)));
     }
 
-    /// A reply that cannot be read is the server's mistake, not the caller's.
-    fn blame_reply(&self, status: Status) -> Status {
-        let status = Status::internal("the reply cannot be read")
-            .with_source(status)
-            .in_phase(Phase::Decode);
-        name_method(status, &self.method)
-    }
-
     fn poll_exchange(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {
         loop {
             match &mut self.state {
@@ -231,12 +247,17 @@ impl Exchange {
                     self.state = State::Reading(Box::new(Reading {
                         metadata: std::mem::take(response.metadata_mut()),
                         trailers: std::mem::take(response.trailers_mut()),
+                        peer: response.take_peer(),
                         body: response.take_body(),
                         watch,
                         message: None,
                     }));
                 }
-                State::Reading(reading) => return reading.poll(cx),
+                State::Reading(reading) => {
+                    let polled = reading.poll(cx);
+                    let peer = reading.peer.as_ref();
+                    return polled.map_err(|status| name_peer(status, peer));
+                }
                 State::Spawned(task) => {
                     let joined = ready!(Pin::new(task).poll(cx));
                     return Poll::Ready(joined.unwrap_or_else(|error| {
@@ -285,6 +306,7 @@ impl Reading {
             .take()
             .ok_or_else(|| unexpected("no message"))?;
         Ok(Exchanged {
+            peer: self.peer.clone(),
             message,
             metadata: std::mem::take(&mut self.metadata),
             trailers: std::mem::take(&mut self.trailers),

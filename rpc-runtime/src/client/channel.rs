@@ -1,16 +1,18 @@
 //! What clients call through.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
 use super::outgoing::OutgoingCall;
+use super::response_stream::ResponseStream;
 use bytes::BytesMut;
 use serde::Serialize;
 
 use super::connect::{Connect, IntoTarget};
-use super::endpoint::Endpoints;
+use super::endpoint::{Destination, Endpoints};
 use crate::call::{Body, Context, DynamicArgs, Method, Request, Response, ValueMessage};
 use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
@@ -31,7 +33,13 @@ pub struct Channel {
 
 impl Channel {
     /// Makes a channel to a service in this process. Values are passed on without encoding.
+    ///
+    /// A channel that is passed in stays as it is, with its settings.
     pub fn new(service: impl Service) -> Self {
+        // Generated clients are made of any service, so this is where a channel shows up again.
+        if let Some(channel) = (&service as &dyn Any).downcast_ref::<Self>() {
+            return channel.clone();
+        }
         Self {
             service: BoxService::new(service),
             encoding: None,
@@ -42,6 +50,42 @@ impl Channel {
     /// Connects to a server: see [`Connect`] for URLs and settings.
     pub fn connect(target: impl IntoTarget) -> Connect<Self> {
         Connect::making(target, |channel| channel)
+    }
+
+    /// Connects by making byte streams in a way of your own, such as through a proxy: see
+    /// [`Connect`] for settings. `name` is what errors and log lines call the peer.
+    ///
+    /// `connector` is called for the first connection and again after each that was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_runtime::transport::Io;
+    /// use rpc_runtime::{Channel, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rpc_runtime::Status> {
+    /// let server = Server::new()
+    ///     .function("hello", |name: String| async move { format!("Hello, {name}!") })
+    ///     .connections();
+    /// let channel = Channel::connect_with("duplex", move || {
+    ///     let (here, there) = tokio::io::duplex(4096);
+    ///     tokio::spawn(server.serve(Io::new(there)));
+    ///     async move { Ok(Io::new(here)) }
+    /// })
+    /// .await?;
+    /// assert_eq!(channel.call::<_, String>("hello", ("Alice",)).await?, "Hello, Alice!");
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_with<F, Fut>(name: impl Into<String>, connector: F) -> Connect<Self>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::io::Result<Io>> + Send + 'static,
+    {
+        let destination = Destination::Connector {
+            name: Arc::from(name.into()),
+            connector: Arc::new(move || Box::pin(connector())),
+        };
+        Connect::to(Ok(vec![destination]), |channel| channel)
     }
 
     /// Makes a channel over one byte stream, such as a pipe. When it ends, so does the channel:
@@ -118,10 +162,33 @@ impl Channel {
         T: Send + 'static,
         Serde: Encodes<T>,
     {
+        Call::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    /// Calls a method by name that answers with a stream, for scripts and tests: see
+    /// [`call`](Self::call).
+    pub fn call_stream<A, T>(&self, method: &str, args: A) -> ResponseStream<T>
+    where
+        A: Serialize + Send + 'static,
+        T: Send + 'static,
+        Serde: Encodes<T>,
+    {
+        ResponseStream::new(
+            self.begin(method, args),
+            ValueMessage::<Serde, T>::unwrap,
+            |it| it,
+        )
+    }
+
+    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> OutgoingCall {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
         call.request_mut()
             .set_body(Body::message(DynamicArgs::wrap(args)));
-        Call::new(call, ValueMessage::<Serde, T>::unwrap, |it| it)
+        call
     }
 
     pub(super) fn service(&self) -> &BoxService {

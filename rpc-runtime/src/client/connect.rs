@@ -1,13 +1,13 @@
 //! From a URL to a channel.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocking;
 use super::channel::Channel;
-use super::endpoint::{Endpoint, Endpoints};
+use super::endpoint::{Destination, Endpoint, Endpoints};
 use super::stub::RpcClient;
 use crate::call::Limits;
 use crate::server::Router;
@@ -42,12 +42,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct Connect<T> {
-    target: Result<Vec<Address>, Status>,
+    target: Result<Vec<Destination>, Status>,
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
-    make: fn(Channel) -> T,
+    make: Make<T>,
 }
+
+/// Makes what is connected of its channel.
+type Make<T> = fn(Channel) -> T;
 
 impl<C: RpcClient> Connect<C> {
     /// Begins to connect a generated client.
@@ -59,8 +62,14 @@ impl<C: RpcClient> Connect<C> {
 
 impl<T> Connect<T> {
     pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
+        let addresses = target.into_target().0;
+        let target = addresses.map(|it| it.into_iter().map(Destination::Address).collect());
+        Self::to(target, make)
+    }
+
+    pub(super) fn to(target: Result<Vec<Destination>, Status>, make: fn(Channel) -> T) -> Self {
         Self {
-            target: target.into_target().0,
+            target,
             config: Config::default(),
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
@@ -120,7 +129,7 @@ impl<T> Connect<T> {
         connected.and_then(|it| it).map(make)
     }
 
-    fn into_endpoints(self) -> Result<(Endpoints, fn(Channel) -> T), Status> {
+    fn into_endpoints(self) -> Result<(Endpoints, Make<T>), Status> {
         let config = Arc::new(self.config);
         let served = self.router.map(|router| Served {
             running: RunningCalls::new(usize::MAX),
@@ -128,9 +137,9 @@ impl<T> Connect<T> {
             methods: Arc::new(router),
             extensions: http::Extensions::new(),
         });
-        let endpoint = |address| {
+        let endpoint = |destination| {
             Endpoint::new(
-                address,
+                destination,
                 Arc::clone(&config),
                 self.connect_timeout,
                 served.clone(),

@@ -1,16 +1,17 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
-use crate::call::{Request, Response, deadline_in};
-use crate::service::Service;
+use crate::call::{Request, Response};
+use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
-use crate::transport::{self, Address};
+use crate::transport::{self, Address, Io};
 use crate::wire::native::{Config, Connection, Role, Served, open};
 
 /// The pause after a first failed attempt; each further one doubles it.
@@ -19,9 +20,46 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// One address, with the connection to it.
+/// What makes the byte streams of a channel that does not connect by URL.
+pub(super) type Connector = Arc<dyn Fn() -> BoxFuture<'static, std::io::Result<Io>> + Send + Sync>;
+
+/// Where an endpoint connects to.
+#[derive(Clone)]
+pub(super) enum Destination {
+    Address(Address),
+    Connector {
+        name: Arc<str>,
+        connector: Connector,
+    },
+}
+
+impl Destination {
+    async fn connect(&self) -> std::io::Result<Io> {
+        match self {
+            Self::Address(address) => transport::connect(address).await,
+            Self::Connector { connector, .. } => connector().await,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Connector { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One destination, with the connection to it.
 pub(super) struct Endpoint {
-    address: Address,
+    destination: Destination,
     url: Arc<str>,
     config: Arc<Config>,
     connect_timeout: Duration,
@@ -31,7 +69,7 @@ pub(super) struct Endpoint {
 
 enum State {
     Idle,
-    Connecting(watch::Receiver<Option<Outcome>>),
+    Connecting(Arc<Attempt>),
     Connected(Arc<Connection>),
     /// The last attempt failed; before `again` nothing is tried.
     Failed {
@@ -43,16 +81,24 @@ enum State {
 
 type Outcome = Result<Arc<Connection>, Status>;
 
+/// An attempt to connect that is on its way, for all who wait for it; they go on in the order in
+/// which they came.
+#[derive(Default)]
+struct Attempt {
+    outcome: OnceLock<Outcome>,
+    over: CancellationToken,
+}
+
 impl Endpoint {
     pub(super) fn new(
-        address: Address,
+        destination: Destination,
         config: Arc<Config>,
         connect_timeout: Duration,
         served: Option<Served>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            url: Arc::from(address.to_string()),
-            address,
+            url: Arc::from(destination.to_string()),
+            destination,
             config,
             connect_timeout,
             served,
@@ -80,21 +126,21 @@ impl Endpoint {
         self: &Arc<Self>,
         deadline: Option<Instant>,
     ) -> Result<Arc<Connection>, Status> {
-        let mut attempt = match self.connection_or_attempt() {
+        let attempt = match self.connection_or_attempt() {
             Ok(connection) => return Ok(connection),
             Err(attempt) => attempt?,
         };
-        let outcome = attempt.wait_for(Option::is_some);
-        let waited = match deadline {
-            None => outcome.await,
-            Some(deadline) => timeout_at(deadline, outcome).await.map_err(|_| {
+        let over = attempt.over.cancelled();
+        match deadline {
+            None => over.await,
+            Some(deadline) => timeout_at(deadline, over).await.map_err(|_| {
                 let text = "the deadline passed before the connection was made";
                 self.blame(Status::deadline_exceeded(text))
             })?,
-        };
+        }
         let stopped = || self.blame(Status::unavailable("the attempt to connect was stopped"));
-        let outcome = waited.map_err(|_| stopped())?;
-        outcome.clone().unwrap_or_else(|| Err(stopped()))
+        let outcome = attempt.outcome.get().cloned();
+        outcome.unwrap_or_else(|| Err(stopped()))
     }
 
     #[allow(
@@ -103,37 +149,39 @@ impl Endpoint {
     )]
     fn connection_or_attempt(
         self: &Arc<Self>,
-    ) -> Result<Arc<Connection>, Result<watch::Receiver<Option<Outcome>>, Status>> {
+    ) -> Result<Arc<Connection>, Result<Arc<Attempt>, Status>> {
         let mut state = self.state();
         let attempts = match &*state {
             State::Connected(connection) if connection.is_open() => {
                 return Ok(Arc::clone(connection));
             }
-            State::Connecting(attempt) => return Err(Ok(attempt.clone())),
+            State::Connecting(attempt) => return Err(Ok(Arc::clone(attempt))),
             State::Failed { again, reason, .. } if *again > Instant::now() => {
                 return Err(Err(reason.clone()));
             }
             State::Failed { attempts, .. } => *attempts,
             State::Connected(_) | State::Idle => 0,
         };
-        let (sender, receiver) = watch::channel(None);
-        *state = State::Connecting(receiver.clone());
+        let attempt = Arc::new(Attempt::default());
+        *state = State::Connecting(Arc::clone(&attempt));
         drop(state);
         let endpoint = Arc::clone(self);
+        let made = Arc::clone(&attempt);
         tokio::spawn(async move {
+            let _over = made.over.clone().drop_guard();
             // Set also when the task is stopped half-way, so that the next call tries again.
             let mut stopped = Stopped(Some(endpoint));
             let Some(endpoint) = &stopped.0 else { return };
             let outcome = endpoint.attempt().await;
             endpoint.settle(attempts, &outcome);
             stopped.0 = None;
-            let _ = sender.send(Some(outcome));
+            let _ = made.outcome.set(outcome);
         });
-        Err(Ok(receiver))
+        Err(Ok(attempt))
     }
 
     async fn attempt(&self) -> Outcome {
-        let connected = timeout(self.connect_timeout, transport::connect(&self.address)).await;
+        let connected = timeout(self.connect_timeout, self.destination.connect()).await;
         let io = match connected {
             Ok(Ok(io)) => io,
             Ok(Err(error)) => {
@@ -247,9 +295,7 @@ impl Service for Endpoints {
         let endpoint = self
             .pick()
             .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
-        let acceptance = request.acceptance_timeout().map(deadline_in);
-        let deadline = request.deadline_instant().or(acceptance);
-        let connection = endpoint.connected(deadline).await?;
+        let connection = endpoint.connected(request.first_deadline()).await?;
         connection.call(request).await
     }
 

@@ -1,5 +1,6 @@
 //! The calling side: a [`Channel`] to call through, and the calls themselves.
 
+mod batch;
 mod blocking;
 mod call;
 mod channel;
@@ -10,6 +11,7 @@ mod response_stream;
 mod stub;
 mod upload;
 
+pub use batch::{Batch, BatchFuture, Calls, batch};
 pub use call::{Call, CallFuture, FallibleCall};
 pub use channel::Channel;
 pub use connect::{Connect, IntoTarget, Target};

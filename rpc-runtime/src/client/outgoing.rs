@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -104,7 +105,8 @@ impl OutgoingCall {
         let asked = self.timeout.or(declared);
         let default = self.channel.timeout().unwrap_or(DEFAULT_TIMEOUT);
         let own = if streams {
-            self.request.set_acceptance_timeout(Some(default));
+            self.request
+                .set_acceptance_deadline(Some(deadline_in(default)));
             asked
         } else {
             Some(asked.unwrap_or(default))
@@ -149,9 +151,7 @@ impl Running {
             Watch::default()
         } else {
             Watch {
-                acceptance: request
-                    .acceptance_timeout()
-                    .map(|it| timer(deadline_in(it))),
+                acceptance: request.acceptance_deadline().map(timer),
                 end: request.deadline_instant().map(timer),
             }
         };
@@ -204,6 +204,14 @@ impl Watch {
 
 fn expired(message: &'static str) -> Status {
     Status::deadline_exceeded(message).in_phase(Phase::Reply)
+}
+
+/// Adds to a status who answered.
+pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
+    match peer {
+        Some(peer) => status.at_peer(peer),
+        None => status,
+    }
 }
 
 /// Adds to a status which method was called; a path that is static costs nothing.

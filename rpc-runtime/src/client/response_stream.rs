@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
-use super::outgoing::{OutgoingCall, Running, Watch, name_method};
+use super::outgoing::{OutgoingCall, Running, Watch, name_method, name_peer};
 use crate::call::{Body, BodyFrame, Message, Method, MethodError, Response, Returns, deadline_in};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
@@ -49,6 +50,7 @@ impl<T, X> ResponseStream<T, X> {
         Self {
             download: Download {
                 method: outgoing.method().clone(),
+                peer: None,
                 first_item_timeout: None,
                 first_item: None,
                 metadata: HeaderMap::new(),
@@ -218,6 +220,8 @@ impl<T, X> fmt::Debug for Blocking<T, X> {
 /// One request and a stream back, whatever their types.
 struct Download {
     method: Method,
+    /// Who accepted the stream.
+    peer: Option<Arc<str>>,
     first_item_timeout: Option<Duration>,
     first_item: Option<Pin<Box<Sleep>>>,
     metadata: HeaderMap,
@@ -253,7 +257,7 @@ impl Download {
     fn fail(&mut self, status: Status) -> Status {
         self.state = State::Ended;
         self.first_item = None;
-        name_method(status, &self.method)
+        name_method(name_peer(status, self.peer.as_ref()), &self.method)
     }
 
     fn decode<T>(
@@ -288,6 +292,7 @@ impl Download {
                     continue;
                 }
             };
+            self.peer = response.take_peer();
             self.metadata = std::mem::take(response.metadata_mut());
             self.trailers = std::mem::take(response.trailers_mut());
             self.state = State::Streaming(Box::new((response.take_body(), watch)));

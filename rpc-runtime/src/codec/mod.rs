@@ -38,6 +38,11 @@ pub use self::serde_codec::{Serde, SerdeFamily, SerdeValue};
 ///
 /// The type parameter of generated clients and servers. It is never instantiated: [`Serde`] and
 /// the like are enums without variants.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec",
+    label = "not a codec",
+    note = "the codecs of this crate are `codec::Serde` and `codec::SerdeWithPostcard`"
+)]
 pub trait Codec: Send + Sync + 'static {
     /// What a client uses when nobody chose an encoding.
     const DEFAULT: Encoding;

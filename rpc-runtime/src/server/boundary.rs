@@ -1,7 +1,7 @@
 //! The boundary of user code: its context around it, its panics caught.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use pin_project_lite::pin_project;
 
 use super::dispatch::HandlerFuture;
-use crate::call::{Context, Entered, Response};
+use crate::call::{Context, Entered, Response, current};
 use crate::status::Status;
 
 pin_project! {
@@ -70,9 +70,23 @@ pub(crate) fn panicked(method: &str, panic: &(dyn Any + Send)) -> Status {
     Status::internal("the handler panicked")
 }
 
-/// Boxes a handler's future inside the context of its call.
+/// Boxes a handler's future inside the context that is current: the one of its call, which
+/// [`dispatch`](super::dispatch) has entered. The generated glue is shorter for not passing it.
 #[doc(hidden)]
-pub fn boxed<F>(context: Context, future: F) -> HandlerFuture
+pub fn boxed<F>(future: F) -> HandlerFuture
+where
+    F: Future<Output = Result<Response, Status>> + Send + 'static,
+{
+    match current() {
+        Some(context) => boxed_in(context, future),
+        None => Box::pin(ready(Err(Status::internal(
+            "a handler was made outside of a call",
+        )))),
+    }
+}
+
+/// Boxes a handler's future inside a context.
+pub(crate) fn boxed_in<F>(context: Context, future: F) -> HandlerFuture
 where
     F: Future<Output = Result<Response, Status>> + Send + 'static,
 {

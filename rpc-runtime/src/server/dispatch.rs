@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::in_process;
 use super::server_call::ServerCall;
-use crate::call::{Method, Request, Response, ServiceDescriptor};
+use crate::call::{Entered, Method, Request, Response, ServiceDescriptor};
 use crate::codec::Codec;
 use crate::service::{BoxFuture, Service};
 use crate::status::Status;
@@ -21,6 +21,12 @@ pub type MethodHandler<T, C> = fn(Arc<T>, ServerCall<C>) -> HandlerFuture;
 /// What `#[rpc_service]` generates for a server: a table of glue beside the descriptor.
 ///
 /// Every handler is a [`Service`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not serve calls",
+    label = "not the server of a service",
+    note = "wrap what implements the trait of the service: `GreeterServer::new({Self} {{ .. }})` \
+            for a trait `Greeter`"
+)]
 pub trait Handler: Send + Sync + 'static {
     /// The implementation of the trait.
     type Target: Send + Sync + 'static;
@@ -59,7 +65,9 @@ fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
     };
     let target = Arc::clone(handler.target());
     in_process::guard(request, |request| {
-        run(target, ServerCall::new(method.args(), request))
+        let call = ServerCall::new(method.args(), request);
+        let _entered = Entered::new(call.context());
+        run(target, call)
     })
 }
 

@@ -4,14 +4,13 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::boundary::boxed;
+use super::boundary::boxed_in;
 use super::dispatch::HandlerFuture;
 use super::in_process;
 use super::server_call::ServerCall;
-use crate::call::{MethodError, Request};
+use crate::call::{MethodError, NoCode, Request};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::service::BoxFuture;
-use crate::status::Code;
 
 /// The names of the arguments of a function, which has none of its own: their positions.
 const POSITIONS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7"];
@@ -107,7 +106,7 @@ where
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
             let mut call = ServerCall::<Serde>::new(function.names(), request);
-            boxed(call.context(), async move {
+            boxed_in(call.context(), async move {
                 let args = call.args::<A>().await?;
                 call.reply(function.run(args).await)
             })
@@ -127,9 +126,9 @@ where
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
             let mut call = ServerCall::<Serde>::new(function.names(), request);
-            boxed(call.context(), async move {
+            boxed_in(call.context(), async move {
                 let args = call.args::<A>().await?;
-                call.reply_result(function.run(args).await, |_| Code::Unknown)
+                call.reply_result(function.run(args).await, NoCode)
             })
         })
     }

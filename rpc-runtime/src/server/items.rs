@@ -14,9 +14,9 @@ use std::task::{Context as TaskContext, Poll};
 use futures_core::Stream;
 
 use super::boundary::Boundary;
-use crate::call::{BodyFrame, Context, Message, MethodError, ValueMessage};
+use crate::call::{BodyFrame, Context, ErrorCode, Message, MethodError, Returns, ValueMessage};
 use crate::codec::{Codec, Encodes};
-use crate::status::{Code, Status};
+use crate::status::Status;
 
 /// Where a handler's items go.
 #[doc(hidden)]
@@ -69,16 +69,21 @@ impl<C: Codec> Items<C> {
     }
 
     /// Passes every item on, up to the first error, which ends the stream.
-    pub async fn results<S, T, E>(self, stream: S, code: fn(&E) -> Code) -> Result<(), Status>
+    pub async fn results<R>(
+        self,
+        stream: impl Stream<Item = R>,
+        code: impl ErrorCode<R::Err>,
+    ) -> Result<(), Status>
     where
-        S: Stream<Item = Result<T, E>>,
-        T: Send + 'static,
-        E: MethodError<C>,
-        C: Encodes<T>,
+        R: Returns<Ok: Send + 'static, Err: MethodError<C>>,
+        C: Encodes<R::Ok>,
     {
+        let code = code.into_reader();
         let mut stream = pin!(stream);
         while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-            let item = item.map_err(|error| error.into_status(code))?;
+            let item = item
+                .into_result()
+                .map_err(|error| error.into_status(code))?;
             self.slot.put(ValueMessage::<C, _>::wrap(item)).await;
         }
         Ok(())

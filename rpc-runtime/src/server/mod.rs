@@ -2,6 +2,7 @@
 
 mod blocking;
 mod boundary;
+mod connections;
 mod dispatch;
 mod function;
 mod in_process;
@@ -16,6 +17,7 @@ mod server_call;
 
 pub use blocking::BlockingThreads;
 pub use boundary::boxed;
+pub use connections::Connections;
 pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
 pub use items::Items;

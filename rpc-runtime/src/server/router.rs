@@ -67,6 +67,10 @@ impl Router {
     ///
     /// Panics if a method of the same path is served already.
     #[must_use]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "nobody adds routers with a plus sign"
+    )]
     pub fn add<H: Handler>(mut self, service: H) -> Self {
         let service = BoxService::new(service);
         for method in H::SERVICE.methods() {
@@ -139,11 +143,7 @@ impl Router {
             services: self.services.clone(),
             fallback: None,
         };
-        let paths: Vec<_> = self
-            .routes
-            .iter()
-            .map(|(_, it)| it.method.clone())
-            .collect();
+        let paths: Vec<_> = self.routes.values().map(|it| it.method.clone()).collect();
         let has_fallback = self.fallback.is_some();
         let service = BoxService::new(layer.layer(BoxService::new(self)));
         for method in paths {

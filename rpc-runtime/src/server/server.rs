@@ -1,6 +1,6 @@
 //! Listening, and ending in good order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::Extensions;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 use super::blocking::BlockingThreads;
+use super::connections::Connections;
 use super::dispatch::Handler;
 use super::function::Function;
 use super::router::Router;
@@ -93,6 +95,10 @@ impl Server {
     /// # Panics
     ///
     /// Panics if a method of the same path is served already.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "nobody adds servers with a plus sign"
+    )]
     pub fn add<H: Handler>(mut self, service: H) -> Self {
         self.router = self.router.add(service);
         self
@@ -272,6 +278,11 @@ impl Server {
         })
     }
 
+    /// Serves byte streams that you accept yourself, instead of listening: see [`Connections`].
+    pub fn connections(self) -> Connections {
+        Connections::new(Arc::new(self.into_accepting()))
+    }
+
     fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
@@ -292,7 +303,7 @@ impl Server {
             shutdown_timeout: self.shutdown_timeout,
             connections: Mutex::default(),
             next: AtomicU64::new(0),
-            shutdown: watch::Sender::new(false),
+            shutdown: CancellationToken::new(),
         }
     }
 
@@ -411,7 +422,7 @@ impl fmt::Debug for Bound {
 
 /// Ends a server; its clones end the same one.
 #[derive(Clone)]
-pub struct ShutdownHandle(Arc<Accepting>);
+pub struct ShutdownHandle(pub(super) Arc<Accepting>);
 
 impl ShutdownHandle {
     /// Ends the server in good order: it accepts no connections and no calls any more, tells
@@ -443,32 +454,33 @@ impl fmt::Debug for ShutdownHandle {
 }
 
 /// What the listeners of a server share.
-struct Accepting {
+pub(super) struct Accepting {
     config: Arc<Config>,
     served: Served,
     places: Arc<Semaphore>,
-    shutdown_timeout: Duration,
-    connections: Mutex<HashMap<u64, Draining>>,
+    pub(super) shutdown_timeout: Duration,
+    /// Sorted, so that the same events always lead to the same.
+    connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
-    shutdown: watch::Sender<bool>,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl Accepting {
-    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Draining>> {
+    fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Draining>> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin_shutdown(&self) {
-        self.shutdown.send_replace(true);
+        self.shutdown.cancel();
         for connection in self.connections().values() {
             connection.begin();
         }
     }
 
     /// Serves one connection to its end.
-    async fn connection(self: Arc<Self>, io: Io) {
+    pub(super) async fn connection(self: Arc<Self>, io: Io) {
         let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!(
                 peer = &**io.peer(),
@@ -487,7 +499,7 @@ impl Accepting {
             id,
         };
         drop(connection);
-        if *self.shutdown.borrow()
+        if self.shutdown.is_cancelled()
             && let Some(draining) = self.connections().get(&id)
         {
             draining.begin();
@@ -513,11 +525,10 @@ impl Drop for Entered<'_> {
 /// Accepts until the shutdown, and gives back the connections that are still open then.
 async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<JoinSet<()>, Error> {
     let mut connections = JoinSet::new();
-    let mut shutdown = accepting.shutdown.subscribe();
+    let shutdown = accepting.shutdown.clone();
     loop {
         let accepted = tokio::select! {
-            // The sender is in `accepting`, which this function holds.
-            _ = shutdown.wait_for(|begun| *begun) => return Ok(connections),
+            () = shutdown.cancelled() => return Ok(connections),
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -531,7 +542,10 @@ async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<Joi
             }
             // Standard input and output are one connection, and then none.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                while connections.join_next().await.is_some() {}
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = async { while connections.join_next().await.is_some() {} } => {}
+                }
                 return Ok(connections);
             }
             Err(error) => {

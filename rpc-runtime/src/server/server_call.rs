@@ -7,11 +7,11 @@ use std::marker::PhantomData;
 use super::blocking;
 use super::items::{self, Items};
 use crate::call::{
-    ArgsMessage, Body, BodyFrame, Context, Message, MethodError, Request, Response, Streaming,
-    ValueMessage, check_encoding,
+    ArgsMessage, Body, BodyFrame, Context, ErrorCode, Message, MethodError, Request, Response,
+    Returns, Streaming, ValueMessage, check_encoding,
 };
 use crate::codec::{Codec, Encodes, EncodesArgs, Encoding};
-use crate::status::{Code, Status};
+use crate::status::Status;
 
 use bytes::Bytes;
 
@@ -125,20 +125,19 @@ impl<C: Codec> ServerCall<C> {
     }
 
     /// Answers with a value or with the method's own error.
-    pub fn reply_result<T, E>(
+    pub fn reply_result<R>(
         self,
-        result: Result<T, E>,
-        code: fn(&E) -> Code,
+        result: R,
+        code: impl ErrorCode<R::Err>,
     ) -> Result<Response, Status>
     where
-        T: Send + 'static,
-        E: MethodError<C>,
-        C: Encodes<T>,
+        R: Returns<Ok: Send + 'static, Err: MethodError<C>>,
+        C: Encodes<R::Ok>,
     {
-        match result {
+        match result.into_result() {
             Ok(value) => self.reply(value),
             Err(error) => {
-                let mut status = error.into_status(code);
+                let mut status = error.into_status(code.into_reader());
                 status.metadata_mut().extend(self.context.take_trailers());
                 Err(status)
             }

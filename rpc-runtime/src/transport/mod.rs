@@ -17,10 +17,11 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(crate) use address::{Address, AddressError};
+pub(crate) use address::Address;
 
 /// The reading half of an [`Io`].
 pub(crate) type BoxReader = Pin<Box<dyn AsyncRead + Send>>;
@@ -94,6 +95,34 @@ impl Io {
     }
 }
 
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reader.as_mut().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writer.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer.as_mut().poll_shutdown(cx)
+    }
+}
+
 impl fmt::Debug for Io {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -106,6 +135,26 @@ impl fmt::Debug for Io {
 /// What lives exactly as long as a connection.
 pub(crate) struct Guard {
     _held: Box<dyn Any + Send + Sync>,
+}
+
+/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
+/// or look at them.
+///
+/// # Errors
+///
+/// A URL that cannot be read, or a peer that cannot be reached.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes whatever it had opened.
+pub async fn open(url: &str) -> Result<Io, crate::Error> {
+    let failed = |error: Box<dyn Error + Send + Sync>| {
+        crate::Error::new(format!("cannot connect to {url}"), error)
+    };
+    let parsed = url.parse::<Address>();
+    let address = parsed.map_err(|error| failed(error.into()))?;
+    let io = connect(&address).await.map_err(|it| failed(it.into()))?;
+    Ok(io.with_peer(url))
 }
 
 /// Opens a connection to `address`.

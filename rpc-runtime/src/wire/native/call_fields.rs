@@ -6,9 +6,10 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
 use super::field::{
-    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_field, put_metadata,
-    put_varint_field, varint_value,
+    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_varint_field, varint_value,
 };
+#[cfg(test)]
+use super::field::{put_field, put_metadata};
 
 /// How much a block of fields may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +141,8 @@ impl CallFields {
         appended.map(drop).map_err(|_| too_many(()))
     }
 
-    /// Writes what is there, in the order of the field types.
+    /// Writes what is there, in the order of the field types; the opposite of what tests read.
+    #[cfg(test)]
     pub(crate) fn write(&self, out: &mut BytesMut) {
         if let Some(method) = &self.method {
             put_field(out, FieldType::METHOD, method.as_str().as_bytes());
@@ -172,6 +174,7 @@ pub(crate) fn put_timeout(out: &mut BytesMut, timeout: Duration) {
     put_varint_field(out, FieldType::TIMEOUT, microseconds);
 }
 
+#[cfg(test)]
 fn put_number(out: &mut BytesMut, field: FieldType, number: Option<u64>) {
     if let Some(number) = number {
         put_varint_field(out, field, number);

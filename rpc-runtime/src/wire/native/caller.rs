@@ -12,13 +12,14 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::catch_panic::catch_panic;
 use super::connection::{OurCall, Sending, Shared, State};
 use super::field::{FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::inbox::{Inbox, Taken};
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use crate::call::{Body, BodyFrame, Message, Method, Request, Response, deadline_in};
+use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::service::Service;
 use crate::status::{Code, Phase, Status};
@@ -84,18 +85,10 @@ impl Service for Connection {
 
 async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, Status> {
     let mut body = request.take_body();
-    if !has_room(shared) {
-        wait_for_room(shared, request.deadline_instant()).await?;
-    }
-    if shared
-        .places
-        .try_acquire()
-        .map(tokio::sync::SemaphorePermit::forget)
-        .is_err()
-    {
-        wait_for_place(shared, request.deadline_instant()).await?;
-    }
-    let mut place = Place(Some(&shared.places));
+    let mut place = match take_place(shared) {
+        Some(place) => place,
+        None => wait_for_turn(shared, &request).await?,
+    };
     let head = match body.take_single() {
         Some(message) => Some(message),
         None if body.has_head() => first_message(&mut body).await?,
@@ -129,6 +122,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
         }))
     };
     *response.metadata_mut() = metadata;
+    response.set_peer(&shared.peer);
     Ok(response)
 }
 
@@ -143,7 +137,31 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Takes a place at once, if there is one and the connection takes more to write.
+fn take_place(shared: &Shared) -> Option<Place<'_>> {
+    if !has_room(shared) {
+        return None;
+    }
+    shared.places.try_acquire().ok()?.forget();
+    Some(Place(Some(&shared.places)))
+}
+
+/// Waits for room and for a place, no longer than the call or its acceptance may take.
+async fn wait_for_turn<'a>(shared: &'a Shared, request: &Request) -> Result<Place<'a>, Status> {
+    let end = request.first_deadline();
+    if !has_room(shared) {
+        wait_for_room(shared, end).await?;
+    }
+    wait_for_place(shared, end).await?;
+    Ok(Place(Some(&shared.places)))
+}
+
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    let settings = shared.state().peer_settings;
+    if settings.is_some_and(|it| it.max_calls == 0) {
+        let text = "the other side of the connection serves nothing";
+        return Err(Status::unimplemented(text).in_phase(Phase::Send));
+    }
     match shared.places.try_acquire() {
         Ok(place) => {
             place.forget();
@@ -274,11 +292,7 @@ fn enter(
     let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
     let length = large.as_ref().map_or(small.len(), Bytes::len);
     let deadline = request.deadline_instant();
-    let acceptance = request.acceptance_timeout().map(deadline_in);
-    let expires = match (deadline, acceptance) {
-        (Some(deadline), Some(acceptance)) => Some(deadline.min(acceptance)),
-        (deadline, acceptance) => deadline.or(acceptance),
-    };
+    let expires = request.first_deadline();
     cork::join_batch(shared);
     let inbox = Arc::new(Inbox::new(shared.config.limits.stream_window));
     let mut state = shared.state();
@@ -373,7 +387,8 @@ impl OpenCall {
             encoding,
         };
         let task = tokio::spawn(async move {
-            match sender.send_all(&mut body).await {
+            let sent = catch_panic("the stream of the call", sender.send_all(&mut body)).await;
+            match sent.unwrap_or_else(|status| Err(Stopped::Failed(status))) {
                 Ok(_) => {
                     sender.end(&http::HeaderMap::new());
                     sender.shared.wake_driver();
@@ -412,6 +427,8 @@ fn fail_upload(sender: &Sender, status: Status) {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         self.shared.cancel(self.call, Code::Cancelled);
+        // Also of a call that has ended, whose answer nobody has taken.
+        self.inbox.abandon(&self.shared.budget);
     }
 }
 
@@ -447,6 +464,9 @@ impl InboxBody {
         let mut payload = BytesMut::new();
         put_varint(&mut payload, credit);
         let mut state = self.shared.state();
+        if state.closed.is_some() {
+            return;
+        }
         state.push(FrameType::CREDIT, Flags::NONE, self.call, &payload);
         drop(state);
         self.shared.wake_driver();

@@ -326,13 +326,22 @@ impl Shared {
         let driver = state.driver.take();
         drop(state);
         self.places.close();
-        for call in calls.into_values() {
+        for call in in_order(calls) {
             call.finish(Err(reason.clone()));
         }
-        for call in peers_calls.into_values() {
+        for call in in_order(peers_calls) {
             self.drop_peers_call(call, &reason);
         }
         room.into_iter().chain(driver).for_each(Waker::wake);
+    }
+
+    /// Lets go of the byte stream and of what was not written. Handles to a connection may outlive
+    /// it, and must not keep its socket open.
+    pub(super) fn release(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.io = Box::pin(tokio::io::sink());
+        writer.batch = Chunks::default();
+        self.state().outgoing = Outgoing::default();
     }
 
     /// Cancels a call of the peer and drops its handler.
@@ -508,6 +517,14 @@ impl State {
         }
         earlier
     }
+}
+
+/// Takes calls out in the order in which they began, so that the same events always lead to the
+/// same order of wake-ups.
+fn in_order<T>(calls: HashMap<u64, T>) -> impl Iterator<Item = T> {
+    let mut calls: Vec<_> = calls.into_iter().collect();
+    calls.sort_unstable_by_key(|(call, _)| *call);
+    calls.into_iter().map(|(_, call)| call)
 }
 
 impl PeersCall {

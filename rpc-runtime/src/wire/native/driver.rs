@@ -20,6 +20,9 @@ use crate::transport::{BoxReader, Guard};
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);
 
+/// How long a side that has said its last word waits for the other to close as well.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
@@ -41,6 +44,10 @@ pub(crate) struct Driver {
     /// Since when the peer has taken no byte of what waits for it.
     stalled: Option<Instant>,
     idle_since: Option<Instant>,
+    /// An idle connection is being closed.
+    closing: bool,
+    /// Everything is written and our direction is shut; until then the peer may close its own.
+    lingers: Option<Instant>,
     yielded: bool,
     _guard: Option<Guard>,
 }
@@ -74,6 +81,8 @@ impl Driver {
             frame_began: None,
             stalled: None,
             idle_since: Some(now),
+            closing: false,
+            lingers: None,
             yielded: false,
             _guard: guard,
         };
@@ -97,6 +106,9 @@ impl Driver {
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
+        if let Some(until) = self.lingers {
+            return self.linger(cx, until);
+        }
         loop {
             let mut progress = match self.read(cx) {
                 Ok(progress) => progress,
@@ -169,7 +181,10 @@ impl Driver {
                         break Err(broken);
                     }
                 }
-                Err(too_large) => break Err(Broken(too_large.to_string())),
+                Err(too_large) => {
+                    let broken = Broken::new(too_large.to_string());
+                    break Err(broken.with_code(Code::ResourceExhausted));
+                }
             }
         };
         self.receiver.end_batch();
@@ -178,15 +193,14 @@ impl Driver {
         }
         match result {
             Ok(()) => Ok(progress),
-            Err(broken) => Err(self.broken(&broken.0)),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
     /// Tells the peer, as far as that goes, why the connection ends.
-    fn broken(&mut self, reason: &str) -> End {
-        self.shared
-            .state()
-            .push_go_away(Some(Code::InvalidArgument), reason);
+    fn broken(&mut self, broken: &Broken) -> End {
+        let reason = &broken.text;
+        self.shared.state().push_go_away(Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);
@@ -271,17 +285,19 @@ impl Driver {
             return Some(End::Failed(Status::unavailable(text)));
         }
         if over(self.frame_began, config.frame_timeout) {
-            return Some(self.broken("a frame was not whole within `frame_timeout`"));
+            let broken = Broken::new("a frame was not whole within `frame_timeout`");
+            return Some(self.broken(&broken.with_code(Code::DeadlineExceeded)));
         }
         if over(self.stalled, config.keepalive_timeout) {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";
             return Some(End::Failed(Status::unavailable(text)));
         }
         self.note_idle(now);
-        if config
+        let idle = config
             .idle_timeout
-            .is_some_and(|limit| over(self.idle_since, limit))
-        {
+            .is_some_and(|limit| over(self.idle_since, limit));
+        if idle && !self.closing {
+            self.closing = true;
             self.shared.drain();
         }
         let silent = now - self.last_read >= config.keepalive_interval;
@@ -317,8 +333,30 @@ impl Driver {
     }
 
     fn shut_down(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let _ = std::task::ready!(self.shared.poll_shutdown(cx));
-        Poll::Ready(End::Done(Status::unavailable("the connection was closed")))
+        let shut = std::task::ready!(self.shared.poll_shutdown(cx));
+        if shut.is_err() || !self.greeted || self.shared.role == Role::Connected {
+            return Poll::Ready(closed());
+        }
+        let until = Instant::now() + LINGER;
+        self.lingers = Some(until);
+        self.timer.as_mut().reset(until);
+        self.linger(cx, until)
+    }
+
+    /// Reads on, and drops what comes, until the peer has closed too. Closing a socket with bytes
+    /// unread resets the connection, and takes along answers that the peer has not read yet.
+    fn linger(&mut self, cx: &mut TaskContext<'_>, until: Instant) -> Poll<End> {
+        while Instant::now() < until {
+            let buffer = self.frames.buffer_mut();
+            buffer.clear();
+            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(closed()),
+                Poll::Pending => break,
+            }
+        }
+        std::task::ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(closed())
     }
 
     /// Arms the timer and leaves the waker. False if there is something to do after all.
@@ -340,21 +378,31 @@ impl Driver {
 
     fn next_moment(&self, sweep: Option<Instant>) -> Instant {
         let config = &self.shared.config;
+        // Only what `keep_time` acts on, or the task would spin on a moment that has passed: before
+        // its preface a peer is not pinged, and `handshake_timeout` bounds that time.
         let keepalive = match self.ping_sent {
-            Some(sent) => sent + config.keepalive_timeout,
-            None => self.last_read + config.keepalive_interval,
+            Some(sent) => Some(sent + config.keepalive_timeout),
+            None => self
+                .greeted
+                .then(|| self.last_read + config.keepalive_interval),
         };
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
         let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
+        let idle_timeout = config.idle_timeout.filter(|_| !self.closing);
         let idle = self
             .idle_since
-            .zip(config.idle_timeout)
+            .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
-        let moments = [sweep, handshake, frame, stalled, idle];
-        moments.into_iter().flatten().fold(keepalive, Instant::min)
+        let moments = [sweep, keepalive, handshake, frame, stalled, idle];
+        let next = moments.into_iter().flatten().min();
+        next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
+}
+
+fn closed() -> End {
+    End::Done(Status::unavailable("the connection was closed"))
 }
 
 impl Future for Driver {
@@ -380,5 +428,6 @@ impl Drop for Driver {
         self.shared.close(Status::unavailable(
             "the task of the connection was stopped",
         ));
+        self.shared.release();
     }
 }

@@ -120,10 +120,12 @@ impl FieldError {
     }
 
     /// Returns the field that the error is about, if it is about one.
+    #[cfg(test)]
     pub(crate) fn field(&self) -> Option<FieldType> {
         self.field
     }
 
+    #[cfg(test)]
     pub(crate) fn problem(&self) -> &FieldProblem {
         &self.problem
     }
@@ -170,7 +172,7 @@ impl fmt::Display for FieldError {
             ),
             FieldProblem::TooManyBytes { length, limit } => write!(
                 formatter,
-                "has {length} bytes of fields, the limit `max_fields` is {limit}"
+                "has {length} bytes of fields, the limit `max_metadata` is {limit}"
             ),
         }
     }
@@ -428,7 +430,7 @@ mod tests {
             limit: 10,
         };
         let text = FieldError::block(problem).to_string();
-        let expected = "the payload has 20 bytes of fields, the limit `max_fields` is 10";
+        let expected = "the payload has 20 bytes of fields, the limit `max_metadata` is 10";
         assert_eq!(text, expected);
     }
 }

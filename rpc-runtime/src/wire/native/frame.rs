@@ -110,6 +110,7 @@ impl FrameHeader {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn write(&self, out: &mut BytesMut) {
         out.put_slice(&self.to_bytes());
     }
@@ -199,6 +200,7 @@ pub(crate) struct FrameReader {
 
 impl FrameReader {
     /// `max_frame` bounds the payload, not the header.
+    #[cfg(test)]
     pub(crate) fn new(max_frame: u32) -> Self {
         Self::with_bytes(max_frame, BytesMut::new())
     }
@@ -210,10 +212,6 @@ impl FrameReader {
             max_frame,
             grow_by: GROW_AT_FIRST,
         }
-    }
-
-    pub(crate) fn set_max_frame(&mut self, max_frame: u32) {
-        self.max_frame = max_frame;
     }
 
     /// Returns the buffer to append what is read to, with room for at least 4 KiB.
@@ -408,7 +406,7 @@ mod tests {
         assert_eq!(reader.next(), Err(expected));
         assert_eq!(reader.next(), Err(expected));
         assert!(expected.to_string().contains("65 bytes"));
-        reader.set_max_frame(65);
+        reader.max_frame = 65;
         assert_eq!(reader.next(), Ok(None));
     }
 

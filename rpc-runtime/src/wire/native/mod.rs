@@ -7,6 +7,7 @@
 
 mod call_fields;
 mod caller;
+mod catch_panic;
 mod config;
 mod connection;
 mod driver;
@@ -30,5 +31,4 @@ mod varint;
 pub(crate) use caller::Connection;
 pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
-pub(crate) use driver::Driver;
 pub(crate) use open::{Draining, PeerService, open};

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::connection::{OurCall, PeersCall, Shared, State};
 use super::field::{
-    CallFields, FieldLimits, FieldType, get_varint, put_field, put_varint_field, split_block,
+    CallFields, FieldError, FieldLimits, FieldType, get_varint, put_field, put_varint_field,
+    split_block,
 };
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
@@ -26,7 +27,23 @@ const EXPIRED: &str = "the deadline passed before the call ended";
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
+pub(super) struct Broken {
+    pub(super) code: Code,
+    pub(super) text: String,
+}
+
+impl Broken {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            code: Code::Internal,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+}
 
 /// Hands frames out.
 pub(super) struct Receiver {
@@ -61,7 +78,9 @@ impl Receiver {
     pub(super) fn frame(&mut self, frame: Frame) -> Result<(), Broken> {
         if !self.settings_seen && frame.frame_type != FrameType::SETTINGS {
             let name = frame.frame_type.name();
-            return Err(Broken(format!("the first frame is {name}, not SETTINGS")));
+            return Err(Broken::new(format!(
+                "the first frame is {name}, not SETTINGS"
+            )));
         }
         match frame.frame_type {
             FrameType::SETTINGS => self.settings(&frame),
@@ -101,16 +120,18 @@ impl Receiver {
 
     fn settings(&mut self, frame: &Frame) -> Result<(), Broken> {
         if self.settings_seen {
-            return Err(Broken("SETTINGS came twice".to_owned()));
+            return Err(Broken::new("SETTINGS came twice".to_owned()));
         }
         self.settings_seen = true;
         let settings = WireSettings::decode(&frame.payload);
-        let settings = settings.map_err(|error| Broken(format!("bad SETTINGS: {error}")))?;
+        let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
         let mut state = self.shared.state();
         state.peer_settings = Some(settings);
         let window = i64::from(settings.stream_window);
-        let calls = state.calls.values_mut().map(|it| &mut it.sending);
-        let mut wakers: Vec<_> = calls.filter_map(|it| it.add(window)).collect();
+        let calls = state.calls.iter_mut();
+        let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));
+        let mut wakers: Vec<(u64, Waker)> = wakers.collect();
+        wakers.sort_unstable_by_key(|(call, _)| *call);
         let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
         let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
         if given >= assumed {
@@ -122,21 +143,22 @@ impl Receiver {
             state.place_debt = fewer - self.shared.places.forget_permits(fewer);
         }
         drop(state);
-        self.wakers.append(&mut wakers);
+        self.wakers
+            .extend(wakers.into_iter().map(|(_, waker)| waker));
         Ok(())
     }
 
     fn request(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if !self.shared.role.is_peers(call) {
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "a REQUEST has the number {call} of the wrong side"
             )));
         }
         let mut state = self.shared.state();
         if call <= state.last_peers_call {
             let last = state.last_peers_call;
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "a REQUEST has the number {call} after {last}"
             )));
         }
@@ -150,10 +172,11 @@ impl Receiver {
     fn check_flood(&self) -> Result<(), Broken> {
         let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
         if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
-            return Err(Broken(format!(
+            return Err(Broken::new(format!(
                 "the peer asks and does not read: over {limit} bytes of short answers wait for it \
                  (twice the limit `max_outgoing`)"
-            )));
+            ))
+            .with_code(Code::ResourceExhausted));
         }
         Ok(())
     }
@@ -171,13 +194,13 @@ impl Receiver {
             Ok(parsed) => parsed,
             Err(error) => {
                 drop(state);
-                let text = format!("the peer's RESPONSE cannot be read: {error}");
-                return self.fail_ours(call, Status::internal(text));
+                return self.fail_ours(call, unreadable("RESPONSE", &error));
             }
         };
         if entry.inbox.is_accepted() {
             drop(state);
-            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
+            let status = Status::internal("the peer sent a second RESPONSE");
+            return self.fail_ours(call, status);
         }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);
@@ -261,7 +284,7 @@ impl Receiver {
             ..
         } = frame;
         if call == 0 {
-            return Err(Broken("a MESSAGE belongs to no call".to_owned()));
+            return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
         }
         if flags.contains(Flags::MORE | Flags::END) {
             let status = Status::internal("a MESSAGE has both MORE and END");
@@ -311,7 +334,7 @@ impl Receiver {
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if call == 0 {
-            return Err(Broken("an END belongs to no call".to_owned()));
+            return Err(Broken::new("an END belongs to no call".to_owned()));
         }
         let trailers = match CallFields::parse(frame.payload, &self.field_limits()) {
             Ok(fields) => fields.metadata,
@@ -353,8 +376,7 @@ impl Receiver {
         let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
             Ok(fields) => fields,
             Err(error) => {
-                let text = format!("the peer's ERROR cannot be read: {error}");
-                return self.end_ours(call, Err(Status::internal(text)));
+                return self.end_ours(call, Err(unreadable("ERROR", &error)));
             }
         };
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
@@ -377,6 +399,8 @@ impl Receiver {
         let grace = self.shared.config.cancel_grace;
         let mut state = self.shared.state();
         let Some(entry) = state.peers_calls.get_mut(&call) else {
+            // A large answer may still be on its way.
+            state.outgoing.forget(call);
             return;
         };
         let upload = entry.upload.clone();
@@ -418,7 +442,7 @@ impl Receiver {
     fn ping(&mut self, frame: &Frame) -> Result<(), Broken> {
         if frame.payload.len() != 8 {
             let length = frame.payload.len();
-            return Err(Broken(format!("a PING has {length} bytes, not 8")));
+            return Err(Broken::new(format!("a PING has {length} bytes, not 8")));
         }
         if !frame.flags.contains(Flags::ACK) {
             self.shared
@@ -430,16 +454,17 @@ impl Receiver {
 
     fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
         let fields = CallFields::parse(frame.payload, &self.field_limits());
-        let fields = fields.map_err(|error| Broken(format!("bad GO_AWAY: {error}")))?;
+        let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;
         let last = fields.last_call.unwrap_or(u64::MAX);
-        let lost: Vec<u64> = state
+        let mut lost: Vec<u64> = state
             .calls
             .keys()
             .copied()
             .filter(|call| *call > last)
             .collect();
+        lost.sort_unstable();
         let removed: Vec<_> = lost
             .iter()
             .filter_map(|call| self.shared.remove_call(&mut state, *call))
@@ -461,7 +486,7 @@ impl Receiver {
             frame_type.name()
         );
         if call == 0 {
-            return Err(Broken(text));
+            return Err(Broken::new(text).with_code(Code::Unimplemented));
         }
         self.fail_any(call, Status::unimplemented(text));
         Ok(())
@@ -479,18 +504,21 @@ impl Receiver {
     pub(super) fn sweep(&mut self, now: Instant) {
         let mut state = self.shared.state();
         let due = |expires: Option<Instant>| expires.is_some_and(|it| it <= now);
-        let ours: Vec<u64> = state
+        let mut ours: Vec<u64> = state
             .calls
             .iter()
             .filter(|(_, it)| due(it.expires))
             .map(|(call, _)| *call)
             .collect();
-        let peers: Vec<u64> = state
+        let mut peers: Vec<u64> = state
             .peers_calls
             .iter()
             .filter(|(_, it)| due(it.expires))
             .map(|(call, _)| *call)
             .collect();
+        // The same events always lead to the same order of wake-ups.
+        ours.sort_unstable();
+        peers.sort_unstable();
         let mut expired = Vec::new();
         for call in ours {
             if let Some(removed) = self.shared.remove_call(&mut state, call) {
@@ -521,6 +549,16 @@ impl Receiver {
             self.shared.drop_peers_call(call, &reason);
         }
     }
+}
+
+/// What it means for a call of ours that the peer's fields cannot be read.
+fn unreadable(frame: &str, error: &FieldError) -> Status {
+    let code = if error.is_limit() {
+        Code::ResourceExhausted
+    } else {
+        Code::Internal
+    };
+    Status::new(code, format!("the peer's {frame} cannot be read: {error}"))
 }
 
 /// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes

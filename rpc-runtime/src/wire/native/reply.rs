@@ -15,6 +15,9 @@ use crate::call::{ErrorBody, Message, Response};
 use crate::codec::Encoding;
 use crate::status::Status;
 
+/// What is kept of a block of fields for those that are not metadata.
+const OTHER_FIELDS: usize = 64;
+
 /// How an answer is written.
 #[derive(Clone, Copy)]
 pub(super) struct Reply {
@@ -169,7 +172,9 @@ fn check_metadata(shared: &Shared, metadata: &HeaderMap) -> Result<(), Status> {
     let limit = field_limit(shared);
     if length > limit {
         return Err(Status::resource_exhausted(format!(
-            "{length} bytes of reply metadata are over the limit `max_metadata` of {limit} bytes"
+            "{length} bytes of reply metadata are over the limit `max_metadata` of {} bytes, of which \
+             {OTHER_FIELDS} are for other fields",
+            limit + OTHER_FIELDS
         )));
     }
     Ok(())
@@ -181,7 +186,7 @@ fn field_limit(shared: &Shared) -> usize {
     let limit = settings.map_or(WireSettings::ASSUMED.max_fields, |it| it.max_fields);
     usize::try_from(limit)
         .unwrap_or(usize::MAX)
-        .saturating_sub(64)
+        .saturating_sub(OTHER_FIELDS)
 }
 
 /// Writes an ERROR that fits what the peer takes: first the details go, then the metadata, then

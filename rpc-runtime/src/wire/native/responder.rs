@@ -15,11 +15,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::caller::{InboxBody, MAX_METHOD_NUMBERS, has_room, room};
+use super::catch_panic::{catch_panic, panicked};
 use super::config::{RunningCall, Served};
 use super::connection::{Held, PeersCall, Sending, Shared};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget};
+use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
 use super::reply::{Reply, error_frame, send_error};
 use super::sender::{Sender, Side, Stopped};
 use crate::call::{
@@ -201,6 +202,9 @@ impl Responder {
     ) -> Result<(Body, Option<Arc<Inbox>>), Status> {
         let limits = &self.shared.config.limits;
         let has_message = flags.contains(Flags::BODY);
+        if message.len() > limits.max_message {
+            return Err(too_large(message.len(), limits.max_message));
+        }
         if flags.contains(Flags::END) {
             let body = if has_message {
                 Body::message(Message::with_limits(
@@ -245,7 +249,7 @@ impl Responder {
         let mut future = match catch_unwind(AssertUnwindSafe(|| served.service.start(request))) {
             Ok(future) => CatchPanic(future),
             Err(_) => {
-                let status = Status::internal("the service panicked");
+                let status = panicked("the service");
                 return error_frame(
                     &self.shared,
                     &mut self.frames,
@@ -257,15 +261,9 @@ impl Responder {
             }
         };
         if self.may_run_in_place() {
-            let mut cx = TaskContext::from_waker(Waker::noop());
-            if let Poll::Ready(result) = Pin::new(&mut future).poll(&mut cx) {
-                match reply.write(&self.shared, &mut self.frames, result) {
-                    None => return,
-                    // A stream goes on in a task.
-                    Some(response) => {
-                        future = CatchPanic(Box::pin(std::future::ready(Ok(response))))
-                    }
-                }
+            match self.run_in_place(reply, future) {
+                None => return,
+                Some(rest) => future = rest,
             }
         }
         let entry = PeersCall {
@@ -279,6 +277,37 @@ impl Responder {
             _held: held,
         };
         self.spawn(call, entry, reply, future);
+    }
+
+    /// Polls a handler once, and writes its answer if that is ready. What needs a task comes back.
+    fn run_in_place(&mut self, reply: Reply, mut future: CatchPanic) -> Option<CatchPanic> {
+        let start = self.frames.len();
+        // Destructors of the handler, of its result and of layers run in here as well.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            match Pin::new(&mut future).poll(&mut cx) {
+                Poll::Pending => Some(future),
+                Poll::Ready(result) => {
+                    drop(future);
+                    let streams = reply.write(&self.shared, &mut self.frames, result)?;
+                    Some(CatchPanic(Box::pin(std::future::ready(Ok(streams)))))
+                }
+            }
+        }));
+        polled.unwrap_or_else(|_| {
+            self.frames.truncate(start);
+            let status = panicked("the service");
+            let (frames, call) = (&mut self.frames, reply.call);
+            error_frame(
+                &self.shared,
+                frames,
+                call,
+                reply.encoding,
+                status,
+                Flags::NONE,
+            );
+            None
+        })
     }
 
     /// Says whether there is still time in this read to poll a handler in place.
@@ -307,18 +336,27 @@ impl Responder {
 
 /// Waits for a handler and sends its answer.
 async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
+    let answered = catch_panic("the service", send_answer(&shared, reply, future)).await;
+    if let Err(status) = answered {
+        send_error(&shared, reply.call, reply.encoding, status);
+        shared.state().peers_calls.remove(&reply.call);
+        shared.wake_driver();
+    }
+}
+
+async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
     // Before the handler goes on, or the replies to a peer that does not read would pile up here.
-    if !has_room(&shared) {
-        room(&shared).await;
+    if !has_room(shared) {
+        room(shared).await;
     }
     let result = future.await;
-    if !has_room(&shared) {
-        room(&shared).await;
+    if !has_room(shared) {
+        room(shared).await;
     }
     let call = reply.call;
     let encoding = reply.encoding;
     let mut frames = BytesMut::new();
-    let streaming = match reply.write(&shared, &mut frames, result) {
+    let streaming = match reply.write(shared, &mut frames, result) {
         None => None,
         Some(response) => {
             reply.write_head(&mut frames, &response);
@@ -344,7 +382,7 @@ async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
     shared.flush_or_wake();
     if let Some(mut response) = streaming {
         let mut body = response.take_body();
-        stream(&shared, call, encoding, &mut body).await;
+        stream(shared, call, encoding, &mut body).await;
     }
 }
 
@@ -449,9 +487,6 @@ impl Future for CatchPanic {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| {
-            tracing::error!("a service panicked outside its handler");
-            Poll::Ready(Err(Status::internal("the service panicked")))
-        })
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked("the service"))))
     }
 }

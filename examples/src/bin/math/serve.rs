@@ -1,0 +1,29 @@
+//! `math serve`.
+
+use rpc_examples::math;
+use rpc_runtime::Server;
+
+use crate::Failure;
+
+/// Serves at these URLs until the process is interrupted.
+pub(crate) async fn run(urls: &[String]) -> Result<(), Failure> {
+    let mut server = Server::new().router(math::router());
+    for url in urls {
+        server = server.listen(url);
+    }
+    let bound = server.bind().await?;
+    for url in bound.urls() {
+        // Not on standard output, which belongs to the wire under `stdio:`.
+        eprintln!("serving at {url}");
+    }
+    let stop = bound.shutdown_handle();
+    let interrupted = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("finishing {} calls", stop.running_calls());
+            stop.shutdown();
+        }
+    });
+    let served = bound.serve().await;
+    interrupted.abort();
+    Ok(served?)
+}

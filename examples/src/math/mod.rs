@@ -1,0 +1,28 @@
+//! The services that the `math` program serves and calls.
+
+mod calculator;
+mod factorial;
+mod functions;
+mod users;
+
+pub use calculator::{
+    Calculator, Line, Math, MathClient, MathError, MathResult, MathServer, Named,
+};
+pub use functions::{get_time, hello};
+use rpc_runtime::layer::auth::BearerAuth;
+use rpc_runtime::{Identity, Router};
+pub use users::{User, UserError, UserStore, Users, UsersClient, UsersServer};
+
+/// The token that the examples use. A real server reads its tokens from a file or a key store.
+pub const USER_TOKEN: &str = "example-token";
+
+/// Returns everything that the `math` program serves.
+pub fn router() -> Router {
+    Router::new()
+        // A layer is around what was added before it: only the users are for known callers.
+        .add(UsersServer::new(UserStore::default()))
+        .layer(BearerAuth::tokens([(USER_TOKEN, Identity::new("example"))]))
+        .add(MathServer::new(Calculator))
+        .function("hello", hello)
+        .function("get_time", get_time)
+}

@@ -1,0 +1,94 @@
+//! Functions by name, and typed services called by name.
+
+use rpc_runtime::{Channel, Code, Server, Status};
+use rpc_tests::math::{Calculator, MathServer};
+use rpc_tests::serving::{TRANSPORTS, serve};
+use serde_json::json;
+
+fn server() -> Server {
+    Server::new()
+        .add(MathServer::new(Calculator::new()))
+        .function(
+            "hello",
+            |name: String| async move { format!("Hello, {name}!") },
+        )
+        .function("now", || async { 42_u64 })
+        .try_function("half", |n: i64| async move {
+            if n % 2 == 0 {
+                Ok(n / 2)
+            } else {
+                Err(Status::invalid_argument("odd"))
+            }
+        })
+}
+
+#[tokio::test]
+async fn functions_and_methods_are_called_by_name() {
+    for transport in TRANSPORTS {
+        let serving = serve(transport, server()).await;
+        let channel = Channel::connect(&serving.url).await.unwrap();
+        assert_eq!(
+            channel.call::<_, String>("hello", ("Ann",)).await.unwrap(),
+            "Hello, Ann!"
+        );
+        assert_eq!(channel.call::<_, u64>("now", ()).await.unwrap(), 42);
+        assert_eq!(channel.call::<_, i64>("half", (8,)).await.unwrap(), 4);
+        let status = channel.call::<_, i64>("half", (7,)).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "odd")
+        );
+        let sum = channel.call::<_, i64>("test.v1.Math/add", (2, 3));
+        assert_eq!(sum.await.unwrap(), 5);
+        let sum = channel.call::<_, i64>("test.v1.Math/add", json!({"b": 3, "a": 2, "c": 9}));
+        assert_eq!(sum.await.unwrap(), 5);
+        let mut count = channel.call_stream::<_, u64>("test.v1.Math/count", (2,));
+        assert_eq!(count.next().await.unwrap().unwrap(), 0);
+        assert_eq!(count.next().await.unwrap().unwrap(), 1);
+        assert!(count.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let serving = serve("tcp", server()).await;
+    let channel = Channel::connect(&serving.url).await.unwrap();
+    let cases = [
+        ("nope", json!([]), Code::Unimplemented, "`nope`"),
+        (
+            "test.v1.Math/nope",
+            json!([]),
+            Code::Unimplemented,
+            "no method `nope`",
+        ),
+        (
+            "other.Service/add",
+            json!([]),
+            Code::Unimplemented,
+            "`other.Service`",
+        ),
+        ("hello", json!([]), Code::InvalidArgument, "argument"),
+        (
+            "test.v1.Math/add",
+            json!({"a": 1}),
+            Code::InvalidArgument,
+            "`b`",
+        ),
+        (
+            "test.v1.Math/add",
+            json!({"a": 1, "b": "x"}),
+            Code::InvalidArgument,
+            "`b`",
+        ),
+    ];
+    for (method, args, code, text) in cases {
+        let status = channel.call::<_, i64>(method, args).await.unwrap_err();
+        assert_eq!(status.code(), code, "{method}: {status}");
+        assert!(status.message().contains(text), "{method}: {status}");
+        assert_eq!(status.method(), Some(method));
+        assert!(
+            status.peer().is_some_and(|it| it.starts_with("tcp://")),
+            "{status}"
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! A method runs at most once for each call: nothing is sent again once it may have been seen.
+
+use rpc_runtime::Code;
+use rpc_tests::raw::{RawServer, field, field_of, kind, varint};
+
+use crate::probe::{Event, ProbeClient, Probing, bounded};
+
+on_every_transport! {
+    a_request_that_was_sent_is_not_sent_again
+    calls_that_a_server_says_it_lost_are_not_sent_again
+    handlers_run_once_when_their_server_dies
+    requests_on_a_dying_connection_run_once
+}
+
+/// What follows a lost connection is exactly the calls that are made after it.
+async fn only_this_call(server: &RawServer, client: &ProbeClient) {
+    if server.url().is_none() {
+        let status = bounded(client.add(9, 9).into_future()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        return;
+    }
+    let call = client.add(9, 9).start();
+    let mut peer = server.accept().await;
+    peer.introduce(&[]).await;
+    let request = peer.next().await;
+    assert_eq!((request.kind, request.call), (kind::REQUEST, 1));
+    assert_eq!(request.message(), b"\x82\xa1a\x09\xa1b\x09");
+    peer.settle().await;
+    peer.reply(1, &[18]).await;
+    assert_eq!(bounded(call).await.unwrap(), 18);
+}
+
+async fn a_request_that_was_sent_is_not_sent_again(transport: &str) {
+    let server = RawServer::listen(transport).await;
+    let (channel, mut peer) = server.channel(&[]).await;
+    let client = ProbeClient::new(channel);
+    let calls: Vec<_> = (0..20).map(|it| client.add(it, it).start()).collect();
+    for _ in 0..20 {
+        peer.next_of(kind::REQUEST).await;
+    }
+    drop(peer);
+    for call in calls {
+        assert_eq!(bounded(call).await.unwrap_err().code(), Code::Unavailable);
+    }
+    only_this_call(&server, &client).await;
+}
+
+async fn calls_that_a_server_says_it_lost_are_not_sent_again(transport: &str) {
+    let server = RawServer::listen(transport).await;
+    let (channel, mut peer) = server.channel(&[]).await;
+    let client = ProbeClient::new(channel);
+    let first = client.add(1, 1).start();
+    assert_eq!(peer.next_of(kind::REQUEST).await.call, 1);
+    let second = client.add(2, 2).start();
+    assert_eq!(peer.next_of(kind::REQUEST).await.call, 3);
+    peer.send(kind::GO_AWAY, 0, 0, &field_of(field::LAST_CALL, &varint(1)))
+        .await;
+    assert_eq!(bounded(second).await.unwrap_err().code(), Code::Unavailable);
+    peer.reply(1, &[2]).await;
+    assert_eq!(bounded(first).await.unwrap(), 2);
+    assert!(peer.rest().await.iter().all(|it| it.kind != kind::REQUEST));
+    only_this_call(&server, &client).await;
+}
+
+async fn handlers_run_once_when_their_server_dies(transport: &str) {
+    let mut probing = Probing::on(transport).await;
+    let calls: Vec<_> = (0..20).map(|_| probing.client.wait().start()).collect();
+    for _ in 0..20 {
+        probing.expect(&[Event::Started]).await;
+    }
+    probing.serving.task.abort();
+    for call in calls {
+        assert_eq!(bounded(call).await.unwrap_err().code(), Code::Unavailable);
+    }
+    assert_eq!(probing.shared.count(), 20);
+}
+
+async fn requests_on_a_dying_connection_run_once(transport: &str) {
+    // Some of these are read, some are not; none is made up for.
+    let mut probing = Probing::on(transport).await;
+    let calls: Vec<_> = (0..200).map(|_| probing.client.hold().start()).collect();
+    assert_eq!(probing.event().await, Event::Started);
+    probing.serving.task.abort();
+    for call in calls {
+        assert_eq!(bounded(call).await.unwrap_err().code(), Code::Unavailable);
+    }
+    assert!(probing.shared.count() <= 200);
+    assert_eq!(probing.shared.gate.available_permits(), 0);
+}

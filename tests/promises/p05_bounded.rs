@@ -1,0 +1,310 @@
+//! Every queue is bounded, and a slow reader slows its own stream only.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::stream;
+use rpc_runtime::Limits;
+use rpc_tests::raw::{
+    RawPeer, RawServer, block, field, field_of, flag, frame, kind, method, varint,
+};
+use serde_bytes::ByteBuf;
+
+use crate::probe::{Panics, ProbeClient, Probing, Trap, bounded, eventually};
+
+on_every_transport! {
+    a_slow_reader_slows_its_own_stream_only
+    credit_holds_an_upload_back
+    a_peer_without_credit_is_refused
+    half_sent_messages_are_bounded
+    all_connections_together_are_bounded
+    a_peer_that_asks_and_does_not_read_is_cut_off
+    calls_at_once_are_bounded
+    a_large_message_lets_others_pass
+}
+
+async fn a_slow_reader_slows_its_own_stream_only(transport: &str) {
+    const ITEM: u64 = 1_000;
+    const WINDOW: u32 = 16_000;
+    let client = Limits::new().stream_window(WINDOW);
+    let probing = Probing::limited(transport, Limits::new(), client).await;
+    let mut slow = probing.client.flow(ITEM);
+    bounded(slow.accepted()).await.unwrap();
+    let produced = || probing.shared.produced.load(Ordering::SeqCst);
+    // What fits the window, the item that goes past it, and one that waits in the sender's hand.
+    let fits = usize::try_from(u64::from(WINDOW) / ITEM).unwrap() + 2;
+    for _ in 0..50 {
+        probing.works().await;
+        let echoed = probing.client.echo(ByteBuf::from(vec![1; 10_000]));
+        assert_eq!(bounded(echoed.into_future()).await.unwrap().len(), 10_000);
+    }
+    let mut other = probing.client.flow(ITEM);
+    let before = produced();
+    assert!(
+        before <= fits,
+        "{before} items were made, and nobody read one"
+    );
+    for _ in 0..200 {
+        assert_eq!(bounded(other.next()).await.unwrap().unwrap().len(), 1_000);
+    }
+    drop(other);
+    let before = produced();
+    for _ in 0..100 {
+        assert_eq!(bounded(slow.next()).await.unwrap().unwrap().len(), 1_000);
+    }
+    let made = produced() - before;
+    assert!(
+        (100 - fits..=100 + fits).contains(&made),
+        "{made} items for 100 that were read"
+    );
+}
+
+async fn credit_holds_an_upload_back(transport: &str) {
+    let window = field_of(field::STREAM_WINDOW, &varint(100));
+    let (channel, mut server) = RawServer::listen(transport).await.channel(&window).await;
+    let (sender, mut taken) = tokio::sync::mpsc::unbounded_channel();
+    let items = stream::repeat_with(move || {
+        let _ = sender.send(());
+        Trap(Panics::Never)
+    });
+    let upload = ProbeClient::new(channel).collect(items).start();
+    let call = server.next_of(kind::REQUEST).await.call;
+    // Each item costs 6 bytes and 16 more: five may begin while the credit is above zero.
+    for _ in 0..5 {
+        assert_eq!(server.next_for(call).await.kind, kind::MESSAGE);
+    }
+    server.send(kind::PING, 0, 0, &[7; 8]).await;
+    assert_eq!(
+        server.next().await.kind,
+        kind::PING,
+        "an item was sent without credit"
+    );
+    server.send(kind::CREDIT, 0, call, &varint(33)).await;
+    for _ in 0..2 {
+        assert_eq!(server.next_for(call).await.kind, kind::MESSAGE);
+    }
+    server.send(kind::PING, 0, 0, &[7; 8]).await;
+    assert_eq!(
+        server.next().await.kind,
+        kind::PING,
+        "an item was sent without credit"
+    );
+    let mut count = 0;
+    while taken.try_recv().is_ok() {
+        count += 1;
+    }
+    assert!(
+        count <= 8,
+        "{count} items were taken from the stream, seven were sent"
+    );
+    drop(upload);
+    assert_eq!(server.next_for(call).await.kind, kind::CANCEL);
+}
+
+async fn a_peer_without_credit_is_refused(transport: &str) {
+    let limits = Limits::new().stream_window(1_024);
+    let probing = Probing::limited(transport, limits, Limits::new()).await;
+    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    // `hold` reads no message, so nothing is given back.
+    let request = block(&method("test.v1.Probe/hold"), &[]);
+    client.send(kind::REQUEST, 0, 1, &request).await;
+    let item = frame(kind::MESSAGE, 0, 1, &[0; 500]);
+    client.bytes(&item.repeat(20)).await;
+    let error = client.next_for(1).await;
+    assert_eq!(
+        (error.kind, error.number(field::CODE)),
+        (kind::ERROR, Some(8))
+    );
+    assert!(error.text().contains("stream_window"), "{}", error.text());
+    client.settle().await;
+    probing.quiet().await;
+    probing.works().await;
+}
+
+async fn half_sent_messages_are_bounded(transport: &str) {
+    let limits = Limits::new().max_buffered(300_000).max_message(100_000);
+    let probing = Probing::limited(transport, limits, Limits::new()).await;
+    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    let request = block(&method("test.v1.Probe/echo"), &[0; 60_000]);
+    for call in [1, 3, 5, 7] {
+        client
+            .send(kind::REQUEST, flag::BODY | flag::MORE, call, &request)
+            .await;
+    }
+    client.settle().await;
+    client
+        .send(kind::REQUEST, flag::BODY | flag::MORE, 9, &request)
+        .await;
+    client
+        .send(kind::REQUEST, flag::BODY | flag::MORE, 11, &request)
+        .await;
+    let error = client.next_for(11).await;
+    assert_eq!(
+        (error.kind, error.number(field::CODE)),
+        (kind::ERROR, Some(8))
+    );
+    assert!(error.text().contains("max_buffered"), "{}", error.text());
+    // What is given up is free again, and one message has a bound of its own.
+    for call in [1, 3, 5, 7, 9] {
+        client.send(kind::CANCEL, 0, call, &[]).await;
+    }
+    probing.quiet().await;
+    client
+        .send(kind::REQUEST, flag::BODY | flag::MORE, 13, &request)
+        .await;
+    client
+        .send(kind::MESSAGE, flag::MORE, 13, &[0; 60_000])
+        .await;
+    let error = client.next_for(13).await;
+    assert_eq!(
+        (error.kind, error.number(field::CODE)),
+        (kind::ERROR, Some(8))
+    );
+    assert!(error.text().contains("max_message"), "{}", error.text());
+    probing.works().await;
+}
+
+async fn all_connections_together_are_bounded(transport: &str) {
+    let probing = Probing::with(transport, |it| it.max_buffered_total(1 << 20), None).await;
+    let request = block(&method("test.v1.Probe/echo"), &[0; 100_000]);
+    let mut clients = Vec::new();
+    let mut refused = 0;
+    for _ in 0..8 {
+        let mut client = RawPeer::introduced(&probing.serving.url).await;
+        for call in [1, 3] {
+            client
+                .send(kind::REQUEST, flag::BODY | flag::MORE, call, &request)
+                .await;
+        }
+        client.send(kind::PING, 0, 0, &[7; 8]).await;
+        let frame = client.next().await;
+        if frame.kind == kind::ERROR {
+            assert!(
+                frame.text().contains("max_buffered_total"),
+                "{}",
+                frame.text()
+            );
+            refused += 1;
+        }
+        clients.push(client);
+    }
+    assert!(
+        (3..8).contains(&refused),
+        "{refused} of 8 clients were refused"
+    );
+    drop(clients);
+    probing.quiet().await;
+    probing.works().await;
+}
+
+async fn a_peer_that_asks_and_does_not_read_is_cut_off(transport: &str) {
+    let limits = Limits::new().max_outgoing(64 << 10);
+    let probing = Probing::limited(transport, limits, Limits::new()).await;
+    for ask in [
+        frame(kind::PING, 0, 0, &[7; 8]),
+        // A request for a method that does not exist, which is answered by an error.
+        Vec::new(),
+    ] {
+        let mut client = RawPeer::introduced(&probing.serving.url).await;
+        let mut call = 1;
+        let mut sent = 0;
+        loop {
+            let burst: Vec<u8> = (0..1_000)
+                .flat_map(|_| {
+                    call += 2;
+                    let request = block(&method("nothing"), &[]);
+                    if ask.is_empty() {
+                        frame(kind::REQUEST, flag::END, call, &request)
+                    } else {
+                        ask.clone()
+                    }
+                })
+                .collect();
+            if client.try_bytes(&burst).await.is_err() {
+                break;
+            }
+            sent += burst.len();
+            assert!(sent < 64 << 20, "the server takes everything and keeps it");
+        }
+    }
+    probing.works().await;
+    eventually("the connections are gone", || {
+        probing.serving.stop.connections() <= 2
+    })
+    .await;
+}
+
+async fn calls_at_once_are_bounded(transport: &str) {
+    let limits = Limits::new().max_calls(3);
+    let probing = Probing::limited(transport, limits, Limits::new()).await;
+    // From here on the client knows the settings, and waits for a place.
+    probing.works().await;
+    let calls: Vec<_> = (0..10).map(|_| probing.client.hold().start()).collect();
+    eventually("three calls run", || probing.shared.count() == 3).await;
+    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    for call in [1, 3, 5, 7] {
+        client.request(call, "test.v1.Probe/hold", &[]).await;
+    }
+    let error = client.next_for(7).await;
+    assert_eq!(error.number(field::CODE), Some(8));
+    assert_eq!(error.flags & flag::NOT_STARTED, flag::NOT_STARTED);
+    assert!(error.text().contains("max_calls"), "{}", error.text());
+    assert_eq!(probing.shared.count(), 6);
+    probing.shared.gate.add_permits(13);
+    for call in calls {
+        assert_eq!(bounded(call).await.unwrap(), 7);
+    }
+
+    let total = Probing::with(transport, |it| it.max_calls_total(2), None).await;
+    let held: Vec<_> = (0..2).map(|_| total.client.hold().start()).collect();
+    eventually("two calls run", || total.shared.count() == 2).await;
+    let status = bounded(total.client.hold().into_future())
+        .await
+        .unwrap_err();
+    assert!(status.message().contains("max_calls_total"), "{status}");
+    total.shared.gate.add_permits(2);
+    for call in held {
+        assert_eq!(bounded(call).await.unwrap(), 7);
+    }
+    total.works().await;
+}
+
+async fn a_large_message_lets_others_pass(transport: &str) {
+    let probing = Probing::on(transport).await;
+    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    let large = vec![3; 3 << 20];
+    let length = u32::try_from(large.len()).unwrap();
+    let argument = [b"\x91\xc6", &length.to_be_bytes()[..], &large].concat();
+    let (first, rest) = argument.split_at(60_000);
+    let request = block(&method("test.v1.Probe/echo"), first);
+    client
+        .send(kind::REQUEST, flag::BODY | flag::MORE, 1, &request)
+        .await;
+    let mut pieces = rest.chunks(60_000).peekable();
+    while let Some(piece) = pieces.next() {
+        let flags = if pieces.peek().is_some() {
+            flag::MORE
+        } else {
+            flag::END
+        };
+        client.send(kind::MESSAGE, flags, 1, piece).await;
+    }
+    // The large answer has begun, and is far from over.
+    assert_eq!(client.next().await.kind, kind::RESPONSE);
+    client
+        .request(3, "test.v1.Probe/add", b"\x92\x02\x03")
+        .await;
+    let mut before = 0;
+    loop {
+        let frame = client.next().await;
+        if frame.call == 3 {
+            break;
+        }
+        before += frame.payload.len();
+        assert_eq!(
+            frame.flags & flag::END,
+            0,
+            "the small answer waited for all of the large one"
+        );
+    }
+    assert!(before < large.len());
+}

@@ -1,0 +1,194 @@
+//! A panic is `Internal` for its caller, and nothing for anybody else.
+
+use rpc_runtime::{Code, Status, from_fn};
+use rpc_tests::raw::{RawPeer, kind};
+
+use crate::probe::{Event, Panics, Probing, Then, bounded};
+
+on_every_transport! {
+    a_handler_that_panics_fails_its_call
+    a_stream_that_panics_fails_its_call
+    a_blocking_handler_that_panics_fails_its_call
+    a_layer_that_panics_fails_its_call
+    arguments_that_panic_fail_their_call
+    a_panic_behind_an_await_fails_its_call
+}
+
+/// A call that is open while others panic.
+async fn beside(probing: &mut Probing) -> rpc_runtime::client::CallFuture<i64> {
+    let open = probing.client.hold().start();
+    probing.expect(&[Event::Started]).await;
+    open
+}
+
+async fn unharmed(probing: &Probing, open: rpc_runtime::client::CallFuture<i64>) {
+    probing.works().await;
+    probing.shared.gate.add_permits(1);
+    assert_eq!(bounded(open).await.unwrap(), 7);
+    probing.quiet().await;
+    assert_eq!(
+        probing.serving.stop.connections(),
+        1,
+        "the connection was lost"
+    );
+}
+
+fn is_internal(status: &Status) {
+    assert_eq!(status.code(), Code::Internal, "{status}");
+    assert!(
+        !status.message().contains("on purpose"),
+        "the peer sees the panic: {status}"
+    );
+}
+
+async fn a_handler_that_panics_fails_its_call(transport: &str) {
+    let mut probing = Probing::on(transport).await;
+    let open = beside(&mut probing).await;
+    for panics in [
+        Panics::Handler,
+        Panics::Destructor,
+        Panics::Serialize,
+        Panics::ResultDestructor,
+    ] {
+        let status = bounded(probing.client.spring(panics).into_future()).await;
+        is_internal(
+            &status
+                .err()
+                .unwrap_or_else(|| panic!("{panics:?} was well")),
+        );
+        probing.works().await;
+    }
+    unharmed(&probing, open).await;
+}
+
+async fn a_stream_that_panics_fails_its_call(transport: &str) {
+    let mut probing = Probing::on(transport).await;
+    let open = beside(&mut probing).await;
+    for items in [0, 3] {
+        let mut stream = probing.client.give(items, Then::Panic);
+        for item in 0..items {
+            assert_eq!(bounded(stream.next()).await.unwrap().unwrap(), item);
+        }
+        is_internal(&bounded(stream.next()).await.unwrap().unwrap_err());
+        assert!(bounded(stream.next()).await.is_none());
+        probing.expect(&[Event::Started, Event::Dropped]).await;
+    }
+    unharmed(&probing, open).await;
+}
+
+async fn a_blocking_handler_that_panics_fails_its_call(transport: &str) {
+    let mut probing = Probing::with(transport, |it| it.blocking_threads(1), None).await;
+    let open = beside(&mut probing).await;
+    // More often than there are threads: each is given back.
+    for _ in 0..3 {
+        let call = probing.client.panic_blocking();
+        is_internal(&bounded(call.into_future()).await.unwrap_err());
+    }
+    unharmed(&probing, open).await;
+}
+
+async fn a_layer_that_panics_fails_its_call(transport: &str) {
+    struct PanicsAtTheEnd;
+    impl Drop for PanicsAtTheEnd {
+        fn drop(&mut self) {
+            assert!(
+                std::thread::panicking(),
+                "a guard of a layer panics on purpose"
+            );
+        }
+    }
+    let layer = from_fn(
+        |request: rpc_runtime::Request, next: rpc_runtime::Next| async move {
+            let how = request.metadata().get("panic").cloned();
+            let how = how.as_ref().and_then(|it| it.to_str().ok()).unwrap_or("no");
+            assert!(how != "at once", "a layer panics on purpose");
+            if how == "later" {
+                tokio::task::yield_now().await;
+                panic!("a layer panics on purpose");
+            }
+            let mut response = next.run(request).await?;
+            if how == "at the end" {
+                response.on_end(PanicsAtTheEnd);
+            }
+            Ok(response)
+        },
+    );
+    let mut probing = Probing::with(transport, |it| it.layer(layer), None).await;
+    let open = beside(&mut probing).await;
+    for how in ["at once", "later", "at the end"] {
+        let call = probing.client.add(1, 2).metadata("panic", how);
+        is_internal(&bounded(call.into_future()).await.unwrap_err());
+        probing.works().await;
+        let mut items = probing.client.give(3, Then::End).metadata("panic", how);
+        let status = loop {
+            match bounded(items.next()).await {
+                Some(Ok(_)) => {}
+                Some(Err(status)) => break Some(status),
+                None => break None,
+            }
+        };
+        // A stream that was ended well before its guard panicked has ended well.
+        if how != "at the end" {
+            is_internal(&status.expect("the stream failed"));
+        }
+    }
+    unharmed(&probing, open).await;
+}
+
+async fn arguments_that_panic_fail_their_call(transport: &str) {
+    let mut probing = Probing::on(transport).await;
+    let open = beside(&mut probing).await;
+    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    client
+        .request(1, "test.v1.Probe/step_on", b"\x91\xa7Handler")
+        .await;
+    let error = client.next_for(1).await;
+    assert_eq!(
+        (error.kind, error.number(rpc_tests::raw::field::CODE)),
+        (kind::ERROR, Some(13))
+    );
+    client
+        .request(3, "test.v1.Probe/step_on", b"\x91\xa5Never")
+        .await;
+    assert_eq!(client.next_for(3).await.message(), [1]);
+    drop(client);
+    let trap = crate::probe::Trap(Panics::Serialize);
+    let status = bounded(probing.client.step_on(trap).into_future())
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Internal, "{status}");
+    tokio::task::yield_now().await;
+    crate::probe::eventually("the raw client is gone", || {
+        probing.serving.stop.connections() == 1
+    })
+    .await;
+    unharmed(&probing, open).await;
+}
+
+async fn a_panic_behind_an_await_fails_its_call(transport: &str) {
+    // The same places as above, in the task of a call instead of in the connection's own.
+    let layer = from_fn(
+        |request: rpc_runtime::Request, next: rpc_runtime::Next| async move {
+            tokio::task::yield_now().await;
+            let response = next.run(request).await;
+            tokio::task::yield_now().await;
+            response
+        },
+    );
+    let mut probing = Probing::with(transport, |it| it.layer(layer), None).await;
+    let open = beside(&mut probing).await;
+    for panics in [
+        Panics::Handler,
+        Panics::Destructor,
+        Panics::Serialize,
+        Panics::ResultDestructor,
+    ] {
+        let status = bounded(probing.client.spring(panics).into_future()).await;
+        is_internal(
+            &status
+                .err()
+                .unwrap_or_else(|| panic!("{panics:?} was well")),
+        );
+    }
+    unharmed(&probing, open).await;
+}

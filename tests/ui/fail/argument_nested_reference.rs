@@ -1,0 +1,19 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    async fn greet(&self, name: Option<&str>) -> String;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: Option<&str>) -> String {
+        name.unwrap_or("you").to_owned()
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet(Some("Ann"));
+}

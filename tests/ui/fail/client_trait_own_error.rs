@@ -1,0 +1,25 @@
+use rpc_runtime::{RpcError, rpc_service};
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, thiserror::Error, Serialize, Deserialize, RpcError)]
+#[error("unknown name")]
+struct UnknownName;
+
+#[rpc_service(client_trait)]
+trait Greeter {
+    async fn greet(&self, name: String) -> Result<String, UnknownName>;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: String) -> Result<String, UnknownName> {
+        Ok(name)
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".to_owned());
+}

@@ -1,0 +1,21 @@
+use futures_util::stream::{self, Stream};
+
+use rpc_runtime::rpc_service;
+
+#[rpc_service(client_trait)]
+trait Greeter {
+    fn words(&self) -> impl Stream<Item = String>;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    fn words(&self) -> impl Stream<Item = String> {
+        stream::iter(["a".to_owned()])
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.words();
+}

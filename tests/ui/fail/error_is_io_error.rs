@@ -1,0 +1,21 @@
+use std::io;
+
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    async fn greet(&self, name: String) -> Result<String, io::Error>;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: String) -> Result<String, io::Error> {
+        Ok(name)
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".to_owned());
+}

@@ -1,0 +1,10 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+mod greeter {
+    pub fn greet() {}
+}
+
+fn main() {
+    greeter::greet();
+}

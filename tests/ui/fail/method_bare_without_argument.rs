@@ -1,0 +1,18 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    #[rpc(bare)]
+    async fn ping(&self);
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn ping(&self) {}
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.ping();
+}

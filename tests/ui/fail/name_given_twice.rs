@@ -1,0 +1,25 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    async fn greet(&self, name: String) -> String;
+    #[rpc(name = "greet")]
+    async fn welcome(&self, name: String) -> String;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: String) -> String {
+        name
+    }
+
+    async fn welcome(&self, name: String) -> String {
+        name
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.welcome("Ann".to_owned());
+}

@@ -1,0 +1,19 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service(name = test::Greeter)]
+trait Greeter {
+    async fn greet(&self, name: String) -> String;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: String) -> String {
+        name
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".to_owned());
+}

@@ -1,0 +1,20 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    async fn greet(&self, name: String) -> &str;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: String) -> &str {
+        drop(name);
+        "hello"
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".to_owned());
+}

@@ -1,0 +1,22 @@
+use rpc_runtime::rpc_service;
+
+#[rpc_service]
+trait Greeter {
+    const LANGUAGE: &str;
+    async fn greet(&self, name: String) -> String;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    const LANGUAGE: &str = "en";
+
+    async fn greet(&self, name: String) -> String {
+        name
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".to_owned());
+}
