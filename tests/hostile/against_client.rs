@@ -192,7 +192,7 @@ async fn bad_answers_fail_their_call_alone() {
         (large, Code::ResourceExhausted, "`max_message`"),
         (
             frame(ERROR, END, 1, &text),
-            Code::Internal,
+            Code::ResourceExhausted,
             "bytes of fields",
         ),
         (
@@ -348,7 +348,8 @@ async fn garbage_and_silence_and_a_close_inside_a_message() {
     let mut count = math(&channel).count(5).timeout(short);
     let error = count.next().await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
-    assert!(began.elapsed() < Duration::from_secs(3));
+    // Far below the usual 30 seconds, however busy the machine is.
+    assert!(began.elapsed() < Duration::from_secs(15));
     drop((channel, count));
     let frames = playing.await.unwrap();
     assert_eq!(frames.iter().filter(|it| it.kind == CANCEL).count(), 3);

@@ -12,19 +12,19 @@ use super::raw::*;
 const DEEP: usize = 100_000;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Tree {
+pub(crate) struct Tree {
     children: Vec<Tree>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Expression {
+pub(crate) enum Expression {
     Number(i64),
     Negate(Box<Expression>),
     Sum { terms: Vec<Expression> },
 }
 
 #[rpc_service(name = "test.v1.Nested")]
-pub trait Nested {
+pub(crate) trait Nested {
     async fn tree(&self, tree: Tree) -> Tree;
     async fn expression(&self, expression: Expression) -> Expression;
     #[rpc(bare)]
@@ -141,7 +141,7 @@ fn fragments(call: u64, mut message: &[u8], end: u8) -> Vec<u8> {
 fn endless_nesting_is_an_error_of_its_call() {
     on_small_stacks(async {
         let serving = start(Server::new().add(NestedServer::new(Echo))).await;
-        let nested = NestedClient::new(Channel::connect(&serving.url).await.unwrap());
+        let client = NestedClient::new(Channel::connect(&serving.url).await.unwrap());
         let mut raw = Raw::greet(&serving.url).await;
         for (index, (method, encoding, message)) in attacks().into_iter().enumerate() {
             let call = index as u64 * 2 + 1;
@@ -158,7 +158,7 @@ fn endless_nesting_is_an_error_of_its_call() {
             let error = raw.until(ERROR, call).await;
             assert_eq!(error.code(), 3, "{method} {encoding}: {}", error.text());
             assert!(error.text().contains("`max_depth`"), "{}", error.text());
-            assert_eq!(nested.number(5).await.unwrap(), 5);
+            assert_eq!(client.number(5).await.unwrap(), 5);
         }
         // An item of a stream, in the middle of good ones.
         let upload = Request {
@@ -171,7 +171,7 @@ fn endless_nesting_is_an_error_of_its_call() {
         raw.send(&upload.bytes()).await;
         raw.send(&frame(MESSAGE, 0, 1_001, b"\x81\xA8children\x90"))
             .await;
-        let deep = self::nested(b"", b"\x81\xA8children\x91", b"\x80");
+        let deep = nested(b"", b"\x81\xA8children\x91", b"\x80");
         raw.send(&fragments(1_001, &deep, END)).await;
         assert_eq!(raw.until(RESPONSE, 1_001).await.payload.last(), Some(&1));
     });
@@ -187,7 +187,7 @@ fn what_the_limit_allows_fits_the_stack() {
         let serving = start(server).await;
         let channel = Channel::connect(&serving.url).limits(limits).await.unwrap();
         for encoding in [Encoding::MESSAGE_PACK, Encoding::JSON] {
-            let nested = NestedClient::new(channel.clone().with_encoding(encoding));
+            let client = NestedClient::new(channel.clone().with_encoding(encoding));
             // Two containers a level and one for the arguments: up to the highest limit, 128.
             let mut tree = Tree { children: vec![] };
             let mut expression = Expression::Number(1);
@@ -198,11 +198,11 @@ fn what_the_limit_allows_fits_the_stack() {
                 expression = Expression::Negate(Box::new(expression));
             }
             assert_eq!(
-                nested.tree(tree.clone()).await.unwrap(),
+                client.tree(tree.clone()).await.unwrap(),
                 tree,
                 "{encoding:?}"
             );
-            let echoed = nested.expression(expression.clone()).await;
+            let echoed = client.expression(expression.clone()).await;
             assert_eq!(echoed.unwrap(), expression, "{encoding:?}");
         }
     });
@@ -216,9 +216,9 @@ fn endless_nesting_in_a_reply_is_an_error_of_its_call() {
         let replies = [
             (
                 Encoding::MESSAGE_PACK,
-                self::nested(b"", b"\x81\xA6Negate", b"\x00"),
+                nested(b"", b"\x81\xA6Negate", b"\x00"),
             ),
-            (Encoding::JSON, self::nested(b"", br#"{"Negate":"#, b"1")),
+            (Encoding::JSON, nested(b"", br#"{"Negate":"#, b"1")),
         ];
         let sent = replies.clone();
         let server = tokio::spawn(async move {
@@ -233,14 +233,14 @@ fn endless_nesting_in_a_reply_is_an_error_of_its_call() {
             }
             raw.rest().await
         });
-        let nested = NestedClient::new(Channel::connect(&url).await.unwrap());
+        let client = NestedClient::new(Channel::connect(&url).await.unwrap());
         for (encoding, _) in replies {
-            let call = nested.bare(Expression::Number(1)).encoding(encoding);
+            let call = client.bare(Expression::Number(1)).encoding(encoding);
             let error = call.await.unwrap_err();
             assert_eq!(error.code(), rpc_runtime::Code::Internal);
             assert!(error.to_string().contains("`max_depth`"), "{error}");
         }
-        drop(nested);
+        drop(client);
         server.await.unwrap();
     });
 }

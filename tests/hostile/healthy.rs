@@ -14,27 +14,27 @@ use tokio::task::JoinHandle;
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Waits until no other test of this program runs.
-pub async fn alone() -> MutexGuard<'static, ()> {
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().await
 }
 
 /// A server with the usual limits and short times.
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::new().add(MathServer::new(Calculator::new()))
 }
 
-pub async fn start(server: Server) -> Serving {
+pub(crate) async fn start(server: Server) -> Serving {
     serve("tcp", server).await
 }
 
 /// A good client that calls without a pause until it is asked how that went.
-pub struct Bystander {
+pub(crate) struct Bystander {
     stop: Arc<AtomicBool>,
     calls: JoinHandle<u64>,
 }
 
 impl Bystander {
-    pub async fn of(url: &str) -> Self {
+    pub(crate) async fn of(url: &str) -> Self {
         let channel = Channel::connect(url).await;
         let math = MathClient::new(channel.expect("a good client connects"));
         let stop = Arc::new(AtomicBool::new(false));
@@ -54,14 +54,14 @@ impl Bystander {
     }
 
     /// Ends it. Every call must have succeeded.
-    pub async fn expect_unharmed(self) {
+    pub(crate) async fn expect_unharmed(self) {
         self.stop.store(true, Ordering::Relaxed);
         assert!(self.calls.await.expect("every call succeeds") > 0);
     }
 }
 
 /// Waits until something holds.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if holds() {
             return;
@@ -72,7 +72,7 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The memory of this process in use, in bytes.
-pub fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find(|it| it.starts_with("VmRSS:"));
     let kibibytes = line.and_then(|it| it.split_whitespace().nth(1));
@@ -83,23 +83,23 @@ pub fn resident() -> usize {
 }
 
 /// The file handles of this process.
-pub fn handles() -> usize {
+pub(crate) fn handles() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("Linux").count()
 }
 
 /// Measures by how much the process grows.
-pub struct Memory(usize);
+pub(crate) struct Memory(usize);
 
 impl Memory {
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self(resident())
     }
 
-    pub fn growth(&self) -> usize {
+    pub(crate) fn growth(&self) -> usize {
         resident().saturating_sub(self.0)
     }
 
-    pub fn expect_below(&self, what: &str, bound: usize) {
+    pub(crate) fn expect_below(&self, what: &str, bound: usize) {
         let growth = self.growth();
         let (mebibytes, bound_mebibytes) = (growth >> 20, bound >> 20);
         println!("{what}: grew by {mebibytes} MiB of {bound_mebibytes}");

@@ -7,37 +7,37 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-pub const SETTINGS: u8 = 0x01;
-pub const REQUEST: u8 = 0x02;
-pub const RESPONSE: u8 = 0x03;
-pub const MESSAGE: u8 = 0x04;
-pub const END_FRAME: u8 = 0x05;
-pub const ERROR: u8 = 0x06;
-pub const CANCEL: u8 = 0x07;
-pub const CREDIT: u8 = 0x08;
-pub const PING: u8 = 0x09;
-pub const GO_AWAY: u8 = 0x0A;
+pub(crate) const SETTINGS: u8 = 0x01;
+pub(crate) const REQUEST: u8 = 0x02;
+pub(crate) const RESPONSE: u8 = 0x03;
+pub(crate) const MESSAGE: u8 = 0x04;
+pub(crate) const END_FRAME: u8 = 0x05;
+pub(crate) const ERROR: u8 = 0x06;
+pub(crate) const CANCEL: u8 = 0x07;
+pub(crate) const CREDIT: u8 = 0x08;
+pub(crate) const PING: u8 = 0x09;
+pub(crate) const GO_AWAY: u8 = 0x0A;
 
-pub const END: u8 = 0x01;
-pub const MORE: u8 = 0x02;
-pub const BODY: u8 = 0x04;
-pub const NOT_STARTED: u8 = 0x08;
-pub const ACK: u8 = 0x10;
+pub(crate) const END: u8 = 0x01;
+pub(crate) const MORE: u8 = 0x02;
+pub(crate) const BODY: u8 = 0x04;
+pub(crate) const NOT_STARTED: u8 = 0x08;
+pub(crate) const ACK: u8 = 0x10;
 
 const METHOD: u8 = 0x01;
-pub const METHOD_NUMBER: u8 = 0x02;
-pub const TIMEOUT: u8 = 0x03;
+pub(crate) const METHOD_NUMBER: u8 = 0x02;
+pub(crate) const TIMEOUT: u8 = 0x03;
 const ENCODING: u8 = 0x04;
-pub const METADATA: u8 = 0x06;
-pub const CODE: u8 = 0x07;
-pub const TEXT: u8 = 0x08;
+pub(crate) const METADATA: u8 = 0x06;
+pub(crate) const CODE: u8 = 0x07;
+pub(crate) const TEXT: u8 = 0x08;
 
-pub const PREFACE: [u8; 8] = *b"\xD3RPC\r\n\x1A\x01";
+pub(crate) const PREFACE: [u8; 8] = *b"\xD3RPC\r\n\x1A\x01";
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn varint(mut number: u64) -> Vec<u8> {
+pub(crate) fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -60,27 +60,27 @@ fn read_varint(bytes: &mut &[u8]) -> u64 {
 }
 
 /// A header whose length need not be true.
-pub fn header(length: u32, kind: u8, flags: u8, call: u64) -> Vec<u8> {
+pub(crate) fn header(length: u32, kind: u8, flags: u8, call: u64) -> Vec<u8> {
     let mut bytes = length.to_le_bytes().to_vec();
     bytes.extend([kind, flags, 0, 0]);
     bytes.extend(call.to_le_bytes());
     bytes
 }
 
-pub fn frame(kind: u8, flags: u8, call: u64, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, call: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(payload.len() as u32, kind, flags, call);
     bytes.extend(payload);
     bytes
 }
 
-pub fn field(kind: u8, value: &[u8]) -> Vec<u8> {
+pub(crate) fn field(kind: u8, value: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind];
     bytes.extend(varint(value.len() as u64));
     bytes.extend(value);
     bytes
 }
 
-pub fn metadata(name: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn metadata(name: &str, value: &[u8]) -> Vec<u8> {
     let mut entry = varint(name.len() as u64);
     entry.extend(name.as_bytes());
     entry.extend(value);
@@ -88,7 +88,7 @@ pub fn metadata(name: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// A block of fields with a message behind it: the payload of REQUEST and RESPONSE.
-pub fn block(fields: &[u8], message: &[u8]) -> Vec<u8> {
+pub(crate) fn block(fields: &[u8], message: &[u8]) -> Vec<u8> {
     let mut bytes = varint(fields.len() as u64);
     bytes.extend(fields);
     bytes.extend(message);
@@ -97,7 +97,7 @@ pub fn block(fields: &[u8], message: &[u8]) -> Vec<u8> {
 
 /// What a REQUEST is made of.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub call: u64,
     pub method: &'a str,
     pub flags: u8,
@@ -121,7 +121,7 @@ impl Default for Request<'_> {
 }
 
 impl Request<'_> {
-    pub fn bytes(self) -> Vec<u8> {
+    pub(crate) fn bytes(self) -> Vec<u8> {
         let mut fields = field(METHOD, self.method.as_bytes());
         fields.extend(field(ENCODING, &[self.encoding]));
         fields.extend(self.fields);
@@ -135,12 +135,12 @@ impl Request<'_> {
 }
 
 /// SETTINGS without fields: what is usual if absent.
-pub fn settings() -> Vec<u8> {
+pub(crate) fn settings() -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[])
 }
 
 /// SETTINGS that take anything and grant much.
-pub fn generous_settings() -> Vec<u8> {
+pub(crate) fn generous_settings() -> Vec<u8> {
     let mut fields = field(0x11, &varint(1 << 30));
     fields.extend(field(0x13, &varint(u64::from(u32::MAX))));
     frame(SETTINGS, 0, 0, &fields)
@@ -148,7 +148,7 @@ pub fn generous_settings() -> Vec<u8> {
 
 /// A frame that came.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub kind: u8,
     pub flags: u8,
     pub call: u64,
@@ -157,7 +157,7 @@ pub struct Frame {
 
 impl Frame {
     /// The value of the first field of this type.
-    pub fn field(&self, kind: u8) -> Option<&[u8]> {
+    pub(crate) fn field(&self, kind: u8) -> Option<&[u8]> {
         let mut rest = &self.payload[..];
         if [REQUEST, RESPONSE].contains(&self.kind) {
             let length = read_varint(&mut rest) as usize;
@@ -175,27 +175,27 @@ impl Frame {
         None
     }
 
-    pub fn code(&self) -> u64 {
+    pub(crate) fn code(&self) -> u64 {
         self.field(CODE).map_or(0, |mut it| read_varint(&mut it))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.field(TEXT).unwrap_or_default().to_vec()).unwrap()
     }
 
-    pub fn is(&self, kind: u8, call: u64) -> bool {
+    pub(crate) fn is(&self, kind: u8, call: u64) -> bool {
         self.kind == kind && self.call == call
     }
 }
 
 /// One side of a connection that does what it likes.
-pub struct Raw {
-    pub stream: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
     buffer: BytesMut,
 }
 
 impl Raw {
-    pub fn over(stream: TcpStream) -> Self {
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
@@ -204,13 +204,13 @@ impl Raw {
     }
 
     /// Connects, and says nothing.
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let address = url.strip_prefix("tcp://").expect("a tcp address");
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 
     /// Connects and greets as a good peer does.
-    pub async fn greet(url: &str) -> Self {
+    pub(crate) async fn greet(url: &str) -> Self {
         let mut raw = Self::connect(url).await;
         raw.send(&PREFACE).await;
         raw.send(&generous_settings()).await;
@@ -219,14 +219,14 @@ impl Raw {
     }
 
     /// Accepts a client and reads its greeting, without an answer.
-    pub async fn accept(listener: &TcpListener) -> Self {
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().await.unwrap();
         let mut raw = Self::over(stream);
         raw.expect_greeting().await;
         raw
     }
 
-    pub async fn expect_greeting(&mut self) {
+    pub(crate) async fn expect_greeting(&mut self) {
         let mut preface = [0; 8];
         while self.buffer.len() < preface.len() {
             assert!(
@@ -241,7 +241,7 @@ impl Raw {
     }
 
     /// Sends; that the other side has closed meanwhile is no mistake of the test.
-    pub async fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
     }
 
@@ -252,7 +252,7 @@ impl Raw {
     }
 
     /// The next frame; `None` at the end of the connection, however it ended.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.buffered() {
                 return Some(frame);
@@ -264,7 +264,7 @@ impl Raw {
     }
 
     /// The next frame, if it is here already.
-    pub fn try_next(&mut self) -> Option<Frame> {
+    pub(crate) fn try_next(&mut self) -> Option<Frame> {
         while let Ok(1..) = self.stream.try_read_buf(&mut self.buffer) {}
         self.buffered()
     }
@@ -288,7 +288,7 @@ impl Raw {
     }
 
     /// The next frame of this type and call; those before it are dropped.
-    pub async fn until(&mut self, kind: u8, call: u64) -> Frame {
+    pub(crate) async fn until(&mut self, kind: u8, call: u64) -> Frame {
         while let Some(frame) = self.next().await {
             if frame.is(kind, call) {
                 return frame;
@@ -298,7 +298,7 @@ impl Raw {
     }
 
     /// Everything up to the end of the connection.
-    pub async fn rest(&mut self) -> Vec<Frame> {
+    pub(crate) async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Some(frame) = self.next().await {
             frames.push(frame);
@@ -307,7 +307,7 @@ impl Raw {
     }
 
     /// Checks that this connection still serves: a PING and a call are answered.
-    pub async fn expect_alive(&mut self, call: u64) {
+    pub(crate) async fn expect_alive(&mut self, call: u64) {
         self.send(&frame(PING, 0, 0, b"12345678")).await;
         let request = Request {
             call,
@@ -321,7 +321,7 @@ impl Raw {
     }
 
     /// Reads to the end, which must be a GO_AWAY that says this.
-    pub async fn expect_go_away(&mut self, text: &str) {
+    pub(crate) async fn expect_go_away(&mut self, text: &str) {
         let frames = self.rest().await;
         let last = frames.last().expect("a GO_AWAY");
         assert_eq!(last.kind, GO_AWAY, "{last:?}");

@@ -83,8 +83,8 @@ impl Limits {
         self
     }
 
-    /// Bounds all that one connection has received and not yet handed on, in bytes; 256 MiB by
-    /// default.
+    /// Bounds all that one connection has received and not yet handed on, and the requests of calls
+    /// that run, in bytes; 256 MiB by default.
     #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes.max(LEAST_MESSAGE);
