@@ -8,7 +8,15 @@
     unreachable_pub,
     unused_qualifications,
     unused_results,
-    clippy::pedantic
+    clippy::all
+)]
+#![allow(
+    clippy::many_single_char_names,
+    clippy::non_minimal_cfg,
+    clippy::redundant_closure_for_method_calls,
+    clippy::upper_case_acronyms,
+    clippy::wrong_self_convention,
+    reason = "the names are chosen to be awkward"
 )]
 
 extern crate rpc_runtime as renamed;

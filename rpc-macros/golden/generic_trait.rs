@@ -75,14 +75,16 @@ impl<T> ::core::fmt::Debug for StoreServer<T> {
         formatter.debug_struct("StoreServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, non_camel_case_types)]
-type __RpcRefusedStore = ::core::compile_error! {
-    "a service cannot be generic, as its messages have one form on the wire\n(move the type into the messages, or write one trait per type)"
-};
 #[allow(missing_docs)]
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
-    pub fn get(&self, _: __RpcRefusedStore) -> __RpcRefusedStore {
+    pub fn get(
+        &self,
+        _: impl ::core::marker::Sized,
+    ) -> ::rpc_runtime::__private::Call<()> {
         loop {}
     }
+}
+::core::compile_error! {
+    "a service cannot be generic, as its messages have one form on the wire\n(move the type into the messages, or write one trait per type)"
 }

@@ -106,21 +106,20 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
         &self.service
     }
 }
-#[allow(dead_code, non_camel_case_types)]
-type __RpcRefusedMath = ::core::compile_error! {
-    "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, `client_trait`, `crate`"
-};
 #[allow(missing_docs)]
 #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
     pub fn add(
         &self,
-        _: __RpcRefusedMath,
-        _: __RpcRefusedMath,
-        _: __RpcRefusedMath,
-    ) -> __RpcRefusedMath {
+        _: (i64, i64),
+        _: i64,
+        _: i64,
+    ) -> ::rpc_runtime::__private::Call<i64> {
         loop {}
     }
+}
+::core::compile_error! {
+    "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, `client_trait`, `crate`"
 }
 ::core::compile_error! {
     "a service consists of methods, found an associated constant\n(move it out of the trait)"

@@ -35,12 +35,6 @@ impl Errors {
         self.found.len()
     }
 
-    /// Takes the first mistake out, as a `compile_error!` that can stand where a type is expected.
-    pub(crate) fn take_first(&mut self) -> Option<TokenStream> {
-        let first = (!self.found.is_empty()).then(|| self.found.remove(0));
-        first.map(|error| error.to_compile_error())
-    }
-
     /// One `compile_error!` per mistake.
     pub(crate) fn into_compile_errors(mut self) -> TokenStream {
         self.mark_read();

@@ -20,7 +20,7 @@ pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
     check::check_service(&mut service, &mut errors);
     // The trait comes first and always: whoever made a mistake must see that mistake, and not
     // "cannot find trait" wherever the trait is used.
-    let generated = generate::expand_service(&item, &service, &mut errors);
+    let generated = generate::expand_service(&item, &service);
     let errors = errors.into_compile_errors();
     quote! { #generated #errors }
 }

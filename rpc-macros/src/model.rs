@@ -48,7 +48,12 @@ impl Service {
             .filter(|method| method.is_refused || self.is_hollow);
         let refused = refused.map(|method| LostMethod {
             ident: method.ident.clone(),
-            client_args: method.client_args().count(),
+            params: TokenStream::new(),
+            client_args: method
+                .client_args()
+                .map(|arg| (arg.kind == ArgKind::Value).then(|| arg.ty.clone()))
+                .collect(),
+            output: Some(method.output.clone()),
         });
         let mut names: Vec<Ident> = self.sound_methods().map(|it| it.ident.unraw()).collect();
         let mut found = Vec::new();
@@ -68,12 +73,16 @@ impl Service {
     }
 }
 
-/// A method that is known by its name only.
+/// A method of which only parts could be understood.
 #[derive(Clone)]
 pub(crate) struct LostMethod {
     pub(crate) ident: Ident,
-    /// How many arguments a client passes.
-    pub(crate) client_args: usize,
+    /// Its type parameters and lifetimes, which no method may have.
+    pub(crate) params: TokenStream,
+    /// What a client passes: the types of values, where a client could have them at all.
+    pub(crate) client_args: Vec<Option<Type>>,
+    /// What it returns, if that is sound.
+    pub(crate) output: Option<Output>,
 }
 
 /// A method whose signature could be understood.
@@ -145,6 +154,7 @@ pub(crate) enum ArgKind {
 }
 
 /// What a method gives back.
+#[derive(Clone)]
 pub(crate) struct Output {
     /// The returned type, or the item of a returned stream.
     pub(crate) ty: Type,

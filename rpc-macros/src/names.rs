@@ -23,11 +23,6 @@ pub(crate) fn server_ident(service: &Ident) -> Ident {
     format_ident!("{}Server", service, span = service.span())
 }
 
-/// The type of what is not known about a service with mistakes.
-pub(crate) fn refused_ident(service: &Ident) -> Ident {
-    format_ident!("__RpcRefused{}", service, span = Span::call_site())
-}
-
 /// A local variable of the expansion, out of the way of the user's names.
 pub(crate) fn local(name: &str, span: Span) -> Ident {
     Ident::new(&format!("{RESERVED_PREFIX}{name}"), located_at(span))

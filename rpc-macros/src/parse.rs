@@ -67,7 +67,7 @@ fn parse_members(item: &mut ItemTrait, options: &ServiceOptions, errors: &mut Er
                     Ok(method) => members.methods.push(method),
                     Err(lost) => {
                         members.has_losses = true;
-                        members.lost_methods.push(lost);
+                        members.lost_methods.push(*lost);
                     }
                 }
             }

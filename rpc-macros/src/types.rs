@@ -1,6 +1,6 @@
 //! What can be told about a type by its spelling: a macro sees no more.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -38,6 +38,16 @@ pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
 /// Whether a type is a `Result` by the rule that users can rely on: its name ends so.
 pub(crate) fn is_fallible(ty: &Type) -> bool {
     last_segment(ty).is_some_and(|segment| segment.ident.to_string().ends_with("Result"))
+}
+
+/// Whether one of these identifiers is among the tokens of a type, however deep.
+pub(crate) fn mentions(tokens: impl ToTokens, names: &[&str]) -> bool {
+    let mut tokens = tokens.to_token_stream().into_iter();
+    tokens.any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), names),
+        TokenTree::Ident(ident) => names.iter().any(|name| ident == name),
+        _ => false,
+    })
 }
 
 /// The types between the angle brackets of a path segment.
@@ -305,6 +315,14 @@ mod tests {
         }
         let other: [Type; 2] = [parse_quote!(Results), parse_quote!((Result<A, B>,))];
         assert!(other.iter().all(|ty| !is_fallible(ty)));
+    }
+
+    #[test]
+    fn identifiers_are_found_at_any_depth() {
+        let ty: Type = parse_quote!(Option<(u8, [Self; 2])>);
+        assert!(mentions(&ty, &["Self"]) && !mentions(&ty, &["Streaming", "_"]));
+        let ty: Type = parse_quote!(Vec<_>);
+        assert!(mentions(&ty, &["_"]));
     }
 
     #[test]

@@ -78,7 +78,11 @@ pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, Rp
 pub use codec::Encoding;
 pub use error::Error;
 #[cfg(feature = "macros")]
-pub use rpc_macros::{RpcError, rpc_service};
+#[doc = include_str!("docs/rpc_error.md")]
+pub use rpc_macros::RpcError;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/rpc_service.md")]
+pub use rpc_macros::rpc_service;
 pub use server::{Router, Server};
 pub use service::{
     BoxFuture, BoxService, FromFn, FromFnService, Layer, Next, Service, ServiceFn, from_fn,

@@ -20,6 +20,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// fails inside `call`.
 ///
 /// Dropping the future, or the body of the response, cancels the call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not serve calls",
+    label = "not a service",
+    note = "wrap what implements the trait of a service: `GreeterServer::new(..)` for a trait \
+            `Greeter`; or pass a `Channel`"
+)]
 pub trait Service: Send + Sync + 'static {
     /// Takes one call.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send;
@@ -96,7 +102,8 @@ impl Service for BoxService {
         self: Arc<Self>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.start(request)
+        // By name: on an `Arc`, a call of `start` finds that of `ErasedService`, which ends here.
+        Self::start(&self, request)
     }
 
     fn keeps_deadlines(&self) -> bool {

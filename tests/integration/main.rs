@@ -8,5 +8,6 @@ mod formats;
 mod functions;
 mod gateway;
 mod layers;
+mod options;
 mod python;
 mod reconnect;

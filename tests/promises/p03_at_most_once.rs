@@ -1,7 +1,7 @@
 //! A method runs at most once for each call: nothing is sent again once it may have been seen.
 
 use rpc_runtime::Code;
-use rpc_tests::raw::{RawServer, field, field_of, kind, varint};
+use rpc_tests::raw::{RawServer, field, field_of, flag, kind, raw_server, varint};
 
 use crate::probe::{Event, ProbeClient, Probing, bounded};
 
@@ -10,6 +10,7 @@ on_every_transport! {
     calls_that_a_server_says_it_lost_are_not_sent_again
     handlers_run_once_when_their_server_dies
     requests_on_a_dying_connection_run_once
+    a_server_that_failed_is_not_asked_again
 }
 
 /// What follows a lost connection is exactly the calls that are made after it.
@@ -86,4 +87,30 @@ async fn requests_on_a_dying_connection_run_once(transport: &str) {
     }
     assert!(probing.shared.count() <= 200);
     assert_eq!(probing.shared.gate.available_permits(), 0);
+}
+
+async fn a_server_that_failed_is_not_asked_again(transport: &str) {
+    let (channel, mut server) = raw_server(transport).await;
+    let client = ProbeClient::new(channel);
+    // Every code that sounds like another attempt might help.
+    for code in [1, 4, 8, 10, 13, 14] {
+        let call = client.add(1, 2).start();
+        let request = server.next_of(kind::REQUEST).await.call;
+        server
+            .send(
+                kind::ERROR,
+                flag::END,
+                request,
+                &field_of(field::CODE, &[code]),
+            )
+            .await;
+        let status = bounded(call).await.unwrap_err();
+        assert_eq!(status.code(), Code::from_number(code));
+        server.send(kind::PING, 0, 0, &[7; 8]).await;
+        assert_eq!(
+            server.next().await.kind,
+            kind::PING,
+            "the call was sent again"
+        );
+    }
 }

@@ -270,41 +270,40 @@ async fn calls_at_once_are_bounded(transport: &str) {
 
 async fn a_large_message_lets_others_pass(transport: &str) {
     let probing = Probing::on(transport).await;
-    let mut client = RawPeer::introduced(&probing.serving.url).await;
+    let mut client = RawPeer::connect(&probing.serving.url).await;
+    let takes = field_of(field::MAX_MESSAGE, &varint(16 << 20));
+    client.introduce(&takes).await;
     let large = vec![3; 3 << 20];
     let length = u32::try_from(large.len()).unwrap();
     let argument = [b"\x91\xc6", &length.to_be_bytes()[..], &large].concat();
-    let (first, rest) = argument.split_at(60_000);
-    let request = block(&method("test.v1.Probe/echo"), first);
-    client
-        .send(kind::REQUEST, flag::BODY | flag::MORE, 1, &request)
-        .await;
-    let mut pieces = rest.chunks(60_000).peekable();
+    let mut pieces = argument.chunks(60_000);
+    let first = block(&method("test.v1.Probe/echo"), pieces.next().unwrap());
+    let mut frames = frame(kind::REQUEST, flag::BODY | flag::MORE, 1, &first);
     while let Some(piece) = pieces.next() {
-        let flags = if pieces.peek().is_some() {
-            flag::MORE
-        } else {
+        let last = if pieces.len() == 0 {
             flag::END
+        } else {
+            flag::MORE
         };
-        client.send(kind::MESSAGE, flags, 1, piece).await;
+        frames.extend(frame(kind::MESSAGE, last, 1, piece));
     }
+    client.bytes(&frames).await;
     // The large answer has begun, and is far from over.
     assert_eq!(client.next().await.kind, kind::RESPONSE);
     client
-        .request(3, "test.v1.Probe/add", b"\x92\x02\x03")
+        .request(9, "test.v1.Probe/add", b"\x92\x02\x03")
         .await;
-    let mut before = 0;
+    let mut ended = false;
     loop {
         let frame = client.next().await;
-        if frame.call == 3 {
+        if frame.call == 9 {
             break;
         }
-        before += frame.payload.len();
-        assert_eq!(
-            frame.flags & flag::END,
-            0,
-            "the small answer waited for all of the large one"
-        );
+        ended |= frame.flags & flag::END != 0;
     }
-    assert!(before < large.len());
+    // The buffers of TCP sockets may take in all of it, and then it is out of the server's hands.
+    assert!(
+        !ended || transport == "tcp",
+        "the small answer waited for all of the large one"
+    );
 }

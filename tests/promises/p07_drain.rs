@@ -70,7 +70,7 @@ async fn accepted_streams_finish(transport: &str) {
         it.recv().await.map(|()| (Trap(Panics::Never), it))
     });
     let upload = probing.client.collect(numbers).start();
-    probing.expect(&[Event::Started, Event::Started]).await;
+    eventually("both run", || probing.shared.count() == 2).await;
     probing.serving.stop.shutdown();
     for item in 1..10_000 {
         assert_eq!(bounded(items.next()).await.unwrap().unwrap(), item);

@@ -106,7 +106,7 @@ async fn a_layer_that_panics_fails_its_call(transport: &str) {
                 tokio::task::yield_now().await;
                 panic!("a layer panics on purpose");
             }
-            let mut response = next.run(request).await?;
+            let mut response = next.call(request).await?;
             if how == "at the end" {
                 response.on_end(PanicsAtTheEnd);
             }
@@ -170,7 +170,7 @@ async fn a_panic_behind_an_await_fails_its_call(transport: &str) {
     let layer = from_fn(
         |request: rpc_runtime::Request, next: rpc_runtime::Next| async move {
             tokio::task::yield_now().await;
-            let response = next.run(request).await;
+            let response = next.call(request).await;
             tokio::task::yield_now().await;
             response
         },

@@ -11,7 +11,7 @@ use crate::service::{Item, Plan, PlannedError, Records, SimulatedClient};
 
 /// How a call ended for its caller.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Good,
     Planned,
     /// The handler said that the upload broke off.
@@ -23,10 +23,10 @@ pub enum Outcome {
 
 /// What became of a call.
 #[derive(Clone, Debug)]
-pub struct Ended {
-    pub began: Instant,
-    pub ended: Instant,
-    pub outcome: Outcome,
+pub(crate) struct Ended {
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) outcome: Outcome,
 }
 
 /// How long after its deadline a call may end.
@@ -36,16 +36,16 @@ const LATE: Duration = Duration::from_millis(50);
 const DEFAULT: u64 = 30_000;
 
 /// Makes one call.
-pub struct Caller {
-    pub client: SimulatedClient,
-    pub records: Records,
-    pub default_timeout: Option<u64>,
-    pub plan: CallPlan,
+pub(crate) struct Caller {
+    pub(crate) client: SimulatedClient,
+    pub(crate) records: Records,
+    pub(crate) default_timeout: Option<u64>,
+    pub(crate) plan: CallPlan,
 }
 
 impl Caller {
     /// Waits for the call's time, makes it, and says how it ended.
-    pub async fn run(self) -> Ended {
+    pub(crate) async fn run(self) -> Ended {
         sleep(Duration::from_millis(self.plan.start)).await;
         let began = Instant::now();
         let (id, pattern) = (self.plan.id, self.plan.pattern);
@@ -262,6 +262,5 @@ fn outcome(error: CallError<PlannedError>) -> Outcome {
         CallError::App(PlannedError::Planned { .. }) => Outcome::Planned,
         CallError::App(PlannedError::Upload { .. }) => Outcome::UploadBroken,
         CallError::Status(status) => Outcome::Failed(status.code(), status.message().to_owned()),
-        other => Outcome::Failed(Code::Unknown, format!("{other:?}")),
     }
 }

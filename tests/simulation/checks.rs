@@ -15,7 +15,7 @@ const LATE: Duration = Duration::from_millis(50);
 const CLEAR_LINK: Duration = Duration::from_secs(1);
 
 /// Notes how far ahead of each other both ends of each stream may be.
-pub fn set_bounds(scenario: &Scenario, records: &Records) {
+pub(crate) fn set_bounds(scenario: &Scenario, records: &Records) {
     // What is on its way beyond the window: one message that made the credit negative, one in the
     // handler's slot, one being made, and one that was taken but not yet noted.
     let bound = |window: u32, size: u32| window / (size + 16) + 4;
@@ -30,7 +30,7 @@ pub fn set_bounds(scenario: &Scenario, records: &Records) {
 }
 
 /// Holds one call against what its handler did.
-pub fn check_call(
+pub(crate) fn check_call(
     scenario: &Scenario,
     client: &ClientPlan,
     call: &CallPlan,
@@ -43,7 +43,7 @@ pub fn check_call(
     check_outcome(call, end, &handled, &wrong);
     if is_certain(scenario, client, call) {
         let expected = expected(call);
-        if end.outcome != expected {
+        if end.outcome != expected && !is_refused_early(client, call, end, &handled) {
             let outcome = &end.outcome;
             wrong(format!(
                 "nothing went wrong, and it ended as {outcome:?} instead of {expected:?}"
@@ -56,11 +56,40 @@ pub fn check_call(
         match handled.left {
             Some((at, _)) if at <= latest => {}
             _ if handled.runs == 0 => {}
-            left => wrong(format!(
-                "it was dropped at {:?}, and its handler has {left:?}",
-                end.ended
-            )),
+            left => {
+                let left = left.map(|(at, left)| (at - end.ended, left));
+                wrong(format!(
+                    "it was dropped, and its handler was left after {left:?}"
+                ));
+            }
         }
+    }
+}
+
+/// A call may wait in vain for a place only while others have them all. `others` are the calls of
+/// the same client.
+pub(crate) fn check_place<'a>(
+    scenario: &Scenario,
+    call: &CallPlan,
+    end: &Ended,
+    others: impl Iterator<Item = &'a Ended>,
+    records: &Records,
+) {
+    let Outcome::Failed(Code::DeadlineExceeded, text) = &end.outcome else {
+        return;
+    };
+    if !text.contains("`max_calls` places") {
+        return;
+    }
+    let open = others.filter(|it| it.began <= end.ended && it.ended >= end.ended);
+    let (open, limit) = (open.count(), scenario.server.settings.max_calls);
+    // The call itself is among them.
+    if open <= limit as usize {
+        let id = call.id;
+        records.trace.violation(format!(
+            "call {id}: it found no place with {} other calls open, there are {limit} places",
+            open - 1
+        ));
     }
 }
 
@@ -97,6 +126,17 @@ fn is_certain(scenario: &Scenario, client: &ClientPlan, call: &CallPlan) -> bool
         && client.settings.max_calls.min(scenario.server.settings.max_calls) > 2
 }
 
+/// Whether a call was refused that left before the server's settings could say how many it takes.
+fn is_refused_early(client: &ClientPlan, call: &CallPlan, end: &Ended, handled: &Handled) -> bool {
+    let first = client.calls.iter().map(|it| it.start).min();
+    let early = call.start <= first.unwrap_or_default() + 50;
+    let refused = matches!(
+        &end.outcome,
+        Outcome::Failed(Code::ResourceExhausted, text) if text.contains("`max_calls`")
+    );
+    early && refused && handled.runs == 0
+}
+
 fn expected(call: &CallPlan) -> Outcome {
     let uploads = matches!(call.pattern, Pattern::Upload | Pattern::Both);
     if uploads && call.upload_fails {
@@ -111,7 +151,7 @@ fn expected(call: &CallPlan) -> Outcome {
 }
 
 /// Holds the handlers against their calls, when everything is over.
-pub fn check_handlers(scenario: &Scenario, records: &Records) {
+pub(crate) fn check_handlers(scenario: &Scenario, records: &Records) {
     let grace = Duration::from_millis(scenario.server.cancel_grace);
     let calls = scenario.clients.iter().flat_map(|it| &it.calls);
     for call in calls {

@@ -6,6 +6,7 @@
 
 mod caller;
 mod checks;
+mod found;
 mod network;
 mod scenario;
 mod service;

@@ -19,20 +19,20 @@ use crate::trace::Trace;
 
 /// How one direction of a link treats its bytes.
 #[derive(Clone, Debug)]
-pub struct Direction {
+pub(crate) struct Direction {
     /// Each chunk arrives so many milliseconds later, drawn anew.
-    pub delay: (u64, u64),
+    pub(crate) delay: (u64, u64),
     /// The most bytes of one chunk.
-    pub chunk: usize,
+    pub(crate) chunk: usize,
     /// How many bytes are on their way at most; a writer waits then.
-    pub capacity: usize,
+    pub(crate) capacity: usize,
     /// The pause of a slow reader after each read, in milliseconds.
-    pub pause: u64,
+    pub(crate) pause: u64,
 }
 
 /// What goes wrong on a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Both directions end, as if the peer had closed.
     Cut,
     /// Both directions fail at once; what was on its way is lost.
@@ -49,7 +49,7 @@ pub enum Fault {
 
 /// When something goes wrong.
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub(crate) enum When {
     /// Behind so many bytes from the client (0) or from the server (1).
     Bytes(usize, u64),
     /// So many milliseconds after the link was made.
@@ -58,9 +58,9 @@ pub enum When {
 
 /// How one link behaves.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub directions: [Direction; 2],
-    pub fault: Option<(When, Fault)>,
+pub(crate) struct Plan {
+    pub(crate) directions: [Direction; 2],
+    pub(crate) fault: Option<(When, Fault)>,
 }
 
 struct Pipe {
@@ -93,7 +93,7 @@ fn lock(link: &Shared) -> MutexGuard<'_, Link> {
 }
 
 /// Makes a link: the client's end and the server's.
-pub fn link(name: &str, plan: Plan, rng: Rng, trace: Trace) -> (Io, Io) {
+pub(crate) fn link(name: &str, plan: Plan, rng: Rng, trace: Trace) -> (Io, Io) {
     let now = Instant::now();
     let pipes = plan.directions.map(|settings| Pipe {
         settings,
@@ -170,13 +170,17 @@ impl Link {
     /// Takes what it can of `bytes`; `None` if there is no room.
     fn write(&mut self, direction: usize, bytes: &[u8]) -> Option<usize> {
         let pipe = &mut self.pipes[direction];
-        let room = pipe.settings.capacity.saturating_sub(pipe.on_the_way);
-        // One byte at a time for all of a large message would take the test too long.
-        let chunk = if pipe.written > 4000 {
-            pipe.settings.chunk.max(1000)
+        let Direction {
+            chunk, capacity, ..
+        } = pipe.settings;
+        // The rest of large messages would take the test too long in the smallest steps, and so
+        // much time that nothing else happens.
+        let (chunk, capacity) = if pipe.written > 4000 {
+            (chunk.max(1000), capacity.max(16 << 10))
         } else {
-            pipe.settings.chunk
+            (chunk, capacity)
         };
+        let room = capacity.saturating_sub(pipe.on_the_way);
         let most = bytes.len().min(room).min(chunk);
         if most == 0 {
             return None;
@@ -314,7 +318,17 @@ impl AsyncWrite for Writer {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits for room, as a stream must that says goodbye in bytes of its own.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut link = lock(&self.link);
+        let reset = link.reset;
+        let pipe = &mut link.pipes[self.direction];
+        let full = pipe.on_the_way >= pipe.settings.capacity;
+        if full && !reset && !pipe.ended && !pipe.reader_gone {
+            pipe.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        drop(link);
         self.end();
         Poll::Ready(Ok(()))
     }

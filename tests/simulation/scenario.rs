@@ -7,27 +7,27 @@ use crate::service::Ending;
 
 /// Settings of one side. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    pub keepalive: (u64, u64),
-    pub stream_window: u32,
-    pub max_calls: u32,
-    pub max_outgoing: usize,
+pub(crate) struct Settings {
+    pub(crate) keepalive: (u64, u64),
+    pub(crate) stream_window: u32,
+    pub(crate) max_calls: u32,
+    pub(crate) max_outgoing: usize,
 }
 
 /// The server, beyond what both sides have.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerPlan {
-    pub settings: Settings,
-    pub cancel_grace: u64,
-    pub frame_timeout: u64,
-    pub shutdown_timeout: u64,
+pub(crate) struct ServerPlan {
+    pub(crate) settings: Settings,
+    pub(crate) cancel_grace: u64,
+    pub(crate) frame_timeout: u64,
+    pub(crate) shutdown_timeout: u64,
     /// When it is shut down, if before the calls have ended.
-    pub drain: Option<u64>,
+    pub(crate) drain: Option<u64>,
 }
 
 /// How the links of a client behave.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Weather {
+pub(crate) enum Weather {
     /// Short delays and nothing else: every call must end as its handler does.
     Clear,
     /// Slow, but whole.
@@ -37,19 +37,19 @@ pub enum Weather {
 }
 
 #[derive(Clone, Debug)]
-pub struct ClientPlan {
-    pub settings: Settings,
+pub(crate) struct ClientPlan {
+    pub(crate) settings: Settings,
     /// The timeout of calls that have none, which bounds the acceptance of streams.
-    pub default_timeout: Option<u64>,
-    pub weather: Weather,
+    pub(crate) default_timeout: Option<u64>,
+    pub(crate) weather: Weather,
     /// The links that it gets, one after the other; the last one also for all further ones.
-    pub links: Vec<LinkPlan>,
-    pub calls: Vec<CallPlan>,
+    pub(crate) links: Vec<LinkPlan>,
+    pub(crate) calls: Vec<CallPlan>,
 }
 
 /// The form of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pattern {
+pub(crate) enum Pattern {
     Unary,
     Download,
     Upload,
@@ -57,42 +57,42 @@ pub enum Pattern {
 }
 
 #[derive(Clone, Debug)]
-pub struct CallPlan {
-    pub id: u64,
-    pub pattern: Pattern,
-    pub start: u64,
-    pub timeout: Option<u64>,
+pub(crate) struct CallPlan {
+    pub(crate) id: u64,
+    pub(crate) pattern: Pattern,
+    pub(crate) start: u64,
+    pub(crate) timeout: Option<u64>,
     /// When the caller gives up.
-    pub drop_after: Option<u64>,
+    pub(crate) drop_after: Option<u64>,
     /// Whether a task of its own drives it.
-    pub started: bool,
+    pub(crate) started: bool,
     /// Bytes of the request besides what it says.
-    pub filling: usize,
+    pub(crate) filling: usize,
     /// The answer: items, their size, the handler's pause before each.
-    pub items: u32,
-    pub size: u32,
-    pub pause: u64,
+    pub(crate) items: u32,
+    pub(crate) size: u32,
+    pub(crate) pause: u64,
     /// The caller's pause behind each item of the answer.
-    pub consume_pause: u64,
+    pub(crate) consume_pause: u64,
     /// The caller's stream.
-    pub upload_items: u32,
-    pub upload_size: u32,
-    pub upload_pause: u64,
+    pub(crate) upload_items: u32,
+    pub(crate) upload_size: u32,
+    pub(crate) upload_pause: u64,
     /// The caller's stream fails instead of ending.
-    pub upload_fails: bool,
-    pub ending: Ending,
-    pub shielded: Option<u64>,
+    pub(crate) upload_fails: bool,
+    pub(crate) ending: Ending,
+    pub(crate) shielded: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Scenario {
-    pub server: ServerPlan,
-    pub clients: Vec<ClientPlan>,
+pub(crate) struct Scenario {
+    pub(crate) server: ServerPlan,
+    pub(crate) clients: Vec<ClientPlan>,
 }
 
 impl Scenario {
     /// Draws everything.
-    pub fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let drain = one_in(rng, 4).then(|| rng.u64(0..3000));
         let server = ServerPlan {
             settings: settings(rng),

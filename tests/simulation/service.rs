@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep};
 use crate::trace::Trace;
 
 /// The payload of panics that are part of the plan.
-pub const PLANNED_PANIC: &str = "this panic is planned";
+pub(crate) const PLANNED_PANIC: &str = "this panic is planned";
 
 /// How a handler ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Ending {
+pub(crate) enum Ending {
     Good,
     Error,
     Panic,
@@ -24,32 +24,32 @@ pub enum Ending {
 
 /// What a handler does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    pub id: u64,
+pub(crate) struct Plan {
+    pub(crate) id: u64,
     /// Items of the answer.
-    pub items: u32,
+    pub(crate) items: u32,
     /// Bytes of each item, or of the whole answer.
-    pub size: u32,
+    pub(crate) size: u32,
     /// Milliseconds before each item, or before the answer.
-    pub pause: u64,
-    pub ending: Ending,
+    pub(crate) pause: u64,
+    pub(crate) ending: Ending,
     /// Milliseconds of work that goes on whatever happens to the call.
-    pub shielded: Option<u64>,
+    pub(crate) shielded: Option<u64>,
     /// Filling, for requests that are large.
-    pub filling: serde_bytes::ByteBuf,
+    pub(crate) filling: serde_bytes::ByteBuf,
 }
 
 /// One message of a stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Item {
-    pub call: u64,
-    pub index: u32,
-    pub bytes: serde_bytes::ByteBuf,
+pub(crate) struct Item {
+    pub(crate) call: u64,
+    pub(crate) index: u32,
+    pub(crate) bytes: serde_bytes::ByteBuf,
 }
 
 impl Item {
     /// Makes the item that a stream has at this place.
-    pub fn new(call: u64, index: u32, size: u32) -> Self {
+    pub(crate) fn new(call: u64, index: u32, size: u32) -> Self {
         let byte = u8::try_from((call * 31 + u64::from(index)) % 251).unwrap_or(0);
         Self {
             call,
@@ -61,7 +61,7 @@ impl Item {
 
 /// The service's own error.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize, RpcError)]
-pub enum PlannedError {
+pub(crate) enum PlannedError {
     #[error("call {call} fails as planned")]
     #[rpc(error_code = FailedPrecondition)]
     Planned { call: u64 },
@@ -72,7 +72,7 @@ pub enum PlannedError {
 
 /// All four patterns; none is idempotent.
 #[rpc_service(name = "simulation.v1.Simulated")]
-pub trait Simulated {
+pub(crate) trait Simulated {
     /// One message each way.
     async fn unary(&self, ctx: &Context, plan: Plan) -> Result<Item, PlannedError>;
     /// One message, then a stream back.
@@ -89,7 +89,7 @@ pub trait Simulated {
 
 /// How a handler was left.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Left {
+pub(crate) enum Left {
     Good,
     Error,
     Panicked,
@@ -98,44 +98,44 @@ pub enum Left {
 
 /// What the handlers of one call did. Several, if a call ran more than once.
 #[derive(Clone, Debug, Default)]
-pub struct Handled {
-    pub runs: u32,
+pub(crate) struct Handled {
+    pub(crate) runs: u32,
     /// When it began, and when it must have ended at the latest by its deadline.
-    pub began: Option<Instant>,
-    pub deadline: Option<Instant>,
-    pub left: Option<(Instant, Left)>,
-    pub produced: u32,
-    pub received: u32,
-    pub upload_ended: bool,
-    pub upload_failed: bool,
-    pub shield_began: bool,
-    pub shield_ended: bool,
+    pub(crate) began: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) left: Option<(Instant, Left)>,
+    pub(crate) produced: u32,
+    pub(crate) received: u32,
+    pub(crate) upload_ended: bool,
+    pub(crate) upload_failed: bool,
+    pub(crate) shield_began: bool,
+    pub(crate) shield_ended: bool,
 }
 
 /// What both sides did, by call.
 #[derive(Clone)]
-pub struct Records {
+pub(crate) struct Records {
     handled: Arc<Mutex<BTreeMap<u64, Handled>>>,
     called: Arc<Mutex<BTreeMap<u64, Called>>>,
-    pub trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 /// What the caller of one call did, as far as the handler's side is held against it.
 #[derive(Clone, Debug, Default)]
-pub struct Called {
+pub(crate) struct Called {
     /// Items that the caller took out of the answer.
-    pub consumed: u32,
+    pub(crate) consumed: u32,
     /// Items that the caller's stream gave out.
-    pub uploaded: u32,
+    pub(crate) uploaded: u32,
     /// The caller's stream was read to its end.
-    pub upload_ended: bool,
+    pub(crate) upload_ended: bool,
     /// How many items a side may be ahead of the other.
-    pub download_bound: u32,
-    pub upload_bound: u32,
+    pub(crate) download_bound: u32,
+    pub(crate) upload_bound: u32,
 }
 
 impl Records {
-    pub fn new(trace: Trace) -> Self {
+    pub(crate) fn new(trace: Trace) -> Self {
         Self {
             handled: Arc::default(),
             called: Arc::default(),
@@ -143,7 +143,7 @@ impl Records {
         }
     }
 
-    pub fn all_handled(&self) -> MutexGuard<'_, BTreeMap<u64, Handled>> {
+    pub(crate) fn all_handled(&self) -> MutexGuard<'_, BTreeMap<u64, Handled>> {
         self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,19 +151,19 @@ impl Records {
         self.called.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn handled(&self, call: u64) -> Handled {
+    pub(crate) fn handled(&self, call: u64) -> Handled {
         self.all_handled().get(&call).cloned().unwrap_or_default()
     }
 
-    pub fn called(&self, call: u64) -> Called {
+    pub(crate) fn called(&self, call: u64) -> Called {
         self.all_called().get(&call).cloned().unwrap_or_default()
     }
 
-    pub fn change_handled<T>(&self, call: u64, change: impl FnOnce(&mut Handled) -> T) -> T {
+    pub(crate) fn change_handled<T>(&self, call: u64, change: impl FnOnce(&mut Handled) -> T) -> T {
         change(self.all_handled().entry(call).or_default())
     }
 
-    pub fn change_called<T>(&self, call: u64, change: impl FnOnce(&mut Called) -> T) -> T {
+    pub(crate) fn change_called<T>(&self, call: u64, change: impl FnOnce(&mut Called) -> T) -> T {
         change(self.all_called().entry(call).or_default())
     }
 
@@ -183,7 +183,7 @@ impl Records {
     }
 
     /// Notes an item of a caller's stream, and that it is not too far ahead of the handler.
-    pub fn uploaded(&self, call: u64) {
+    pub(crate) fn uploaded(&self, call: u64) {
         let called = self.change_called(call, |it| {
             it.uploaded += 1;
             it.clone()
@@ -248,8 +248,8 @@ impl Drop for Running {
 }
 
 /// The implementation.
-pub struct Recorder {
-    pub records: Records,
+pub(crate) struct Recorder {
+    pub(crate) records: Records,
 }
 
 impl Recorder {

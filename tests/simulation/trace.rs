@@ -4,13 +4,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// The events of one simulation, and what was found wrong.
 #[derive(Clone)]
-pub struct Trace(Arc<Mutex<Inner>>);
+pub(crate) struct Trace(Arc<Mutex<Inner>>);
 
 struct Inner {
     began: Instant,
@@ -22,7 +21,7 @@ struct Inner {
 
 impl Trace {
     /// Begins now; `print` shows each event as it comes.
-    pub fn new(print: bool) -> Self {
+    pub(crate) fn new(print: bool) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             began: Instant::now(),
             print,
@@ -34,7 +33,7 @@ impl Trace {
     }
 
     /// Notes an event.
-    pub fn note(&self, event: fmt::Arguments<'_>) {
+    pub(crate) fn note(&self, event: fmt::Arguments<'_>) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = inner.began.elapsed();
         let line = format!("{:>9.3} {event}", at.as_secs_f64() * 1000.0);
@@ -46,26 +45,20 @@ impl Trace {
     }
 
     /// Notes that a promise was broken.
-    pub fn violation(&self, text: String) {
+    pub(crate) fn violation(&self, text: String) {
         self.note(format_args!("VIOLATION {text}"));
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.violations.push(text);
     }
 
-    /// Returns the time since the beginning.
-    pub fn now(&self) -> Duration {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.began.elapsed()
-    }
-
     /// Returns the number of events and a hash over all of them.
-    pub fn fingerprint(&self) -> (u64, u64) {
+    pub(crate) fn fingerprint(&self) -> (u64, u64) {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (inner.events, inner.hasher.finish())
     }
 
     /// Returns what was found wrong.
-    pub fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.violations.clone()
     }

@@ -24,15 +24,15 @@ const HORIZON: Duration = Duration::from_secs(600);
 const CLEANING: Duration = Duration::from_secs(120);
 
 /// What came of a simulation.
-pub struct Verdict {
-    pub scenario: Scenario,
-    pub violations: Vec<String>,
+pub(crate) struct Verdict {
+    pub(crate) scenario: Scenario,
+    pub(crate) violations: Vec<String>,
     /// The number of events, and a hash over them.
-    pub fingerprint: (u64, u64),
+    pub(crate) fingerprint: (u64, u64),
 }
 
 /// Runs the simulation of a seed.
-pub fn simulate(seed: u64, print: bool) -> Verdict {
+pub(crate) fn simulate(seed: u64, print: bool) -> Verdict {
     // The runtime's own dice, such as the pause before a client connects again.
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
@@ -102,6 +102,10 @@ async fn run(scenario: &Scenario, mut rng: Rng, print: bool) -> Trace {
     for ((client, call, _), end) in calls.iter().zip(&ended) {
         if let Some(end) = end {
             checks::check_call(scenario, client, call, end, &records);
+            let all = calls.iter().zip(&ended);
+            let own = all.filter(|((owner, ..), _)| std::ptr::eq(*owner, *client));
+            let own = own.filter_map(|(_, end)| end.as_ref());
+            checks::check_place(scenario, call, end, own, &records);
         }
     }
     checks::check_handlers(scenario, &records);

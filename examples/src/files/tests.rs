@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use futures_util::{TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rpc_runtime::{Status, Streaming};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -41,6 +42,18 @@ impl Place {
         let mut names: Vec<_> = names.collect();
         names.sort();
         names
+    }
+
+    /// Waits until the shared folder looks like this.
+    async fn wait_until(&self, is_so: impl Fn(&[String]) -> bool) {
+        let looked = async {
+            while !is_so(&self.shared_names()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let patience = Duration::from_secs(10);
+        let in_time = tokio::time::timeout(patience, looked).await;
+        assert!(in_time.is_ok(), "there is {:?}", self.shared_names());
     }
 
     async fn get(&self, name: &str, replace: bool) -> Result<u64, TransferError> {
@@ -205,4 +218,21 @@ async fn callers_learn_why_a_path_is_refused() {
     let planted = place.files.upload("../a".into(), true, parts).await;
     let error = planted.unwrap_err();
     assert!(matches!(error.app(), Some(FileError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn an_upload_whose_caller_goes_away_leaves_nothing() {
+    let place = Place::new();
+    let store = FileStore::new(Folder::open(&place.shared).unwrap());
+    let server = rpc_runtime::Server::new().add(FilesServer::new(store));
+    let server = server.listen("mem:files-gone").bind().await.unwrap();
+    let files = FilesClient::connect(server.url()).await.unwrap();
+    let serving = tokio::spawn(server.serve());
+
+    let endless = stream::iter([Part::Data(content())]).chain(stream::pending());
+    let upload = files.upload("new".into(), false, endless).start();
+    place.wait_until(|names| names.len() == 2).await;
+    drop((upload, files));
+    place.wait_until(|names| names == ["sub"]).await;
+    serving.abort();
 }

@@ -237,7 +237,7 @@ fn broken_off(status: Status) -> MathError {
 fn is_prime(candidate: u64) -> bool {
     // Divided rather than squared: the square of a large divisor would not fit.
     let mut divisors = (2..).take_while(|divisor| *divisor <= candidate / divisor);
-    candidate >= 2 && divisors.all(|divisor| candidate % divisor != 0)
+    candidate >= 2 && divisors.all(|divisor| !candidate.is_multiple_of(divisor))
 }
 
 /// Calculates a line such as `2 + 3`.

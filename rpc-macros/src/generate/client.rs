@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 
 use super::descriptor::expand_descriptor;
 use super::{Tuple, expand_allow, expand_tuple};
-use crate::model::{Arg, ArgKind, Method, Service};
+use crate::model::{Arg, ArgKind, Method, Output, Service};
 use crate::names;
 use crate::types::{ident_at, located_at, path_at};
 
@@ -96,12 +96,19 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let (cfgs, deprecated) = (&carried.cfgs, &carried.deprecated);
     let docs = expand_docs(method, service);
     let params = method.client_args().map(|arg| expand_param(arg, rt));
-    let output = expand_output(method, service);
+    let output = expand_output(&method.output, service);
     let descriptor = names::client_descriptor();
     let handle = quote! { const { Self::#descriptor.method(#wire_name) } };
-    let Tuple { values, span, .. } = expand_tuple(method);
+    // An expression is shown from its first token to its last. All of this one is at the returned
+    // type, but for the arguments, which have errors of their own.
+    let span = located_at(method.output.ty.span());
+    let Tuple { values, .. } = expand_tuple(method);
     let call = if method.options.bare.is_some() {
-        let request = method.values().map(|arg| &arg.ident);
+        let request = method.values().map(|arg| {
+            let mut ident = arg.ident.clone();
+            ident.set_span(ident.span().located_at(arg.ty.span()));
+            ident
+        });
         quote_spanned! {span=> call_bare(#handle, #(#request),*) }
     } else {
         quote_spanned! {span=> call(#handle, #values) }
@@ -111,8 +118,6 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
         quote_spanned! {located_at(ty.span())=> .upload::<#ty>(#ident) }
     });
     let finish = expand_finish(method);
-    // An expression is shown from its first token on.
-    let span = located_at(method.output.ty.span());
     let client = quote_spanned! {span=> self.client };
     quote! {
         #cfgs #docs #deprecated
@@ -143,10 +148,10 @@ fn expand_param(arg: &Arg, rt: &TokenStream) -> TokenStream {
 }
 
 /// The builder that the method returns.
-fn expand_output(method: &Method, service: &Service) -> TokenStream {
+pub(super) fn expand_output(output: &Output, service: &Service) -> TokenStream {
     let Service { rt, codec, .. } = service;
-    let ty = &method.output.ty;
-    let name = match (method.output.is_stream(), method.output.is_fallible) {
+    let ty = &output.ty;
+    let name = match (output.is_stream(), output.is_fallible) {
         (false, false) => "Call",
         (false, true) => "FallibleCall",
         (true, false) => "ResponseStream",
@@ -155,7 +160,7 @@ fn expand_output(method: &Method, service: &Service) -> TokenStream {
     let name = ident_at(name, ty.span());
     let rt = path_at(rt, ty.span());
     let span = located_at(ty.span());
-    if method.output.is_fallible {
+    if output.is_fallible {
         quote_spanned! {span=> #rt::#name<#ty, #codec> }
     } else {
         quote_spanned! {span=> #rt::#name<#ty> }

@@ -12,20 +12,15 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ItemTrait, Type};
 
-use crate::errors::Errors;
 use crate::model::{Method, Service};
 use crate::types::{located_at, suspect_span};
 
 /// The trait, its client and its server.
-pub(crate) fn expand_service(
-    item: &ItemTrait,
-    service: &Service,
-    errors: &mut Errors,
-) -> TokenStream {
+pub(crate) fn expand_service(item: &ItemTrait, service: &Service) -> TokenStream {
     let service_trait = service_trait::expand_trait(item, service);
     let client = client::expand_client(service);
     let server = server::expand_server(service);
-    let refused = refused::expand_refused(service, errors);
+    let refused = refused::expand_refused(service);
     quote! { #service_trait #client #server #refused }
 }
 

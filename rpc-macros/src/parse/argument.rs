@@ -7,7 +7,7 @@ use syn::{FnArg, Pat, PatIdent, PatType, PathArguments, Signature, Type, TypeRef
 use crate::errors::Errors;
 use crate::model::{Arg, ArgKind};
 use crate::names::RESERVED_PREFIX;
-use crate::types::{check_owned, is_named, last_segment, peel, source, type_arguments};
+use crate::types::{check_owned, is_named, last_segment, mentions, peel, source, type_arguments};
 
 /// The runtime encodes tuples up to this size.
 const MAX_VALUES: usize = 16;
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     values: usize,
     uploads: usize,
     contexts: usize,
-    client_args: usize,
+    client_args: Vec<Option<Type>>,
 }
 
 impl Arguments {
@@ -33,9 +33,9 @@ impl Arguments {
         self.values
     }
 
-    /// How many a client passes.
-    pub(super) fn client_args(&self) -> usize {
-        self.client_args
+    /// What a client passes: the types of values, where a client could have them at all.
+    pub(super) fn client_args(&self) -> &[Option<Type>] {
+        &self.client_args
     }
 
     pub(super) fn has_upload(&self) -> bool {
@@ -51,7 +51,11 @@ pub(super) fn parse_arguments(sig: &Signature, errors: &mut Errors) -> Arguments
         check_attributes(input, errors);
         let ident = parse_name(&input.pat, &mut names, errors);
         let kind = parse_kind(input, &mut arguments, errors);
-        arguments.client_args += usize::from(!is_context(peel(&input.ty)));
+        if !is_context(peel(&input.ty)) {
+            let ty = input.ty.as_ref();
+            let is_known = !mentions(ty, &["Self", "Streaming", "_"]);
+            arguments.client_args.push(is_known.then(|| ty.clone()));
+        }
         if let (Some(ident), Some((kind, ty))) = (ident, kind) {
             arguments.args.push(Arg {
                 ident,

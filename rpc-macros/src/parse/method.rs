@@ -1,13 +1,13 @@
 //! One method: what may stand around its arguments and its return type.
 
 use quote::ToTokens;
-use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, TraitItemFn};
+use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, TraitItemFn, Type};
 
 use super::argument::{self, Arguments};
 use super::output;
 use crate::attr::{MethodOptions, ServiceOptions, carried, take_rpc};
 use crate::errors::Errors;
-use crate::model::{LostMethod, Method};
+use crate::model::{LostMethod, Method, Output};
 use crate::names;
 use crate::types::source;
 
@@ -17,22 +17,26 @@ pub(super) fn parse_method(
     function: &mut TraitItemFn,
     service: &ServiceOptions,
     errors: &mut Errors,
-) -> Result<Method, LostMethod> {
+) -> Result<Method, Box<LostMethod>> {
     let mistakes = errors.len();
     let lists = take_rpc(&mut function.attrs, errors);
     let options = MethodOptions::parse(lists, errors);
     check_signature(function, errors);
     let arguments = argument::parse_arguments(&function.sig, errors);
+    let earlier = errors.len();
     let output = output::parse_output(&function.sig, &options, errors);
+    let is_output_sound = errors.len() == earlier;
     check_bare(&options, &arguments, errors);
     check_blocking_upload(&options, &arguments, errors);
     let ident = function.sig.ident.clone();
-    let Some(output) = output.filter(|_| errors.len() == mistakes) else {
-        defuse(function);
-        return Err(LostMethod {
-            ident,
-            client_args: arguments.client_args(),
-        });
+    let output = match output {
+        Some(output) if errors.len() == mistakes => output,
+        output => {
+            let output = output.filter(|_| is_output_sound);
+            let lost = lose_method(function, arguments.client_args(), output);
+            defuse(function);
+            return Err(Box::new(lost));
+        }
     };
     let wire_name = match &options.name {
         Some(name) => name.value(),
@@ -48,6 +52,20 @@ pub(super) fn parse_method(
         output,
         is_refused: false,
     })
+}
+
+/// Keeps what calls of the method need, so that they are not reported as well.
+fn lose_method(
+    function: &TraitItemFn,
+    args: &[Option<Type>],
+    output: Option<Output>,
+) -> LostMethod {
+    LostMethod {
+        ident: function.sig.ident.clone(),
+        params: function.sig.generics.params.to_token_stream(),
+        client_args: args.to_vec(),
+        output,
+    }
 }
 
 /// Brings a method with mistakes into a form that rustc accepts, as far as that is possible

@@ -79,10 +79,9 @@ impl<E> ErrorCode<E> for NoCode {
 /// It is implemented for [`Status`], and under serde for every error type that is `Serialize`,
 /// `Deserialize`, `Send`, `Sync` and `'static`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of an RPC method",
+    message = "`{Self}` cannot be the error of an RPC method with the codec `{C}`",
     label = "this error cannot be sent",
-    note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
-            `serde::Deserialize`; or return `rpc_runtime::Status`"
+    note = "return `rpc_runtime::Status`"
 )]
 pub trait MethodError<C>: Sized {
     /// What a caller of the method gets: [`Status`], or [`CallError`] of this type.
@@ -96,6 +95,21 @@ pub trait MethodError<C>: Sized {
     #[doc(hidden)]
     fn from_status(status: Status) -> Self::CallError;
 }
+
+/// An error that serde can send: every error type that is `Serialize`, `Deserialize`, `Send`,
+/// `Sync` and `'static`.
+///
+/// It exists for what the compiler says of a type that is not: one error, and what to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an RPC method",
+    label = "this error cannot be sent",
+    note = "an error crosses the wire, so it needs `std::error::Error`, `serde::Serialize` and \
+            `serde::Deserialize`; or return `rpc_runtime::Status`"
+)]
+pub trait SerdeError: StdError + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Serialize + DeserializeOwned + Send + Sync + 'static> SerdeError for E {}
 
 impl<C> MethodError<C> for Status {
     type CallError = Self;
@@ -115,11 +129,10 @@ impl<C> MethodError<C> for Status {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<C, E> MethodError<C> for E
 where
     C: SerdeFamily + Encodes<E>,
-    E: StdError + Serialize + DeserializeOwned + Send + Sync + 'static,
+    E: SerdeError,
 {
     type CallError = CallError<E>;
 

@@ -22,7 +22,7 @@ pub use context::{Context, Identity};
 pub use limits::Limits;
 pub use message::Message;
 pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
-pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError};
+pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
 pub use request::Request;
 pub use response::{Reply, Response};
 pub use scope::{Detached, Shielded, shield};

@@ -24,8 +24,8 @@ pub type MethodHandler<T, C> = fn(Arc<T>, ServerCall<C>) -> HandlerFuture;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not serve calls",
     label = "not the server of a service",
-    note = "wrap what implements the trait of the service: `GreeterServer::new({Self} {{ .. }})` \
-            for a trait `Greeter`"
+    note = "wrap what implements the trait of the service: `GreeterServer::new(..)` for a \
+            trait `Greeter`"
 )]
 pub trait Handler: Send + Sync + 'static {
     /// The implementation of the trait.
@@ -42,6 +42,7 @@ pub trait Handler: Send + Sync + 'static {
     fn target(&self) -> &Arc<Self::Target>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Handler> Service for H {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
         dispatch(self, request)

@@ -7,6 +7,7 @@ trait Greeter {
         Self: Clone;
 }
 
+#[derive(Clone)]
 struct Polite;
 
 impl Greeter for Polite {

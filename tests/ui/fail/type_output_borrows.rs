@@ -16,7 +16,7 @@ struct Polite;
 
 impl Greeter for Polite {
     async fn get(&self) -> Name {
-        Name("Ann")
+        Borrowed("Ann")
     }
 }
 

@@ -42,29 +42,35 @@ enum Command {
         url: String,
     },
     /// Downloads a file, going on where an earlier download broke off.
-    Get {
-        /// The server.
-        url: String,
-        /// The file's name on the server.
-        name: String,
-        /// Where it goes; by default here, under the last part of its name.
-        destination: Option<PathBuf>,
-        /// Replaces a file that exists already.
-        #[arg(long)]
-        replace: bool,
-    },
+    Get(Get),
     /// Uploads a file.
-    Put {
-        /// The server.
-        url: String,
-        /// The file.
-        path: PathBuf,
-        /// The file's name on the server; by default the last part of its path.
-        name: Option<String>,
-        /// Replaces a file that exists already.
-        #[arg(long)]
-        replace: bool,
-    },
+    Put(Put),
+}
+
+#[derive(clap::Args)]
+struct Get {
+    /// The server.
+    url: String,
+    /// The file's name on the server.
+    name: String,
+    /// Where it goes; by default here, under the last part of its name.
+    destination: Option<PathBuf>,
+    /// Replaces a file that exists already.
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(clap::Args)]
+struct Put {
+    /// The server.
+    url: String,
+    /// The file.
+    path: PathBuf,
+    /// The file's name on the server; by default the last part of its path.
+    name: Option<String>,
+    /// Replaces a file that exists already.
+    #[arg(long)]
+    replace: bool,
 }
 
 /// What can go wrong in any of the commands; each says in one line what it was.
@@ -86,37 +92,35 @@ async fn run(command: Option<Command>) -> Result<(), Failure> {
         None => demo::run().await,
         Some(Command::Serve { folder, url }) => serve(&folder, &url).await,
         Some(Command::List { url }) => list(&FilesClient::connect(url).await?).await,
-        Some(Command::Get {
-            url,
-            name,
-            destination,
-            replace,
-        }) => {
-            let last_part = name.rsplit('/').next().unwrap_or(&name);
-            let destination = destination.unwrap_or_else(|| PathBuf::from(last_part));
-            let files = FilesClient::connect(url).await?;
-            let progress = Progress::new(&name);
-            let options = options(replace, &progress);
-            let file = download(&files, &name, &destination, options).await?;
-            done(&file, &format!("downloaded to {}", destination.display()));
-            Ok(())
-        }
-        Some(Command::Put {
-            url,
-            path,
-            name,
-            replace,
-        }) => {
-            let last_part = path.file_name().and_then(|it| it.to_str());
-            let name = name.or_else(|| last_part.map(str::to_owned));
-            let name = name.ok_or("the path has no name that is text, so give one")?;
-            let files = FilesClient::connect(url).await?;
-            let progress = Progress::new(&name);
-            let file = upload(&files, &path, &name, options(replace, &progress)).await?;
-            done(&file, "uploaded");
-            Ok(())
-        }
+        Some(Command::Get(arguments)) => get(arguments).await,
+        Some(Command::Put(arguments)) => put(arguments).await,
     }
+}
+
+async fn get(arguments: Get) -> Result<(), Failure> {
+    let name = arguments.name;
+    let last_part = name.rsplit('/').next().unwrap_or(&name);
+    let destination = arguments.destination;
+    let destination = destination.unwrap_or_else(|| PathBuf::from(last_part));
+    let files = FilesClient::connect(arguments.url).await?;
+    let progress = Progress::new(&name);
+    let options = options(arguments.replace, &progress);
+    let file = download(&files, &name, &destination, options).await?;
+    done(&file, &format!("downloaded to {}", destination.display()));
+    Ok(())
+}
+
+async fn put(arguments: Put) -> Result<(), Failure> {
+    let path = arguments.path;
+    let last_part = path.file_name().and_then(|it| it.to_str());
+    let name = arguments.name.or_else(|| last_part.map(str::to_owned));
+    let name = name.ok_or("the path has no name that is text, so give one")?;
+    let files = FilesClient::connect(arguments.url).await?;
+    let progress = Progress::new(&name);
+    let options = options(arguments.replace, &progress);
+    let file = upload(&files, &path, &name, options).await?;
+    done(&file, "uploaded");
+    Ok(())
 }
 
 fn options<'a>(replace: bool, progress: &'a Progress) -> Options<'a> {

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use rpc_examples::math::{self, Line, MathClient, MathError, Named};
 use rpc_examples::math::{USER_TOKEN, User, UserError, UsersClient};
 use rpc_runtime::layer::auth::BearerToken;
-use rpc_runtime::{Channel, Code, RpcClient, Server, batch};
+use rpc_runtime::{Channel, Code, Server, batch};
 use serde_json::json;
 
 use crate::Failure;
@@ -194,7 +194,7 @@ async fn limits(channel: &Channel, math: &MathClient, report: &mut Report) {
     let in_time = took < Duration::from_secs(5);
     report.shows("it gave up after", format!("{took:.0?}"), in_time);
     let hasty = channel.clone().with_timeout(Duration::from_millis(50));
-    let late = MathClient::from_channel(hasty).wait(10_000).await;
+    let late = MathClient::new(hasty).wait(10_000).await;
     report.fails("the same, set on the channel", late, |status| {
         status.code() == Code::DeadlineExceeded
     });

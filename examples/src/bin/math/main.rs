@@ -27,7 +27,7 @@ struct Arguments {
 enum Command {
     /// Serves until it is interrupted, then finishes the calls that it has accepted.
     Serve {
-        /// Where to listen, such as `tcp://127.0.0.1:8080`, `unix:///tmp/math.sock` or `stdio:`.
+        /// Where to listen, such as `tcp://127.0.0.1:8080`, `unix:///run/math.sock` or `stdio:`.
         #[arg(default_value = "tcp://127.0.0.1:8080")]
         urls: Vec<String>,
     },

@@ -256,8 +256,9 @@ impl Shared {
         if state.corked > 0 {
             return;
         }
-        let alone = state.calls.len() + state.peers_calls.len() <= 1;
-        if !alone || state.driver.is_none() || self.is_ending(&state) {
+        let busy = state.calls.len() + state.peers_calls.len() > 1;
+        // The driver must see the last call of an ending connection go.
+        if busy || state.driver.is_none() || self.is_ending(&state) {
             let driver = state.driver.take();
             drop(state);
             if let Some(driver) = driver {
@@ -377,7 +378,6 @@ impl Shared {
         };
         state.push_cancel(call, code);
         drop(state);
-        removed.inbox.abandon(&self.budget);
         removed.stop_upload();
         self.flush_or_wake();
     }
@@ -444,9 +444,7 @@ impl Writer {
                 if state.corked == 0 {
                     state.outgoing.take(&mut self.batch);
                 }
-                if !self.batch.has_remaining() {
-                    return Poll::Ready(Ok(wrote));
-                }
+                // Also when there is nothing to write: what took the room may have been given up.
                 let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
                 let room = if low {
                     std::mem::take(&mut state.room)
@@ -455,6 +453,9 @@ impl Writer {
                 };
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
+                if !self.batch.has_remaining() {
+                    return Poll::Ready(Ok(wrote));
+                }
             }
             let written = std::task::ready!(self.poll_write_some(cx))?;
             if written == 0 {
@@ -504,6 +505,22 @@ impl State {
 
     pub(super) fn is_corked(&self) -> bool {
         self.corked > 0
+    }
+
+    /// Counts the calls that are open for the peer. One that it gave up has freed its place there,
+    /// so it must not take one here while its handler has its grace.
+    pub(super) fn open_calls_of_peer(&self) -> usize {
+        let open = self.peers_calls.values().filter(|call| !call.silenced);
+        open.count()
+    }
+
+    /// Takes out the call whose grace ends first: a peer that begins and gives up calls faster
+    /// than their grace ends cannot pile up handlers.
+    pub(super) fn take_oldest_silenced(&mut self) -> Option<PeersCall> {
+        let silenced = self.peers_calls.iter().filter(|(_, call)| call.silenced);
+        let oldest = silenced.min_by_key(|(id, call)| (call.expires, **id));
+        let oldest = oldest.map(|(id, _)| *id)?;
+        self.peers_calls.remove(&oldest)
     }
 
     /// Notes that something must be looked at by `moment`; true if the driver must hear of it.

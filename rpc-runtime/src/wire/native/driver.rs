@@ -45,8 +45,10 @@ pub(crate) struct Driver {
     stalled: Option<Instant>,
     idle_since: Option<Instant>,
     /// An idle connection is being closed.
-    closing: bool,
-    /// Everything is written and our direction is shut; until then the peer may close its own.
+    idle_closing: bool,
+    /// Since when our writing direction is being ended.
+    shutting: Option<Instant>,
+    /// It has ended; until then the peer may end its own.
     lingers: Option<Instant>,
     yielded: bool,
     _guard: Option<Guard>,
@@ -81,7 +83,8 @@ impl Driver {
             frame_began: None,
             stalled: None,
             idle_since: Some(now),
-            closing: false,
+            idle_closing: false,
+            shutting: None,
             lingers: None,
             yielded: false,
             _guard: guard,
@@ -127,7 +130,9 @@ impl Driver {
                 Err(end) => return Poll::Ready(end),
             }
             if self.is_finished() {
-                return self.shut_down(cx);
+                if let Some(ended) = self.shut_down(cx, now) {
+                    return ended;
+                }
             }
             if !progress && self.sleep(cx, now) {
                 return Poll::Pending;
@@ -288,7 +293,7 @@ impl Driver {
             let broken = Broken::new("a frame was not whole within `frame_timeout`");
             return Some(self.broken(&broken.with_code(Code::DeadlineExceeded)));
         }
-        if over(self.stalled, config.keepalive_timeout) {
+        if over(self.stalled.or(self.shutting), config.keepalive_timeout) {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";
             return Some(End::Failed(Status::unavailable(text)));
         }
@@ -296,8 +301,8 @@ impl Driver {
         let idle = config
             .idle_timeout
             .is_some_and(|limit| over(self.idle_since, limit));
-        if idle && !self.closing {
-            self.closing = true;
+        if idle && !self.idle_closing {
+            self.idle_closing = true;
             self.shared.drain();
         }
         let silent = now - self.last_read >= config.keepalive_interval;
@@ -332,15 +337,19 @@ impl Driver {
             && self.stalled.is_none()
     }
 
-    fn shut_down(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
-        let shut = std::task::ready!(self.shared.poll_shutdown(cx));
+    /// Ends our direction; `None` while that is not possible yet.
+    fn shut_down(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Option<Poll<End>> {
+        let Poll::Ready(shut) = self.shared.poll_shutdown(cx) else {
+            self.shutting.get_or_insert(now);
+            return None;
+        };
         if shut.is_err() || !self.greeted || self.shared.role == Role::Connected {
-            return Poll::Ready(closed());
+            return Some(Poll::Ready(closed()));
         }
-        let until = Instant::now() + LINGER;
+        let until = now + LINGER;
         self.lingers = Some(until);
         self.timer.as_mut().reset(until);
-        self.linger(cx, until)
+        Some(self.linger(cx, until))
     }
 
     /// Reads on, and drops what comes, until the peer has closed too. Closing a socket with bytes
@@ -389,8 +398,9 @@ impl Driver {
         let handshake =
             (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
         let frame = self.frame_began.map(|it| it + config.frame_timeout);
-        let stalled = self.stalled.map(|it| it + config.keepalive_timeout);
-        let idle_timeout = config.idle_timeout.filter(|_| !self.closing);
+        let stalled = self.stalled.or(self.shutting);
+        let stalled = stalled.map(|it| it + config.keepalive_timeout);
+        let idle_timeout = config.idle_timeout.filter(|_| !self.idle_closing);
         let idle = self
             .idle_since
             .zip(idle_timeout)

@@ -34,6 +34,23 @@ impl Chunks {
         self.length += bytes.len();
     }
 
+    /// Queues a REQUEST without its large message, which follows in a lane; says how many bytes
+    /// that holds. A call's REQUEST must leave before those of later calls, which may be small.
+    fn put_first(&mut self, parts: Parts<'_>, lane: &mut Lane) -> usize {
+        let (first, last) = split_flags(parts.flags);
+        self.put(&header(
+            parts.frame_type,
+            first,
+            parts.call,
+            parts.head.len(),
+        ));
+        self.put(parts.head);
+        let rest = parts.body.into_bytes();
+        let length = rest.len();
+        lane.pieces.push_back(Piece::Message { rest, last });
+        length
+    }
+
     fn put_by_reference(&mut self, bytes: Bytes) {
         if bytes.len() < BY_REFERENCE {
             return self.put(&bytes);
@@ -105,6 +122,13 @@ pub(super) enum Body<'a> {
 }
 
 impl Body<'_> {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Slice(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
@@ -169,7 +193,11 @@ impl Outgoing {
                 call: parts.call,
                 pieces: VecDeque::new(),
             };
-            self.waiting += lane.push(parts, false);
+            if parts.frame_type == FrameType::REQUEST {
+                self.waiting += self.ready.put_first(parts, &mut lane);
+            } else {
+                self.waiting += lane.push(parts, false);
+            }
             self.lanes.push_back(lane);
         }
     }
@@ -202,6 +230,14 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// The flags of the first and of the last fragment: BODY belongs to the first, END to the last.
+fn split_flags(flags: Flags) -> (Flags, Flags) {
+    (
+        Flags(flags.0 & !Flags::END.0) | Flags::MORE,
+        Flags(flags.0 & Flags::END.0),
+    )
 }
 
 fn header(frame_type: FrameType, flags: Flags, call: u64, length: usize) -> [u8; 16] {
@@ -242,15 +278,8 @@ impl Lane {
             }
             return frames.len() - before;
         }
-        let mut rest = match parts.body {
-            Body::Slice(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Shared(bytes) => bytes,
-        };
-        // END belongs to the last fragment, and BODY to the first.
-        let (first_flags, last) = (
-            Flags(parts.flags.0 & !Flags::END.0) | Flags::MORE,
-            Flags(parts.flags.0 & Flags::END.0),
-        );
+        let mut rest = parts.body.into_bytes();
+        let (first_flags, last) = split_flags(parts.flags);
         let first = rest.split_to(FRAGMENT);
         let length = parts.head.len() + first.len();
         frames.put_slice(&header(parts.frame_type, first_flags, call, length));
@@ -328,14 +357,14 @@ mod tests {
         outgoing.push(message(1, Bytes::from_static(b"behind"), Flags::END));
         outgoing.push(message(3, Bytes::from_static(b"small"), Flags::NONE));
         let frames = drain(&mut outgoing);
-        assert_eq!(frames[0].call, 3, "the small frame leaves first");
+        assert_eq!(frames[0].frame_type, FrameType::REQUEST, "in their order");
+        assert_eq!(frames[1].call, 3, "the small frame passes the message");
         let own: Vec<_> = frames.iter().filter(|it| it.call == 1).collect();
-        assert_eq!(own[0].frame_type, FrameType::REQUEST);
         assert_eq!(own[0].flags, Flags::BODY | Flags::MORE);
-        assert_eq!(&own[0].payload[..4], b"head");
-        assert_eq!(own[3].flags, Flags::END);
-        assert_eq!(&own[4].payload[..], b"behind");
-        let total: usize = own[..4].iter().map(|it| it.payload.len()).sum();
+        assert_eq!(&own[0].payload[..], b"head");
+        assert_eq!(own[4].flags, Flags::END);
+        assert_eq!(&own[5].payload[..], b"behind");
+        let total: usize = own[..5].iter().map(|it| it.payload.len()).sum();
         assert_eq!(total, large.len() + 4);
     }
 

@@ -199,8 +199,7 @@ impl Receiver {
         };
         if entry.inbox.is_accepted() {
             drop(state);
-            let status = Status::internal("the peer sent a second RESPONSE");
-            return self.fail_ours(call, status);
+            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
         }
         entry.expires = entry.deadline;
         let inbox = Arc::clone(&entry.inbox);

@@ -404,19 +404,29 @@ async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut 
 
 /// Counts the call, if the limits let it in.
 fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
-    let state = shared.state();
+    let mut state = shared.state();
     if state.draining {
         return Err(Status::unavailable(
             "the server is shutting down and takes no new calls",
         ));
     }
     let limit = shared.config.limits.max_calls;
-    if state.peers_calls.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(Status::resource_exhausted(format!(
-            "the connection has the limit `max_calls` of {limit} calls open already"
-        )));
+    let places = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut shortened = None;
+    if state.peers_calls.len() >= places {
+        if state.open_calls_of_peer() >= places {
+            return Err(Status::resource_exhausted(format!(
+                "the connection has the limit `max_calls` of {limit} calls open already"
+            )));
+        }
+        if state.peers_calls.len() >= places.saturating_mul(2) {
+            shortened = state.take_oldest_silenced();
+        }
     }
     drop(state);
+    if let Some(call) = shortened {
+        shared.drop_peers_call(call, &Status::cancelled("the call was cancelled"));
+    }
     served.running.try_begin().ok_or_else(|| {
         let limit = served.running.limit();
         Status::resource_exhausted(format!(
