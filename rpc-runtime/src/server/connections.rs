@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::server::{Accepting, ShutdownHandle};
+use super::accept::{Accepting, ShutdownHandle};
 use crate::transport::Io;
 
 /// A server without addresses: it serves the byte streams that it is given.

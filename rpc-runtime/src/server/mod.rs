@@ -1,5 +1,6 @@
 //! The serving side: from an implementation of a trait to a listening [`Server`].
 
+mod accept;
 mod blocking;
 mod boundary;
 mod connections;
@@ -15,6 +16,7 @@ mod router;
 mod server;
 mod server_call;
 
+pub use accept::{Bound, ShutdownHandle};
 pub use blocking::BlockingThreads;
 pub use boundary::boxed;
 pub use connections::Connections;
@@ -22,5 +24,5 @@ pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
 pub use items::Items;
 pub use router::Router;
-pub use server::{Bound, Server, ShutdownHandle};
+pub use server::Server;
 pub use server_call::ServerCall;

@@ -22,7 +22,6 @@ use fastrand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::Shared;
-use super::driver::Driver;
 use super::field::{FieldType, begin_block, finish_block, put_field, put_varint, put_varint_field};
 use super::frame::{Flags, FrameHeader, FrameReader, FrameType, begin_frame, finish_frame};
 use super::preface::PREFACE;
@@ -172,7 +171,7 @@ impl Said {
 }
 
 /// Polls a driver, and looks at every bound whenever it rests.
-struct Watched<'a>(Driver, &'a Shared);
+struct Watched<'a>(super::driver::Driver, &'a Shared);
 
 impl Future for Watched<'_> {
     type Output = Result<(), Status>;

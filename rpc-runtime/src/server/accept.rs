@@ -1,0 +1,255 @@
+//! A server that is listening: it accepts connections, and ends in good order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::transport::{Io, Listener, is_transient};
+use crate::wire::native::{Config, Draining, Role, Served, open};
+
+/// How long the accept loop pauses when the system is out of something, such as file handles.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A server whose addresses are open.
+#[must_use = "a server does nothing until it is served"]
+pub struct Bound {
+    urls: Vec<String>,
+    listeners: Vec<Listener>,
+    accepting: Arc<Accepting>,
+}
+
+impl Bound {
+    pub(super) fn new(listeners: Vec<Listener>, accepting: Accepting) -> Self {
+        Self {
+            urls: listeners.iter().map(Listener::url).collect(),
+            listeners,
+            accepting: Arc::new(accepting),
+        }
+    }
+
+    /// Returns the first address, with the port that was taken.
+    pub fn url(&self) -> &str {
+        self.urls.first().map_or("", String::as_str)
+    }
+
+    /// Returns every address, in the order of [`Server::listen`].
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// Returns a handle that ends the server.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle(Arc::clone(&self.accepting))
+    }
+
+    /// Serves until it is shut down or a listener fails.
+    ///
+    /// # Errors
+    ///
+    /// A listener that broke; open calls are dropped then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server at once, with every call on it.
+    pub async fn serve(self) -> Result<(), Error> {
+        let mut loops = JoinSet::new();
+        for listener in self.listeners {
+            loops.spawn(accept(Arc::clone(&self.accepting), listener));
+        }
+        let mut connections = JoinSet::new();
+        let mut failed = None;
+        while let Some(ended) = loops.join_next().await {
+            match ended {
+                Ok(Ok(mut accepted)) => {
+                    // The loop is over, so its connections are watched from here.
+                    connections.spawn(async move { while accepted.join_next().await.is_some() {} });
+                }
+                Ok(Err(error)) => failed = Some(error),
+                Err(error) => failed = Some(Error::new("the accept loop failed", error)),
+            }
+            if failed.is_some() {
+                self.accepting.begin_shutdown();
+            }
+        }
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.accepting.shutdown_timeout, all)
+            .await
+            .is_err()
+        {
+            tracing::warn!("open calls did not finish within `shutdown_timeout` and are dropped");
+            connections.shutdown().await;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends a server; its clones end the same one.
+#[derive(Clone)]
+pub struct ShutdownHandle(pub(super) Arc<Accepting>);
+
+impl ShutdownHandle {
+    /// Ends the server in good order: it accepts no connections and no calls any more, tells
+    /// clients so, and finishes the calls that it has accepted. What has not finished within
+    /// [`Server::shutdown_timeout`] is dropped.
+    ///
+    /// It returns at once; [`Bound::serve`] returns when the server has ended.
+    pub fn shutdown(&self) {
+        self.0.begin_shutdown();
+    }
+
+    /// Returns the connections that are open.
+    pub fn connections(&self) -> usize {
+        self.0.connections().len()
+    }
+
+    /// Returns the calls that run or stream now and were not answered at once.
+    pub fn running_calls(&self) -> usize {
+        self.0.served.running.count()
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownHandle")
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the listeners of a server share.
+pub(super) struct Accepting {
+    config: Arc<Config>,
+    served: Served,
+    places: Arc<Semaphore>,
+    pub(super) shutdown_timeout: Duration,
+    /// Sorted, so that the same events always lead to the same.
+    connections: Mutex<BTreeMap<u64, Draining>>,
+    next: AtomicU64,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Accepting {
+    pub(super) fn new(
+        config: Arc<Config>,
+        served: Served,
+        max_connections: usize,
+        shutdown_timeout: Duration,
+    ) -> Self {
+        Self {
+            config,
+            served,
+            places: Arc::new(Semaphore::new(max_connections)),
+            shutdown_timeout,
+            connections: Mutex::default(),
+            next: AtomicU64::new(0),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Draining>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_shutdown(&self) {
+        self.shutdown.cancel();
+        for connection in self.connections().values() {
+            connection.begin();
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn connection(self: Arc<Self>, io: Io) {
+        let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!(
+                peer = &**io.peer(),
+                "refused: `max_connections` are open already"
+            );
+            return;
+        };
+        let peer = Arc::clone(io.peer());
+        let served = Some(self.served.clone());
+        let config = Arc::clone(&self.config);
+        let (connection, driver) = open(io, Role::Accepted, config, served, BytesMut::new());
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.connections().insert(id, Draining::of(&connection));
+        let _entered = Entered {
+            accepting: &self,
+            id,
+        };
+        drop(connection);
+        if self.shutdown.is_cancelled()
+            && let Some(draining) = self.connections().get(&id)
+        {
+            draining.begin();
+        }
+        if let Err(reason) = driver.await {
+            tracing::debug!(peer = &*peer, %reason, "a connection ended");
+        }
+    }
+}
+
+/// Takes a connection out of the list when it ends, however it ends.
+struct Entered<'a> {
+    accepting: &'a Accepting,
+    id: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.accepting.connections().remove(&self.id);
+    }
+}
+
+/// Accepts until the shutdown, and gives back the connections that are still open then.
+async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<JoinSet<()>, Error> {
+    let mut connections = JoinSet::new();
+    let shutdown = accepting.shutdown.clone();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return Ok(connections),
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(io) => {
+                connections.spawn(Arc::clone(&accepting).connection(io));
+            }
+            Err(error) if is_transient(&error) => {
+                tracing::warn!(%error, "cannot accept a connection now");
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Standard input and output are one connection, and then none.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = async { while connections.join_next().await.is_some() {} } => {}
+                }
+                return Ok(connections);
+            }
+            Err(error) => {
+                return Err(Error::new(
+                    format!("cannot listen at {}", listener.url()),
+                    error,
+                ));
+            }
+        }
+    }
+}
