@@ -1,24 +1,22 @@
 //! Our calls on a connection.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_core::Stream;
-use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
+use super::calls::{OurCall, Sending};
 use super::catch_panic::catch_panic;
-use super::connection::{OurCall, Sending, Shared, State};
+use super::connection::{Shared, State};
 use super::field::{FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::inbox::{Inbox, Taken};
+use super::inbox::Inbox;
+use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
+use super::turn::{take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::service::Service;
@@ -124,103 +122,6 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
     *response.metadata_mut() = metadata;
     response.set_peer(&shared.peer);
     Ok(response)
-}
-
-/// A place among the calls at once, until a call has taken it over.
-struct Place<'a>(Option<&'a Semaphore>);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(places) = self.0 {
-            places.add_permits(1);
-        }
-    }
-}
-
-/// Takes a place at once, if there is one and the connection takes more to write.
-fn take_place(shared: &Shared) -> Option<Place<'_>> {
-    if !has_room(shared) {
-        return None;
-    }
-    shared.places.try_acquire().ok()?.forget();
-    Some(Place(Some(&shared.places)))
-}
-
-/// Waits for room and for a place, no longer than the call or its acceptance may take.
-async fn wait_for_turn<'a>(shared: &'a Shared, request: &Request) -> Result<Place<'a>, Status> {
-    let end = request.first_deadline();
-    if !has_room(shared) {
-        wait_for_room(shared, end).await?;
-    }
-    wait_for_place(shared, end).await?;
-    Ok(Place(Some(&shared.places)))
-}
-
-async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
-    let settings = shared.state().peer_settings;
-    if settings.is_some_and(|it| it.max_calls == 0) {
-        let text = "the other side of the connection serves nothing";
-        return Err(Status::unimplemented(text).in_phase(Phase::Send));
-    }
-    match shared.places.try_acquire() {
-        Ok(place) => {
-            place.forget();
-            return Ok(());
-        }
-        Err(TryAcquireError::Closed) => return Err(closed(shared)),
-        Err(TryAcquireError::NoPermits) => {}
-    }
-    let acquired = match deadline {
-        None => Ok(shared.places.acquire().await),
-        Some(deadline) => tokio::time::timeout_at(deadline, shared.places.acquire()).await,
-    };
-    match acquired {
-        Ok(Ok(place)) => {
-            place.forget();
-            Ok(())
-        }
-        Ok(Err(_)) => Err(closed(shared)),
-        Err(_) => Err(Status::deadline_exceeded(
-            "the deadline passed while the call waited for one of the peer's `max_calls` places",
-        )
-        .in_phase(Phase::Send)),
-    }
-}
-
-/// Says whether the connection takes more to write.
-pub(super) fn has_room(shared: &Shared) -> bool {
-    shared.state().outgoing.len() <= shared.config.limits.max_outgoing
-}
-
-/// Waits until the connection takes more to write, or is closed.
-pub(super) async fn room(shared: &Shared) {
-    poll_fn(|cx| {
-        let mut state = shared.state();
-        if state.closed.is_some() || state.outgoing.len() <= shared.config.limits.max_outgoing {
-            return Poll::Ready(());
-        }
-        state.room.push(cx.waker().clone());
-        Poll::Pending
-    })
-    .await;
-}
-
-async fn wait_for_room(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
-    let Some(deadline) = deadline else {
-        room(shared).await;
-        return Ok(());
-    };
-    let waited = tokio::time::timeout_at(deadline, room(shared)).await;
-    waited.map_err(|_| {
-        let text = "the deadline passed while the call waited for the limit `max_outgoing`";
-        Status::deadline_exceeded(text).in_phase(Phase::Send)
-    })
-}
-
-fn closed(shared: &Shared) -> Status {
-    let reason = shared.refusal(&shared.state());
-    let reason = reason.unwrap_or_else(|| Status::unavailable("the connection is closed"));
-    reason.in_phase(Phase::Send)
 }
 
 async fn first_message(body: &mut Body) -> Result<Option<Message>, Status> {
@@ -371,7 +272,7 @@ fn request_head(
 }
 
 /// A call of ours on its way. Dropping it gives the call up, if it has not ended.
-struct OpenCall {
+pub(super) struct OpenCall {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
     call: u64,
@@ -429,81 +330,5 @@ impl Drop for OpenCall {
         self.shared.cancel(self.call, Code::Cancelled);
         // Also of a call that has ended, whose answer nobody has taken.
         self.inbox.abandon(&self.shared.budget);
-    }
-}
-
-/// The messages of a call as they come.
-pub(super) struct InboxBody {
-    shared: Arc<Shared>,
-    inbox: Arc<Inbox>,
-    encoding: Encoding,
-    call: u64,
-    ended: bool,
-    /// A call of ours ends when its answer is dropped.
-    _open: Option<OpenCall>,
-}
-
-impl InboxBody {
-    pub(super) fn of_peers(
-        shared: Arc<Shared>,
-        inbox: Arc<Inbox>,
-        encoding: Encoding,
-        call: u64,
-    ) -> Self {
-        Self {
-            shared,
-            inbox,
-            encoding,
-            call,
-            ended: false,
-            _open: None,
-        }
-    }
-
-    fn give_credit(&self, credit: u64) {
-        let mut payload = BytesMut::new();
-        put_varint(&mut payload, credit);
-        let mut state = self.shared.state();
-        if state.closed.is_some() {
-            return;
-        }
-        state.push(FrameType::CREDIT, Flags::NONE, self.call, &payload);
-        drop(state);
-        self.shared.wake_driver();
-    }
-}
-
-impl Drop for InboxBody {
-    fn drop(&mut self) {
-        self.inbox.abandon(&self.shared.budget);
-    }
-}
-
-impl Stream for InboxBody {
-    type Item = Result<BodyFrame, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let window = self.shared.config.limits.stream_window;
-        match ready!(self.inbox.poll_take(cx, window, &self.shared.budget)) {
-            Taken::Message(bytes, credit) => {
-                if let Some(credit) = credit {
-                    self.give_credit(credit);
-                }
-                let limits = self.shared.config.limits.decode_limits();
-                let message = Message::with_limits(bytes, self.encoding, limits);
-                Poll::Ready(Some(Ok(BodyFrame::Message(message))))
-            }
-            Taken::End(end) => {
-                self.ended = true;
-                match end {
-                    Ok(trailers) if trailers.is_empty() => Poll::Ready(None),
-                    Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers)))),
-                    Err(status) => Poll::Ready(Some(Err(status.in_phase(Phase::Reply)))),
-                }
-            }
-        }
     }
 }

@@ -6,29 +6,25 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::config::{Config, RunningCall, Served};
+use super::calls::{OurCall, PeersCall};
+use super::config::{Config, Served};
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::inbox::Inbox;
 use super::outgoing::{Body, Chunks, Outgoing, Parts};
 use super::settings::WireSettings;
-use crate::call::{Cancellation, ConnectionInfo};
-use crate::codec::Encoding;
+use super::writer::Writer;
+use crate::call::ConnectionInfo;
 use crate::status::{Code, Status};
 use crate::transport::BoxWriter;
-use crate::wire::budget::{Budget, Exceeded};
+use crate::wire::budget::Budget;
 use crate::wire::cork::Corkable;
-
-/// How many slices one vectored write takes.
-const SLICES: usize = 16;
 
 /// Which side opened the connection; it decides the numbers of calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,15 +66,6 @@ pub(super) struct Shared {
     writer: Mutex<Writer>,
 }
 
-/// The half that writes, and what it was given and has not written.
-struct Writer {
-    io: BoxWriter,
-    batch: Chunks,
-    /// Something was written since the driver last asked.
-    progress: bool,
-    shut: bool,
-}
-
 pub(super) struct State {
     pub(super) outgoing: Outgoing,
     /// Set while the driver waits for something to do.
@@ -105,89 +92,6 @@ pub(super) struct State {
     pub(super) place_debt: usize,
     /// Batches that hold writes back.
     corked: usize,
-}
-
-/// A call of ours.
-pub(super) struct OurCall {
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) sending: Sending,
-    pub(super) upload: Option<AbortHandle>,
-    /// When the call fails; before the acceptance of a stream, when that fails.
-    pub(super) expires: Option<Instant>,
-    /// What `expires` becomes at the acceptance.
-    pub(super) deadline: Option<Instant>,
-    pub(super) encoding: Encoding,
-    /// The method to number, if the peer tells a number.
-    pub(super) method: Option<(usize, usize)>,
-}
-
-/// A call of the peer that is being served.
-pub(super) struct PeersCall {
-    pub(super) cancellation: Cancellation,
-    pub(super) task: Option<AbortHandle>,
-    pub(super) upload: Option<Arc<Inbox>>,
-    pub(super) sending: Sending,
-    /// When the call is cancelled, or, once it is, when it is dropped.
-    pub(super) expires: Option<Instant>,
-    /// The call has ended for the peer, and nothing more is sent for it.
-    pub(super) silenced: bool,
-    pub(super) _running: RunningCall,
-    pub(super) _held: Option<Held>,
-}
-
-/// What a call of the peer brought and may keep until it ends, counted in the budget.
-pub(super) struct Held {
-    shared: Weak<Shared>,
-    bytes: usize,
-}
-
-impl Held {
-    /// Requests up to this weight are not counted: the limit on calls bounds them well enough.
-    const LIGHT: usize = 4 << 10;
-
-    /// Counts what is not light.
-    pub(super) fn try_new(shared: &Arc<Shared>, bytes: usize) -> Result<Option<Self>, Exceeded> {
-        if bytes <= Self::LIGHT {
-            return Ok(None);
-        }
-        shared.budget.try_charge(bytes)?;
-        let shared = Arc::downgrade(shared);
-        Ok(Some(Self { shared, bytes }))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.budget.release(self.bytes);
-        }
-    }
-}
-
-/// The credit of a stream that is being sent.
-#[derive(Default)]
-pub(super) struct Sending {
-    pub(super) credit: i64,
-    pub(super) waker: Option<Waker>,
-}
-
-impl Sending {
-    /// Begins with the window of the peer, or with nothing until the peer has told it.
-    pub(super) fn new(settings: Option<&WireSettings>) -> Self {
-        Self {
-            credit: settings.map_or(0, |it| i64::from(it.stream_window)),
-            waker: None,
-        }
-    }
-
-    pub(super) fn add(&mut self, credit: i64) -> Option<Waker> {
-        self.credit = self.credit.saturating_add(credit);
-        if self.credit > 0 {
-            self.waker.take()
-        } else {
-            None
-        }
-    }
 }
 
 impl Shared {
@@ -227,12 +131,7 @@ impl Shared {
                 place_debt: 0,
                 corked: 0,
             }),
-            writer: Mutex::new(Writer {
-                io,
-                batch: Chunks::default(),
-                progress: false,
-                shut: false,
-            }),
+            writer: Mutex::new(Writer::new(io)),
         }
     }
 
@@ -431,50 +330,6 @@ impl Corkable for Shared {
     }
 }
 
-impl Writer {
-    fn poll_write(
-        &mut self,
-        shared: &Shared,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<std::io::Result<bool>> {
-        let mut wrote = false;
-        loop {
-            if !self.batch.has_remaining() {
-                let mut state = shared.state();
-                if state.corked == 0 {
-                    state.outgoing.take(&mut self.batch);
-                }
-                // Also when there is nothing to write: what took the room may have been given up.
-                let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
-                let room = if low {
-                    std::mem::take(&mut state.room)
-                } else {
-                    Vec::new()
-                };
-                drop(state);
-                room.into_iter().for_each(Waker::wake);
-                if !self.batch.has_remaining() {
-                    return Poll::Ready(Ok(wrote));
-                }
-            }
-            let written = std::task::ready!(self.poll_write_some(cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
-            }
-            self.batch.advance(written);
-            self.progress = true;
-            wrote = true;
-        }
-    }
-
-    fn poll_write_some(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<usize>> {
-        let mut slices = [std::io::IoSlice::new(&[]); SLICES];
-        let filled = self.batch.chunks_vectored(&mut slices);
-        let slices = slices.get(..filled).unwrap_or_default();
-        self.io.as_mut().poll_write_vectored(cx, slices)
-    }
-}
-
 impl State {
     pub(super) fn push(&mut self, frame_type: FrameType, flags: Flags, call: u64, payload: &[u8]) {
         self.outgoing.push(Parts {
@@ -542,34 +397,4 @@ fn in_order<T>(calls: HashMap<u64, T>) -> impl Iterator<Item = T> {
     let mut calls: Vec<_> = calls.into_iter().collect();
     calls.sort_unstable_by_key(|(call, _)| *call);
     calls.into_iter().map(|(_, call)| call)
-}
-
-impl PeersCall {
-    /// Tells the handler that its call is over for the peer; it is dropped at `moment`.
-    pub(super) fn silence(&mut self, moment: Instant) {
-        self.cancellation.cancel();
-        if !self.silenced {
-            self.silenced = true;
-            self.expires = Some(moment);
-        }
-        if let Some(waker) = self.sending.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl OurCall {
-    /// Ends the call for its reader.
-    pub(super) fn finish(self, end: Result<http::HeaderMap, Status>) {
-        if let Some(waker) = self.inbox.end(end) {
-            waker.wake();
-        }
-        self.stop_upload();
-    }
-
-    pub(super) fn stop_upload(&self) {
-        if let Some(upload) = &self.upload {
-            upload.abort();
-        }
-    }
 }

@@ -11,9 +11,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
 
 use super::connection::{Role, Shared};
+use super::control::Broken;
 use super::frame::FrameReader;
 use super::preface::{Detect, PREFACE, detect, version};
-use super::receive::{Broken, Receiver};
+use super::receive::Receiver;
 use crate::status::{Code, Status};
 use crate::transport::{BoxReader, Guard};
 

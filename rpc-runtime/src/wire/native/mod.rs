@@ -5,11 +5,14 @@
 //! users of a connection share, [`driver`] the task that reads and writes, [`receive`] what each
 //! frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
+mod answer;
 mod call_fields;
 mod caller;
+mod calls;
 mod catch_panic;
 mod config;
 mod connection;
+mod control;
 mod driver;
 mod field;
 mod frame;
@@ -18,6 +21,7 @@ mod fuzz_tests;
 #[cfg(test)]
 mod golden_tests;
 mod inbox;
+mod inbox_body;
 mod open;
 mod outgoing;
 mod preface;
@@ -26,7 +30,10 @@ mod reply;
 mod responder;
 mod sender;
 mod settings;
+mod sweep;
+mod turn;
 mod varint;
+mod writer;
 
 pub(crate) use caller::Connection;
 pub(crate) use config::{Config, RunningCalls, Served};

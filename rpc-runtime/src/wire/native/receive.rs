@@ -2,56 +2,32 @@
 //!
 //! What is wrong with a frame fails its call. Only what makes the rest of the connection
 //! unreadable, or breaks a rule of the connection itself, ends the connection: [`Broken`].
+//! Frames of the connection itself are in [`control`](super::control).
 
 use std::sync::Arc;
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::connection::{OurCall, PeersCall, Shared, State};
-use super::field::{
-    CallFields, FieldError, FieldLimits, FieldType, get_varint, put_field, put_varint_field,
-    split_block,
-};
+use super::calls::OurCall;
+use super::connection::Shared;
+use super::control::Broken;
+use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
 use super::responder::{Responder, bounds, malformed};
-use super::settings::WireSettings;
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 
-/// What a call is told whose deadline has passed.
-const EXPIRED: &str = "the deadline passed before the call ended";
-
-/// Why a connection cannot go on.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) code: Code,
-    pub(super) text: String,
-}
-
-impl Broken {
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self {
-            code: Code::Internal,
-            text: text.into(),
-        }
-    }
-
-    pub(super) fn with_code(self, code: Code) -> Self {
-        Self { code, ..self }
-    }
-}
-
 /// Hands frames out.
 pub(super) struct Receiver {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) responder: Responder,
-    settings_seen: bool,
+    pub(super) settings_seen: bool,
     /// Readers of calls, which are woken when the whole read was handed out.
-    wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Waker>,
 }
 
 impl Receiver {
@@ -107,45 +83,15 @@ impl Receiver {
         }
     }
 
-    fn is_ours(&self, call: u64) -> bool {
+    pub(super) fn is_ours(&self, call: u64) -> bool {
         call != 0 && !self.shared.role.is_peers(call)
     }
 
-    fn field_limits(&self) -> FieldLimits {
+    pub(super) fn field_limits(&self) -> FieldLimits {
         FieldLimits {
             max_bytes: self.shared.config.limits.max_metadata.max(16 << 10),
             ..FieldLimits::default()
         }
-    }
-
-    fn settings(&mut self, frame: &Frame) -> Result<(), Broken> {
-        if self.settings_seen {
-            return Err(Broken::new("SETTINGS came twice".to_owned()));
-        }
-        self.settings_seen = true;
-        let settings = WireSettings::decode(&frame.payload);
-        let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
-        let mut state = self.shared.state();
-        state.peer_settings = Some(settings);
-        let window = i64::from(settings.stream_window);
-        let calls = state.calls.iter_mut();
-        let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));
-        let mut wakers: Vec<(u64, Waker)> = wakers.collect();
-        wakers.sort_unstable_by_key(|(call, _)| *call);
-        let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
-        let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
-        if given >= assumed {
-            self.shared
-                .places
-                .add_permits((given - assumed).min(1 << 20));
-        } else {
-            let fewer = assumed - given;
-            state.place_debt = fewer - self.shared.places.forget_permits(fewer);
-        }
-        drop(state);
-        self.wakers
-            .extend(wakers.into_iter().map(|(_, waker)| waker));
-        Ok(())
     }
 
     fn request(&mut self, frame: Frame) -> Result<(), Broken> {
@@ -169,7 +115,7 @@ impl Receiver {
     }
 
     /// A peer that makes us answer and does not read the answers is cut off.
-    fn check_flood(&self) -> Result<(), Broken> {
+    pub(super) fn check_flood(&self) -> Result<(), Broken> {
         let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
         if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
             return Err(Broken::new(format!(
@@ -244,7 +190,7 @@ impl Receiver {
         }
     }
 
-    fn finish(&mut self, call: OurCall, end: Result<http::HeaderMap, Status>) {
+    pub(super) fn finish(&mut self, call: OurCall, end: Result<http::HeaderMap, Status>) {
         self.wakers.extend(call.inbox.end(end));
         call.stop_upload();
     }
@@ -438,45 +384,6 @@ impl Receiver {
         Ok(())
     }
 
-    fn ping(&mut self, frame: &Frame) -> Result<(), Broken> {
-        if frame.payload.len() != 8 {
-            let length = frame.payload.len();
-            return Err(Broken::new(format!("a PING has {length} bytes, not 8")));
-        }
-        if !frame.flags.contains(Flags::ACK) {
-            self.shared
-                .state()
-                .push(FrameType::PING, Flags::ACK, 0, &frame.payload);
-        }
-        self.check_flood()
-    }
-
-    fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
-        let fields = CallFields::parse(frame.payload, &self.field_limits());
-        let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
-        let mut state = self.shared.state();
-        state.peer_draining = true;
-        let last = fields.last_call.unwrap_or(u64::MAX);
-        let mut lost: Vec<u64> = state
-            .calls
-            .keys()
-            .copied()
-            .filter(|call| *call > last)
-            .collect();
-        lost.sort_unstable();
-        let removed: Vec<_> = lost
-            .iter()
-            .filter_map(|call| self.shared.remove_call(&mut state, *call))
-            .collect();
-        drop(state);
-        for call in removed {
-            let text = "the server shut down before it saw the call";
-            let status = Status::unavailable(text).at_peer(&self.shared.peer);
-            self.finish(call, Err(status));
-        }
-        Ok(())
-    }
-
     /// A frame of a type that is not known, or that the other side of a call may send only.
     fn misplaced(&mut self, call: u64, frame_type: FrameType) -> Result<(), Broken> {
         let text = format!(
@@ -498,56 +405,6 @@ impl Receiver {
             self.fail_peers(call, status);
         }
     }
-
-    /// Looks at the deadlines of all calls.
-    pub(super) fn sweep(&mut self, now: Instant) {
-        let mut state = self.shared.state();
-        let due = |expires: Option<Instant>| expires.is_some_and(|it| it <= now);
-        let mut ours: Vec<u64> = state
-            .calls
-            .iter()
-            .filter(|(_, it)| due(it.expires))
-            .map(|(call, _)| *call)
-            .collect();
-        let mut peers: Vec<u64> = state
-            .peers_calls
-            .iter()
-            .filter(|(_, it)| due(it.expires))
-            .map(|(call, _)| *call)
-            .collect();
-        // The same events always lead to the same order of wake-ups.
-        ours.sort_unstable();
-        peers.sort_unstable();
-        let mut expired = Vec::new();
-        for call in ours {
-            if let Some(removed) = self.shared.remove_call(&mut state, call) {
-                state.push_cancel(call, Code::DeadlineExceeded);
-                expired.push(removed);
-            }
-        }
-        let mut dropped = Vec::new();
-        let grace = self.shared.config.cancel_grace;
-        for call in peers {
-            dropped.extend(expire_peers(&mut state, call, now + grace));
-        }
-        let ours = state.calls.values().filter_map(|it| it.expires);
-        let peers = state.peers_calls.values().filter_map(|it| it.expires);
-        state.next_sweep = ours.chain(peers).min();
-        drop(state);
-        for call in expired {
-            let text = if call.deadline.is_some_and(|it| it <= now) {
-                EXPIRED
-            } else {
-                "the stream was not accepted in time"
-            };
-            let status = Status::deadline_exceeded(text).at_peer(&self.shared.peer);
-            self.finish(call, Err(status));
-        }
-        let reason = Status::cancelled("the call was cancelled");
-        for call in dropped {
-            self.shared.drop_peers_call(call, &reason);
-        }
-    }
 }
 
 /// What it means for a call of ours that the peer's fields cannot be read.
@@ -558,21 +415,4 @@ fn unreadable(frame: &str, error: &FieldError) -> Status {
         Code::Internal
     };
     Status::new(code, format!("the peer's {frame} cannot be read: {error}"))
-}
-
-/// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes
-/// back, to be dropped.
-fn expire_peers(state: &mut State, call: u64, grace_ends: Instant) -> Option<PeersCall> {
-    let entry = state.peers_calls.get_mut(&call)?;
-    if entry.silenced {
-        return state.peers_calls.remove(&call);
-    }
-    entry.silence(grace_ends);
-    state.outgoing.forget(call);
-    let mut payload = BytesMut::new();
-    let code = Code::DeadlineExceeded.number();
-    put_varint_field(&mut payload, FieldType::CODE, code.into());
-    put_field(&mut payload, FieldType::TEXT, EXPIRED.as_bytes());
-    state.push(FrameType::ERROR, Flags::END, call, &payload);
-    None
 }

@@ -14,20 +14,19 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::caller::{InboxBody, MAX_METHOD_NUMBERS, has_room, room};
-use super::catch_panic::{catch_panic, panicked};
+use super::answer::{CatchPanic, answer};
+use super::caller::MAX_METHOD_NUMBERS;
+use super::calls::{Held, PeersCall, Sending};
+use super::catch_panic::panicked;
 use super::config::{RunningCall, Served};
-use super::connection::{Held, PeersCall, Sending, Shared};
+use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
-use super::reply::{Reply, error_frame, send_error};
-use super::sender::{Sender, Side, Stopped};
-use crate::call::{
-    Body, Cancellation, Message, Method, MethodTable, Request, Response, deadline_in,
-};
+use super::inbox_body::InboxBody;
+use super::reply::{Reply, error_frame};
+use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_in};
 use crate::codec::Encoding;
-use crate::service::BoxFuture;
 use crate::status::{Code, Status};
 
 /// How many handlers one read polls in place, and for how long, before the rest get tasks.
@@ -334,74 +333,6 @@ impl Responder {
     }
 }
 
-/// Waits for a handler and sends its answer.
-async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
-    let answered = catch_panic("the service", send_answer(&shared, reply, future)).await;
-    if let Err(status) = answered {
-        send_error(&shared, reply.call, reply.encoding, status);
-        shared.state().peers_calls.remove(&reply.call);
-        shared.wake_driver();
-    }
-}
-
-async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
-    // Before the handler goes on, or the replies to a peer that does not read would pile up here.
-    if !has_room(shared) {
-        room(shared).await;
-    }
-    let result = future.await;
-    if !has_room(shared) {
-        room(shared).await;
-    }
-    let call = reply.call;
-    let encoding = reply.encoding;
-    let mut frames = BytesMut::new();
-    let streaming = match reply.write(shared, &mut frames, result) {
-        None => None,
-        Some(response) => {
-            reply.write_head(&mut frames, &response);
-            Some(response)
-        }
-    };
-    {
-        let mut state = shared.state();
-        let Some(entry) = state.peers_calls.get(&call) else {
-            return;
-        };
-        let silenced = entry.silenced;
-        if streaming.is_none() || silenced {
-            state.peers_calls.remove(&call);
-        }
-        if !silenced {
-            state.outgoing.push_frames(&frames);
-        }
-        if silenced {
-            return;
-        }
-    }
-    shared.flush_or_wake();
-    if let Some(mut response) = streaming {
-        let mut body = response.take_body();
-        stream(shared, call, encoding, &mut body).await;
-    }
-}
-
-async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut Body) {
-    let sender = Sender {
-        shared: Arc::clone(shared),
-        call,
-        side: Side::Peers,
-        encoding,
-    };
-    match sender.send_all(body).await {
-        Ok(trailers) => sender.end(&trailers),
-        Err(Stopped::Over) => {}
-        Err(Stopped::Failed(status)) => send_error(shared, call, encoding, status),
-    }
-    shared.state().peers_calls.remove(&call);
-    shared.wake_driver();
-}
-
 /// Counts the call, if the limits let it in.
 fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
     let mut state = shared.state();
@@ -486,17 +417,5 @@ pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
         max_message: shared.config.limits.max_message,
         budget: &shared.budget,
-    }
-}
-
-/// A service's future, of which a panic (in a layer, say) fails only its own call.
-struct CatchPanic(BoxFuture<'static, Result<Response, Status>>);
-
-impl Future for CatchPanic {
-    type Output = Result<Response, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked("the service"))))
     }
 }

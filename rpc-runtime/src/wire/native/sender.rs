@@ -8,7 +8,8 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::connection::{Sending, Shared, State};
+use super::calls::Sending;
+use super::connection::{Shared, State};
 use super::field::put_metadata;
 use super::frame::{Flags, FrameType};
 use super::inbox::{cost, too_large};

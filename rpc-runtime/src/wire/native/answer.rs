@@ -1,0 +1,98 @@
+//! The task of a call whose handler was not ready at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::BytesMut;
+
+use super::catch_panic::{catch_panic, panicked};
+use super::connection::Shared;
+use super::reply::{Reply, send_error};
+use super::sender::{Sender, Side, Stopped};
+use super::turn::{has_room, room};
+use crate::call::{Body, Response};
+use crate::codec::Encoding;
+use crate::service::BoxFuture;
+use crate::status::Status;
+
+/// Waits for a handler and sends its answer.
+pub(super) async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
+    let answered = catch_panic("the service", send_answer(&shared, reply, future)).await;
+    if let Err(status) = answered {
+        send_error(&shared, reply.call, reply.encoding, status);
+        shared.state().peers_calls.remove(&reply.call);
+        shared.wake_driver();
+    }
+}
+
+async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
+    // Before the handler goes on, or the replies to a peer that does not read would pile up here.
+    if !has_room(shared) {
+        room(shared).await;
+    }
+    let result = future.await;
+    if !has_room(shared) {
+        room(shared).await;
+    }
+    let call = reply.call;
+    let encoding = reply.encoding;
+    let mut frames = BytesMut::new();
+    let streaming = match reply.write(shared, &mut frames, result) {
+        None => None,
+        Some(response) => {
+            reply.write_head(&mut frames, &response);
+            Some(response)
+        }
+    };
+    {
+        let mut state = shared.state();
+        let Some(entry) = state.peers_calls.get(&call) else {
+            return;
+        };
+        let silenced = entry.silenced;
+        if streaming.is_none() || silenced {
+            state.peers_calls.remove(&call);
+        }
+        if !silenced {
+            state.outgoing.push_frames(&frames);
+        }
+        if silenced {
+            return;
+        }
+    }
+    shared.flush_or_wake();
+    if let Some(mut response) = streaming {
+        let mut body = response.take_body();
+        stream(shared, call, encoding, &mut body).await;
+    }
+}
+
+async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut Body) {
+    let sender = Sender {
+        shared: Arc::clone(shared),
+        call,
+        side: Side::Peers,
+        encoding,
+    };
+    match sender.send_all(body).await {
+        Ok(trailers) => sender.end(&trailers),
+        Err(Stopped::Over) => {}
+        Err(Stopped::Failed(status)) => send_error(shared, call, encoding, status),
+    }
+    shared.state().peers_calls.remove(&call);
+    shared.wake_driver();
+}
+
+/// A service's future, of which a panic (in a layer, say) fails only its own call.
+pub(super) struct CatchPanic(pub(super) BoxFuture<'static, Result<Response, Status>>);
+
+impl Future for CatchPanic {
+    type Output = Result<Response, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked("the service"))))
+    }
+}

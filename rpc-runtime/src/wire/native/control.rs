@@ -1,0 +1,100 @@
+//! Frames that belong to the connection and to no call: SETTINGS, PING, GO_AWAY.
+
+use std::task::Waker;
+
+use super::field::CallFields;
+use super::frame::{Flags, Frame, FrameType};
+use super::receive::Receiver;
+use super::settings::WireSettings;
+use crate::status::{Code, Status};
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) code: Code,
+    pub(super) text: String,
+}
+
+impl Broken {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            code: Code::Internal,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+}
+
+impl Receiver {
+    pub(super) fn settings(&mut self, frame: &Frame) -> Result<(), Broken> {
+        if self.settings_seen {
+            return Err(Broken::new("SETTINGS came twice".to_owned()));
+        }
+        self.settings_seen = true;
+        let settings = WireSettings::decode(&frame.payload);
+        let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
+        let mut state = self.shared.state();
+        state.peer_settings = Some(settings);
+        let window = i64::from(settings.stream_window);
+        let calls = state.calls.iter_mut();
+        let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));
+        let mut wakers: Vec<(u64, Waker)> = wakers.collect();
+        wakers.sort_unstable_by_key(|(call, _)| *call);
+        let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
+        let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
+        if given >= assumed {
+            self.shared
+                .places
+                .add_permits((given - assumed).min(1 << 20));
+        } else {
+            let fewer = assumed - given;
+            state.place_debt = fewer - self.shared.places.forget_permits(fewer);
+        }
+        drop(state);
+        self.wakers
+            .extend(wakers.into_iter().map(|(_, waker)| waker));
+        Ok(())
+    }
+
+    pub(super) fn ping(&mut self, frame: &Frame) -> Result<(), Broken> {
+        if frame.payload.len() != 8 {
+            let length = frame.payload.len();
+            return Err(Broken::new(format!("a PING has {length} bytes, not 8")));
+        }
+        if !frame.flags.contains(Flags::ACK) {
+            self.shared
+                .state()
+                .push(FrameType::PING, Flags::ACK, 0, &frame.payload);
+        }
+        self.check_flood()
+    }
+
+    pub(super) fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
+        let fields = CallFields::parse(frame.payload, &self.field_limits());
+        let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
+        let mut state = self.shared.state();
+        state.peer_draining = true;
+        let last = fields.last_call.unwrap_or(u64::MAX);
+        let mut lost: Vec<u64> = state
+            .calls
+            .keys()
+            .copied()
+            .filter(|call| *call > last)
+            .collect();
+        lost.sort_unstable();
+        let removed: Vec<_> = lost
+            .iter()
+            .filter_map(|call| self.shared.remove_call(&mut state, *call))
+            .collect();
+        drop(state);
+        for call in removed {
+            let text = "the server shut down before it saw the call";
+            let status = Status::unavailable(text).at_peer(&self.shared.peer);
+            self.finish(call, Err(status));
+        }
+        Ok(())
+    }
+}

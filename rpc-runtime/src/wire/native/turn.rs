@@ -1,0 +1,111 @@
+//! Waiting before a call begins: for one of the peer's places, and for room to write.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::time::Instant;
+
+use super::connection::Shared;
+use crate::call::Request;
+use crate::status::{Phase, Status};
+
+/// A place among the calls at once, until a call has taken it over.
+pub(super) struct Place<'a>(pub(super) Option<&'a Semaphore>);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(places) = self.0 {
+            places.add_permits(1);
+        }
+    }
+}
+
+/// Takes a place at once, if there is one and the connection takes more to write.
+pub(super) fn take_place(shared: &Shared) -> Option<Place<'_>> {
+    if !has_room(shared) {
+        return None;
+    }
+    shared.places.try_acquire().ok()?.forget();
+    Some(Place(Some(&shared.places)))
+}
+
+/// Waits for room and for a place, no longer than the call or its acceptance may take.
+pub(super) async fn wait_for_turn<'a>(
+    shared: &'a Shared,
+    request: &Request,
+) -> Result<Place<'a>, Status> {
+    let end = request.first_deadline();
+    if !has_room(shared) {
+        wait_for_room(shared, end).await?;
+    }
+    wait_for_place(shared, end).await?;
+    Ok(Place(Some(&shared.places)))
+}
+
+async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    let settings = shared.state().peer_settings;
+    if settings.is_some_and(|it| it.max_calls == 0) {
+        let text = "the other side of the connection serves nothing";
+        return Err(Status::unimplemented(text).in_phase(Phase::Send));
+    }
+    match shared.places.try_acquire() {
+        Ok(place) => {
+            place.forget();
+            return Ok(());
+        }
+        Err(TryAcquireError::Closed) => return Err(closed(shared)),
+        Err(TryAcquireError::NoPermits) => {}
+    }
+    let acquired = match deadline {
+        None => Ok(shared.places.acquire().await),
+        Some(deadline) => tokio::time::timeout_at(deadline, shared.places.acquire()).await,
+    };
+    match acquired {
+        Ok(Ok(place)) => {
+            place.forget();
+            Ok(())
+        }
+        Ok(Err(_)) => Err(closed(shared)),
+        Err(_) => Err(Status::deadline_exceeded(
+            "the deadline passed while the call waited for one of the peer's `max_calls` places",
+        )
+        .in_phase(Phase::Send)),
+    }
+}
+
+/// Says whether the connection takes more to write.
+pub(super) fn has_room(shared: &Shared) -> bool {
+    shared.state().outgoing.len() <= shared.config.limits.max_outgoing
+}
+
+/// Waits until the connection takes more to write, or is closed.
+pub(super) async fn room(shared: &Shared) {
+    poll_fn(|cx| {
+        let mut state = shared.state();
+        if state.closed.is_some() || state.outgoing.len() <= shared.config.limits.max_outgoing {
+            return Poll::Ready(());
+        }
+        state.room.push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn wait_for_room(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    let Some(deadline) = deadline else {
+        room(shared).await;
+        return Ok(());
+    };
+    let waited = tokio::time::timeout_at(deadline, room(shared)).await;
+    waited.map_err(|_| {
+        let text = "the deadline passed while the call waited for the limit `max_outgoing`";
+        Status::deadline_exceeded(text).in_phase(Phase::Send)
+    })
+}
+
+fn closed(shared: &Shared) -> Status {
+    let reason = shared.refusal(&shared.state());
+    let reason = reason.unwrap_or_else(|| Status::unavailable("the connection is closed"));
+    reason.in_phase(Phase::Send)
+}

@@ -1,0 +1,74 @@
+//! The half of a connection that writes.
+
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use bytes::Buf;
+
+use super::connection::Shared;
+use super::outgoing::Chunks;
+use crate::transport::BoxWriter;
+
+/// How many slices one vectored write takes.
+const SLICES: usize = 16;
+
+/// The half that writes, and what it was given and has not written.
+pub(super) struct Writer {
+    pub(super) io: BoxWriter,
+    pub(super) batch: Chunks,
+    /// Something was written since the driver last asked.
+    pub(super) progress: bool,
+    pub(super) shut: bool,
+}
+
+impl Writer {
+    pub(super) fn new(io: BoxWriter) -> Self {
+        Self {
+            io,
+            batch: Chunks::default(),
+            progress: false,
+            shut: false,
+        }
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        shared: &Shared,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<std::io::Result<bool>> {
+        let mut wrote = false;
+        loop {
+            if !self.batch.has_remaining() {
+                let mut state = shared.state();
+                if !state.is_corked() {
+                    state.outgoing.take(&mut self.batch);
+                }
+                // Also when there is nothing to write: what took the room may have been given up.
+                let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
+                let room = if low {
+                    std::mem::take(&mut state.room)
+                } else {
+                    Vec::new()
+                };
+                drop(state);
+                room.into_iter().for_each(Waker::wake);
+                if !self.batch.has_remaining() {
+                    return Poll::Ready(Ok(wrote));
+                }
+            }
+            let written = std::task::ready!(self.poll_write_some(cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.batch.advance(written);
+            self.progress = true;
+            wrote = true;
+        }
+    }
+
+    fn poll_write_some(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<usize>> {
+        let mut slices = [std::io::IoSlice::new(&[]); SLICES];
+        let filled = self.batch.chunks_vectored(&mut slices);
+        let slices = slices.get(..filled).unwrap_or_default();
+        self.io.as_mut().poll_write_vectored(cx, slices)
+    }
+}
