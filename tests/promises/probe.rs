@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// What happened to a handler.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub(crate) enum Event {
     Started,
     /// The token fired.
     Cancelled,
@@ -32,7 +32,7 @@ pub enum Event {
 
 /// How a stream goes on after its items.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Then {
+pub(crate) enum Then {
     End,
     Panic,
     Fail,
@@ -41,7 +41,7 @@ pub enum Then {
 
 /// Where a panic is hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Panics {
+pub(crate) enum Panics {
     Handler,
     Destructor,
     Serialize,
@@ -51,7 +51,7 @@ pub enum Panics {
 
 /// A value that panics in one of its parts.
 #[derive(Debug)]
-pub struct Trap(pub Panics);
+pub(crate) struct Trap(pub(crate) Panics);
 
 impl Serialize for Trap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,7 +79,7 @@ impl Drop for Trap {
 }
 
 #[rpc_service(name = "test.v1.Probe")]
-pub trait Probe {
+pub(crate) trait Probe {
     async fn add(&self, a: i64, b: i64) -> i64;
 
     /// Never ends.
@@ -137,13 +137,13 @@ pub trait Probe {
 
 /// What the handlers share with the test.
 #[derive(Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     events: mpsc::UnboundedSender<Event>,
-    pub started: Arc<AtomicUsize>,
-    pub produced: Arc<AtomicUsize>,
-    pub gate: Arc<Semaphore>,
-    pub blocking_gate: Arc<(Mutex<usize>, Condvar)>,
-    pub threads: Arc<Mutex<Option<BlockingThreads>>>,
+    pub(crate) started: Arc<AtomicUsize>,
+    pub(crate) produced: Arc<AtomicUsize>,
+    pub(crate) gate: Arc<Semaphore>,
+    pub(crate) blocking_gate: Arc<(Mutex<usize>, Condvar)>,
+    pub(crate) threads: Arc<Mutex<Option<BlockingThreads>>>,
     onward: Option<ProbeClient>,
 }
 
@@ -167,12 +167,12 @@ impl Shared {
         self.onward.as_ref().expect("the test gave a next server")
     }
 
-    pub fn open_blocking_gate(&self) {
+    pub(crate) fn open_blocking_gate(&self) {
         *self.blocking_gate.0.lock().unwrap() += 1;
         self.blocking_gate.1.notify_one();
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.started.load(Ordering::SeqCst)
     }
 }
@@ -340,31 +340,31 @@ impl Probe for Prober {
 }
 
 /// Makes a value that nests so deep.
-pub fn nested(levels: u64) -> serde_json::Value {
+pub(crate) fn nested(levels: u64) -> serde_json::Value {
     (0..levels).fold(serde_json::Value::Null, |inner, _| {
         serde_json::Value::Array(vec![inner])
     })
 }
 
 /// No event takes longer than this, on the slowest machine that runs the tests.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server of the probe, a client of it, and what its handlers tell.
-pub struct Probing {
-    pub serving: Serving,
-    pub client: ProbeClient,
-    pub channel: Channel,
-    pub shared: Shared,
+pub(crate) struct Probing {
+    pub(crate) serving: Serving,
+    pub(crate) client: ProbeClient,
+    pub(crate) channel: Channel,
+    pub(crate) shared: Shared,
     events: mpsc::UnboundedReceiver<Event>,
 }
 
 impl Probing {
-    pub async fn on(transport: &str) -> Self {
+    pub(crate) async fn on(transport: &str) -> Self {
         Self::with(transport, |it| it, None).await
     }
 
     /// Serves with limits for both sides.
-    pub async fn limited(transport: &str, server: Limits, client: Limits) -> Self {
+    pub(crate) async fn limited(transport: &str, server: Limits, client: Limits) -> Self {
         let mut probing = Self::with(transport, |it| it.limits(server), None).await;
         let connect = Channel::connect(&probing.serving.url).limits(client);
         probing.channel = connect.await.expect("the server listens");
@@ -373,7 +373,7 @@ impl Probing {
     }
 
     /// Serves with these settings, and with a server behind the server.
-    pub async fn with(
+    pub(crate) async fn with(
         transport: &str,
         configure: impl FnOnce(Server) -> Server,
         onward: Option<&Probing>,
@@ -403,7 +403,7 @@ impl Probing {
     }
 
     /// Returns the next event.
-    pub async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
         event
             .expect("the event comes in time")
@@ -411,7 +411,7 @@ impl Probing {
     }
 
     /// Waits for all of these events, in any order.
-    pub async fn expect(&mut self, events: &[Event]) {
+    pub(crate) async fn expect(&mut self, events: &[Event]) {
         let mut missing = events.to_vec();
         while !missing.is_empty() {
             let event = self.event().await;
@@ -422,7 +422,7 @@ impl Probing {
     }
 
     /// Waits until the server runs no call.
-    pub async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         eventually("the server runs no call", || {
             self.serving.stop.running_calls() == 0
         })
@@ -430,7 +430,7 @@ impl Probing {
     }
 
     /// Makes sure that a client and its connection work.
-    pub async fn works(&self) {
+    pub(crate) async fn works(&self) {
         assert_eq!(
             bounded(self.client.add(2, 3).into_future()).await.unwrap(),
             5
@@ -447,14 +447,14 @@ impl Drop for Probing {
 }
 
 /// Bounds what must come.
-pub async fn bounded<F: Future>(future: F) -> F::Output {
+pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it comes in time")
 }
 
 /// Waits for something that nobody tells of.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let looking = async {
         while !holds() {
             tokio::task::yield_now().await;
