@@ -130,10 +130,10 @@ impl Driver {
                 Ok(wrote) => progress |= wrote,
                 Err(end) => return Poll::Ready(end),
             }
-            if self.is_finished() {
-                if let Some(ended) = self.shut_down(cx, now) {
-                    return ended;
-                }
+            if self.is_finished()
+                && let Some(ended) = self.shut_down(cx, now)
+            {
+                return ended;
             }
             if !progress && self.sleep(cx, now) {
                 return Poll::Pending;

@@ -239,7 +239,7 @@ fn calls_of(role: Role) -> u64 {
 /// A call of ours: one message or a stream each way.
 async fn call(connection: Connection, kind: u64) {
     let message = || Message::encoded(Bytes::from_static(&[7; 40]), Encoding::MESSAGE_PACK);
-    let body = if kind % 2 == 0 {
+    let body = if kind.is_multiple_of(2) {
         Body::message(message())
     } else {
         let items = (0..300).map(move |_| Ok(BodyFrame::Message(message())));
