@@ -22,7 +22,7 @@ pub(super) async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic
     let answered = catch_panic("the service", send_answer(&shared, reply, future)).await;
     if let Err(status) = answered {
         send_error(&shared, reply.call, reply.encoding, status);
-        shared.state().peers_calls.remove(&reply.call);
+        shared.state().remove_peers_call(reply.call);
         shared.wake_driver();
     }
 }
@@ -53,7 +53,7 @@ async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
         };
         let silenced = entry.silenced;
         if streaming.is_none() || silenced {
-            state.peers_calls.remove(&call);
+            state.remove_peers_call(call);
         }
         if !silenced {
             state.outgoing.push_frames(&frames);
@@ -81,7 +81,7 @@ async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut 
         Err(Stopped::Over) => {}
         Err(Stopped::Failed(status)) => send_error(shared, call, encoding, status),
     }
-    shared.state().peers_calls.remove(&call);
+    shared.state().remove_peers_call(call);
     shared.wake_driver();
 }
 

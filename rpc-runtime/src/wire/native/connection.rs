@@ -4,7 +4,7 @@
 //! a caller appends its frames under a short lock and either writes them at once, when it is
 //! alone, or leaves that to the driver; the driver puts what comes into the inbox of its call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -74,6 +74,9 @@ pub(super) struct State {
     pub(super) next_call: u64,
     pub(super) calls: HashMap<u64, OurCall>,
     pub(super) peers_calls: HashMap<u64, PeersCall>,
+    /// Those of them that have ended for the peer, by when they are dropped. A peer may make each
+    /// request cost a look at this, so it is never counted through.
+    silenced: BTreeSet<(Instant, u64)>,
     pub(super) last_peers_call: u64,
     /// Our numbers for the peer's methods, by service and index.
     pub(super) method_numbers: HashMap<(usize, usize), u64>,
@@ -120,6 +123,7 @@ impl Shared {
                 next_call: role.first_call(),
                 calls: HashMap::new(),
                 peers_calls: HashMap::new(),
+                silenced: BTreeSet::new(),
                 last_peers_call: 0,
                 method_numbers: HashMap::new(),
                 room: Vec::new(),
@@ -222,6 +226,7 @@ impl Shared {
         state.closed = Some(reason.clone());
         let calls = std::mem::take(&mut state.calls);
         let peers_calls = std::mem::take(&mut state.peers_calls);
+        state.silenced.clear();
         let room = std::mem::take(&mut state.room);
         let driver = state.driver.take();
         drop(state);
@@ -362,20 +367,35 @@ impl State {
         self.corked > 0
     }
 
+    /// Takes a call of the peer out.
+    pub(super) fn remove_peers_call(&mut self, id: u64) -> Option<PeersCall> {
+        let call = self.peers_calls.remove(&id)?;
+        if let (true, Some(expires)) = (call.silenced, call.expires) {
+            self.silenced.remove(&(expires, id));
+        }
+        Some(call)
+    }
+
+    /// Ends a call for the peer, and returns when its handler is dropped.
+    pub(super) fn silence(&mut self, id: u64, grace_ends: Instant) -> Option<Instant> {
+        let call = self.peers_calls.get_mut(&id)?;
+        call.silence(grace_ends);
+        let expires = call.expires?;
+        self.silenced.insert((expires, id));
+        Some(expires)
+    }
+
     /// Counts the calls that are open for the peer. One that it gave up has freed its place there,
     /// so it must not take one here while its handler has its grace.
     pub(super) fn open_calls_of_peer(&self) -> usize {
-        let open = self.peers_calls.values().filter(|call| !call.silenced);
-        open.count()
+        self.peers_calls.len().saturating_sub(self.silenced.len())
     }
 
     /// Takes out the call whose grace ends first: a peer that begins and gives up calls faster
     /// than their grace ends cannot pile up handlers.
     pub(super) fn take_oldest_silenced(&mut self) -> Option<PeersCall> {
-        let silenced = self.peers_calls.iter().filter(|(_, call)| call.silenced);
-        let oldest = silenced.min_by_key(|(id, call)| (call.expires, **id));
-        let oldest = oldest.map(|(id, _)| *id)?;
-        self.peers_calls.remove(&oldest)
+        let (_, id) = *self.silenced.first()?;
+        self.remove_peers_call(id)
     }
 
     /// Notes that something must be looked at by `moment`; true if the driver must hear of it.

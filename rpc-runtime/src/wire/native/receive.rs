@@ -208,7 +208,7 @@ impl Receiver {
 
     /// Ends a call of the peer because of what it sent for it.
     fn fail_peers(&mut self, call: u64, status: Status) {
-        let removed = self.shared.state().peers_calls.remove(&call);
+        let removed = self.shared.state().remove_peers_call(call);
         let Some(entry) = removed else {
             return;
         };
@@ -343,14 +343,13 @@ impl Receiver {
     fn cancel(&mut self, call: u64) {
         let grace = self.shared.config.cancel_grace;
         let mut state = self.shared.state();
-        let Some(entry) = state.peers_calls.get_mut(&call) else {
+        let Some(entry) = state.peers_calls.get(&call) else {
             // A large answer may still be on its way.
             state.outgoing.forget(call);
             return;
         };
         let upload = entry.upload.clone();
-        entry.silence(Instant::now() + grace);
-        let expires = entry.expires;
+        let expires = state.silence(call, Instant::now() + grace);
         state.outgoing.forget(call);
         state.sweep_by(expires);
         drop(state);

@@ -68,11 +68,10 @@ impl Receiver {
 /// Ends a call of the peer whose deadline has passed; one whose grace period has passed comes
 /// back, to be dropped.
 fn expire_peers(state: &mut State, call: u64, grace_ends: Instant) -> Option<PeersCall> {
-    let entry = state.peers_calls.get_mut(&call)?;
-    if entry.silenced {
-        return state.peers_calls.remove(&call);
+    if state.peers_calls.get(&call)?.silenced {
+        return state.remove_peers_call(call);
     }
-    entry.silence(grace_ends);
+    state.silence(call, grace_ends);
     state.outgoing.forget(call);
     let mut payload = BytesMut::new();
     let code = Code::DeadlineExceeded.number();
