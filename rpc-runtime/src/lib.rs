@@ -70,6 +70,9 @@ mod wire;
 #[path = "private.rs"]
 pub mod __private;
 
+/// The crate whose header types metadata is made of.
+pub use http;
+
 pub use call::{
     Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Limits, Message, Method,
     Reply, Request, Response, RpcError, Streaming, shield,

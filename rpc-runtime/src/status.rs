@@ -125,8 +125,8 @@ impl Phase {
 /// Why a call failed: a [`Code`], a message, and what is known of where it happened.
 ///
 /// `Display` says in one line what failed, in which method, at which peer, in which phase, and the
-/// root cause; [`source`](StdError::source) carries the chain. Code, message, details and
-/// metadata travel to the peer. Peer, method, phase and source stay here.
+/// root cause; [`source`](StdError::source) carries the chain. Code, message, metadata and a
+/// method's own error travel to the peer. Peer, method, phase and source stay here.
 ///
 /// A status that came from a peer is [remote](Self::is_remote). Where a handler returns such a
 /// status with `?`, its own caller gets [`Code::Internal`] without the peer's message, and the log
@@ -320,17 +320,36 @@ impl fmt::Display for Status {
             write!(f, " in phase {}", phase.name())?;
         }
         if !inner.message.is_empty() {
-            write!(f, ": {}", inner.message)?;
+            f.write_str(": ")?;
+            write_on_one_line(f, &inner.message)?;
         }
         let mut root: Option<&dyn StdError> = self.source();
         while let Some(next) = root.and_then(StdError::source) {
             root = Some(next);
         }
-        match root {
-            Some(root) => write!(f, ": {root}"),
-            None => Ok(()),
+        match root.map(ToString::to_string) {
+            Some(root) if !inner.message.contains(&root) => {
+                f.write_str(": ")?;
+                write_on_one_line(f, &root)
+            }
+            _ => Ok(()),
         }
     }
+}
+
+/// Writes text that may be a peer's: what would break the line, or forge another, is escaped.
+fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for part in text.split_inclusive(char::is_control) {
+        let (plain, control) = match part.char_indices().next_back() {
+            Some((at, last)) if last.is_control() => (&part[..at], Some(last)),
+            _ => (part, None),
+        };
+        f.write_str(plain)?;
+        if let Some(control) = control {
+            write!(f, "{}", control.escape_default())?;
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Status {
@@ -386,6 +405,34 @@ impl<E> CallError<E> {
     }
 }
 
+impl<E> CallError<E> {
+    /// Returns the method's own error, or the status if the failure is another.
+    ///
+    /// # Errors
+    ///
+    /// The status.
+    pub fn into_app(self) -> Result<E, Status> {
+        match self {
+            Self::App(error) => Ok(error),
+            Self::Status(status) => Err(status),
+        }
+    }
+}
+
+/// Lets a handler that calls another server use `?`. Like every status of another server it
+/// reaches the handler's own caller as [`Code::Internal`], unless it is [forwarded](Status::forward).
+impl<E: StdError + Send + Sync + 'static> From<CallError<E>> for Status {
+    fn from(error: CallError<E>) -> Self {
+        match error {
+            CallError::App(error) => {
+                let message = error.to_string();
+                Self::unknown(message).with_source(error).into_remote()
+            }
+            CallError::Status(status) => status,
+        }
+    }
+}
+
 impl<E> From<Status> for CallError<E> {
     fn from(status: Status) -> Self {
         Self::Status(status)
@@ -423,6 +470,14 @@ mod tests {
         }
         assert_eq!(Code::from_number(0), Code::Unknown);
         assert_eq!(Code::from_number(200), Code::Unknown);
+    }
+
+    #[test]
+    fn display_is_one_line_whatever_a_peer_says() {
+        let status = Status::internal("a\nINFO forged\u{0}").with_source("b\r");
+        assert_eq!(status.to_string(), "internal: a\\nINFO forged\\u{0}: b\\r");
+        let twice = Status::internal("cannot read: eof").with_source("eof");
+        assert_eq!(twice.to_string(), "internal: cannot read: eof");
     }
 
     #[test]

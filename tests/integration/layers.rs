@@ -135,3 +135,30 @@ async fn a_servers_timeout_ends_a_call_and_layers_see_it_in_order() {
         assert_eq!(order.load(Ordering::SeqCst), 4);
     }
 }
+
+#[tokio::test]
+async fn a_routers_layer_covers_what_is_added_later_and_stays_its_own_when_merged() {
+    let refuse = || from_fn(|_, _| async { Err(Status::permission_denied("layered")) });
+    let closed = rpc_runtime::Router::new()
+        .function("before", || async { 1 })
+        .layer(refuse())
+        .function("after", || async { 2 });
+    let open = rpc_runtime::Router::new()
+        .function("open", || async { 3 })
+        .merge(closed.clone());
+    for (router, is_open) in [(closed, false), (open, true)] {
+        let channel = Channel::new(router);
+        for name in ["before", "after"] {
+            let status = channel.call::<_, i32>(name, ()).await.unwrap_err();
+            assert_eq!(status.code(), Code::PermissionDenied, "{name}");
+        }
+        let status = channel.call::<_, i32>("unknown", ()).await.unwrap_err();
+        let expected = if is_open {
+            Code::Unimplemented
+        } else {
+            Code::PermissionDenied
+        };
+        assert_eq!(status.code(), expected);
+        assert_eq!(channel.call::<_, i32>("open", ()).await.is_ok(), is_open);
+    }
+}

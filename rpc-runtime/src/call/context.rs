@@ -118,7 +118,8 @@ impl Context {
         self.reply().metadata.append(name, value);
     }
 
-    /// Adds metadata behind the reply's value or behind a stream's last item.
+    /// Adds metadata behind the reply's value or behind a stream's last item. If the call fails, it
+    /// comes with the failure instead, as [`Status::metadata`].
     pub fn add_trailer(&self, name: HeaderName, value: HeaderValue) {
         self.reply().trailers.append(name, value);
     }

@@ -6,7 +6,8 @@ use crate::codec::DecodeLimits;
 /// wire.
 ///
 /// What goes past a limit fails alone, with
-/// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) and a text that names the limit;
+/// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) and a text that names the limit (a
+/// value that nests too deep is [`Code::InvalidArgument`](crate::Code::InvalidArgument));
 /// a connection is closed only where its framing is lost or its peer floods it.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -45,7 +46,8 @@ impl Limits {
     }
 
     /// Bounds one encoded message, in bytes; 16 MiB by default, at least 1 KiB, at most 2 GiB.
-    /// Larger things travel as streams.
+    /// Larger things travel as streams. It bounds what is sent as well as what is received, so a
+    /// larger one has to be set on both sides.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes.clamp(LEAST_MESSAGE, i32::MAX as usize);

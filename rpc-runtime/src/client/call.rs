@@ -110,8 +110,9 @@ impl<T, X> Call<T, X> {
     ///
     /// # Errors
     ///
-    /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
-    /// asynchronous code, where it would stall the runtime.
+    /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) on every
+    /// thread of a tokio runtime but that of a blocking method, because in asynchronous code it
+    /// would stall the runtime. On a thread of `spawn_blocking`, use `Handle::block_on`.
     pub fn wait(self) -> Result<T, X> {
         let CallFuture {
             exchange,

@@ -225,6 +225,12 @@ impl<S: AsRef<str>> IntoTarget for Vec<S> {
     }
 }
 
+impl<S: AsRef<str>> IntoTarget for &Vec<S> {
+    fn into_target(self) -> Target {
+        self.as_slice().into_target()
+    }
+}
+
 impl<S: AsRef<str>> IntoTarget for &[S] {
     fn into_target(self) -> Target {
         Target::parse(self.iter().map(AsRef::as_ref))

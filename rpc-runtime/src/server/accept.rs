@@ -40,7 +40,7 @@ impl Bound {
         self.urls.first().map_or("", String::as_str)
     }
 
-    /// Returns every address, in the order of [`Server::listen`].
+    /// Returns every address, in the order of [`Server::listen`](super::Server::listen).
     pub fn urls(&self) -> &[String] {
         &self.urls
     }
@@ -106,7 +106,7 @@ pub struct ShutdownHandle(pub(super) Arc<Accepting>);
 impl ShutdownHandle {
     /// Ends the server in good order: it accepts no connections and no calls any more, tells
     /// clients so, and finishes the calls that it has accepted. What has not finished within
-    /// [`Server::shutdown_timeout`] is dropped.
+    /// [`Server::shutdown_timeout`](super::Server::shutdown_timeout) is dropped.
     ///
     /// It returns at once; [`Bound::serve`] returns when the server has ended.
     pub fn shutdown(&self) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tower_layer::Layer;
 
@@ -41,7 +41,12 @@ pub struct Router {
     routes: HashMap<Arc<str>, Route>,
     services: Vec<&'static ServiceDescriptor>,
     fallback: Option<BoxService>,
+    layers: Vec<Wrap>,
+    /// The layers around the rest, made by the first call.
+    layered: OnceLock<BoxService>,
 }
+
+type Wrap = Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>;
 
 #[derive(Clone)]
 struct Route {
@@ -128,29 +133,45 @@ impl Router {
     #[must_use]
     pub fn fallback(mut self, service: impl Service) -> Self {
         self.fallback = Some(BoxService::new(service));
+        self.layered = OnceLock::new();
         self
     }
 
-    /// Puts a layer around everything that was added so far, but not around what comes later.
+    /// Puts a layer around every call that comes to this router, also for what is added later, and
+    /// for what it does not serve. The layer that is added last sees a request first.
+    ///
+    /// To put a layer around one service only, give it a router of its own and
+    /// [`merge`](Self::merge) that.
     #[must_use]
-    pub fn layer<L>(self, layer: L) -> Self
+    pub fn layer<L>(mut self, layer: L) -> Self
     where
-        L: Layer<BoxService>,
+        L: Layer<BoxService> + Send + Sync + 'static,
         L::Service: Service,
     {
-        let mut layered = Self {
-            routes: HashMap::new(),
-            services: self.services.clone(),
-            fallback: None,
-        };
-        let paths: Vec<_> = self.routes.values().map(|it| it.method.clone()).collect();
-        let has_fallback = self.fallback.is_some();
-        let service = BoxService::new(layer.layer(BoxService::new(self)));
-        for method in paths {
-            layered.route(method, Target::Service(service.clone()));
+        self.layers
+            .push(Arc::new(move |service| service.layer(&layer)));
+        self.layered = OnceLock::new();
+        self
+    }
+
+    /// Serves what another router serves as well, behind that router's own layers.
+    ///
+    /// # Panics
+    ///
+    /// Panics if both serve the same path, or both have a fallback.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        let behind_layers = (!other.layers.is_empty()).then(|| BoxService::new(other.clone()));
+        for route in other.routes.into_values() {
+            let target = behind_layers.clone().map_or(route.target, Target::Service);
+            self.route(route.method, target);
         }
-        layered.fallback = has_fallback.then_some(service);
-        layered
+        self.services.extend(other.services);
+        if let Some(fallback) = other.fallback {
+            assert!(self.fallback.is_none(), "both routers have a fallback");
+            self.fallback = Some(behind_layers.unwrap_or(fallback));
+        }
+        self
     }
 
     /// Returns the descriptions of the services, in the order in which they were added.
@@ -159,6 +180,7 @@ impl Router {
     }
 
     fn route(&mut self, method: Method, target: Target) {
+        self.layered = OnceLock::new();
         match self.routes.entry(Arc::from(method.path())) {
             Entry::Vacant(entry) => {
                 entry.insert(Route { method, target });
@@ -168,6 +190,24 @@ impl Router {
     }
 
     fn dispatch(&self, request: Request) -> HandlerFuture {
+        if self.layers.is_empty() {
+            return self.dispatch_inside(request);
+        }
+        let layered = self.layered.get_or_init(|| {
+            let inside = Self {
+                layers: Vec::new(),
+                layered: OnceLock::new(),
+                ..self.clone()
+            };
+            let inside = BoxService::new(inside);
+            self.layers
+                .iter()
+                .fold(inside, |service, wrap| wrap(service))
+        });
+        layered.start(request)
+    }
+
+    fn dispatch_inside(&self, request: Request) -> HandlerFuture {
         match self.routes.get(request.method().path()) {
             Some(route) => match &route.target {
                 Target::Service(service) => service.start(request),

@@ -137,9 +137,13 @@ impl Server {
         self
     }
 
-    /// Serves what a router serves, instead of what was added to the server before.
+    /// Serves what a router serves as well: see [`Router::merge`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if a path is served already.
     pub fn router(mut self, router: Router) -> Self {
-        self.router = router;
+        self.router = self.router.merge(router);
         self
     }
 
@@ -302,7 +306,7 @@ impl Server {
     }
 
     /// Opens every address and serves until `signal` is ready, then ends in good order: see
-    /// [`ShutdownHandle::shutdown`].
+    /// [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown).
     ///
     /// # Errors
     ///

@@ -291,6 +291,10 @@ impl Shared {
         if let Some(reason) = &state.closed {
             return Some(reason.clone());
         }
+        if state.draining {
+            let text = "this side of the connection is shutting down and makes no new calls";
+            return Some(Status::unavailable(text).at_peer(&self.peer));
+        }
         state.peer_draining.then(|| {
             Status::unavailable("the server is shutting down and takes no new calls")
                 .at_peer(&self.peer)
