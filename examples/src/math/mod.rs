@@ -18,11 +18,13 @@ pub const USER_TOKEN: &str = "example-token";
 
 /// Returns everything that the `math` program serves.
 pub fn router() -> Router {
-    Router::new()
-        // A layer is around what was added before it: only the users are for known callers.
+    // A layer covers all that its router serves: only the users are for known callers.
+    let users = Router::new()
         .add(UsersServer::new(UserStore::default()))
-        .layer(BearerAuth::tokens([(USER_TOKEN, Identity::new("example"))]))
+        .layer(BearerAuth::tokens([(USER_TOKEN, Identity::new("example"))]));
+    Router::new()
         .add(MathServer::new(Calculator))
         .function("hello", hello)
         .function("get_time", get_time)
+        .merge(users)
 }
