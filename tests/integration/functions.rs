@@ -1,7 +1,7 @@
 //! Functions by name, and typed services called by name.
 
-use rpc_runtime::{Channel, Code, Server, Status};
-use rpc_tests::math::{Calculator, MathServer};
+use rpc_runtime::{Channel, Code, Context, Server, Status};
+use rpc_tests::math::{Calculator, MathClient, MathError, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
 use serde_json::json;
 
@@ -91,4 +91,43 @@ async fn what_is_wrong_is_named() {
             "{status}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_value_of_the_server_reaches_every_call() {
+    #[derive(Clone)]
+    struct Region(&'static str);
+    let region = || async {
+        let context = Context::current().unwrap();
+        context.extension::<Region>().unwrap().0.to_owned()
+    };
+    let server = Server::new()
+        .function("region", region)
+        .extension(Region("north"));
+    let serving = serve("tcp", server).await;
+    let channel = Channel::connect(&serving.url).await.unwrap();
+    assert_eq!(
+        channel.call::<_, String>("region", ()).await.unwrap(),
+        "north"
+    );
+}
+
+#[tokio::test]
+async fn another_servers_own_error_passes_a_question_mark_without_its_words() {
+    let behind = serve("tcp", server()).await;
+    let math = MathClient::connect(&behind.url).await.unwrap();
+    let error = math.divide(1.0, 0.0).await.unwrap_err();
+    assert_eq!(
+        error.into_app().unwrap(),
+        MathError::DivisionByZero { dividend: 1.0 }
+    );
+    let ask = move || {
+        let math = math.clone();
+        async move { Ok::<f64, Status>(math.divide(1.0, 0.0).await?) }
+    };
+    let front = serve("tcp", Server::new().try_function("ask", ask)).await;
+    let channel = Channel::connect(&front.url).await.unwrap();
+    let status = channel.call::<_, f64>("ask", ()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(!status.message().contains("divide"), "{status}");
 }

@@ -1,5 +1,6 @@
 //! Connections that come late, go away and come again.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use rpc_runtime::{Channel, Code, Phase, Server};
@@ -128,4 +129,22 @@ async fn a_silent_server_is_noticed() {
     assert_eq!(status.phase(), Some(Phase::Reply));
     assert_eq!(status.peer(), Some(&*url));
     silent.abort();
+}
+
+#[tokio::test]
+async fn an_attempt_to_connect_is_bounded() {
+    let connect = Channel::connect_with("nowhere", std::future::pending);
+    let connect = connect.connect_timeout(Duration::from_millis(30));
+    let status = timeout(LONG, connect.into_future())
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), status.phase()),
+        (Code::Unavailable, Some(Phase::Connect))
+    );
+    assert!(
+        status.message().contains("`connect_timeout` of 30ms"),
+        "{status}"
+    );
 }

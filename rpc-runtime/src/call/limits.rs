@@ -62,10 +62,10 @@ impl Limits {
         self
     }
 
-    /// Bounds how deep values nest; 64 by default, at most 128.
+    /// Bounds how deep values nest; 64 by default, at most 127.
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.max_depth = levels.clamp(1, 128);
+        self.max_depth = levels.clamp(1, DecodeLimits::HIGHEST_DEPTH);
         self
     }
 

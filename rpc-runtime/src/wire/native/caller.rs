@@ -24,7 +24,7 @@ use crate::status::{Code, Phase, Status};
 use crate::wire::cork;
 
 /// The longest path of a method.
-const MAX_PATH: usize = 1 << 10;
+const MAX_PATH: usize = 512;
 
 /// The most methods of the peer whose numbers are kept.
 pub(super) const MAX_METHOD_NUMBERS: usize = 4 << 10;
@@ -71,7 +71,6 @@ impl Drop for Connection {
 impl Service for Connection {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let shared = &self.shared;
-        // Stored on both sides of the wait, so that this future stays small.
         let result = call(shared, request).await;
         result.map_err(|status| status.at_peer(&shared.peer))
     }
@@ -166,16 +165,16 @@ fn put_request_fields(out: &mut BytesMut, request: &Request, encoding: Encoding)
 
 fn check_fields(shared: &Shared, request: &Request, length: usize) -> Result<(), Status> {
     let limit = shared.config.limits.max_metadata;
-    if length > limit.saturating_sub(MAX_PATH / 2) {
+    if length > limit.saturating_sub(MAX_PATH) {
         return Err(Status::resource_exhausted(format!(
             "{length} bytes of metadata are over the limit `max_metadata` of {limit} bytes"
         )));
     }
     let path = request.method().path().len();
-    if path > MAX_PATH / 2 {
+    if path > MAX_PATH {
         return Err(Status::invalid_argument(format!(
             "a method's path of {path} bytes is longer than {} bytes",
-            MAX_PATH / 2
+            MAX_PATH
         )));
     }
     Ok(())
