@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use tokio::task::AbortHandle;
 
 use super::calls::{OurCall, Sending};
@@ -15,6 +15,7 @@ use super::frame::{Flags, FrameType};
 use super::inbox::Inbox;
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
+use super::rope::Rope;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
 use super::turn::{take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
@@ -186,11 +187,11 @@ fn enter(
     request: &Request,
     scratch: &[u8],
     fields: usize,
-    large: Option<Bytes>,
+    large: Option<Rope>,
     streams: bool,
 ) -> Result<OpenCall, Status> {
     let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
-    let length = large.as_ref().map_or(small.len(), Bytes::len);
+    let length = large.as_ref().map_or(small.len(), Rope::len);
     let deadline = request.deadline_instant();
     let expires = request.first_deadline();
     cork::join_batch(shared);

@@ -145,8 +145,12 @@ impl Driver {
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut progress = self.hand_out()?;
         for _ in 0..READS {
-            let buffer = self.frames.buffer_mut();
-            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+            let reader = self.reader.as_mut();
+            let read = match self.frames.in_place_mut() {
+                Some(mut fragment) => poll_read_buf(reader, cx, &mut fragment),
+                None => poll_read_buf(reader, cx, self.frames.buffer_mut()),
+            };
+            match read {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
                 Poll::Ready(Ok(_)) => {
@@ -178,6 +182,13 @@ impl Driver {
         }
         let mut progress = false;
         let result = loop {
+            if let Some((header, bytes)) = self.frames.take_in_place() {
+                progress = true;
+                self.frame_began = None;
+                if let Err(broken) = self.receiver.fragment(header, bytes) {
+                    break Err(broken);
+                }
+            }
             match self.frames.next() {
                 Ok(None) => break Ok(()),
                 Ok(Some(frame)) => {
@@ -194,6 +205,11 @@ impl Driver {
             }
         };
         self.receiver.end_batch();
+        if let Some(header) = self.frames.pending_fragment()
+            && let Some(room) = self.receiver.lend(header)
+        {
+            self.frames.read_in_place(header, room);
+        }
         if self.frames.is_mid_frame() {
             self.frame_began.get_or_insert_with(Instant::now);
         }

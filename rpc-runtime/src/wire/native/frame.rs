@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The length of every frame's header.
@@ -10,6 +11,9 @@ pub(crate) const HEADER_LENGTH: usize = 16;
 
 /// Below this much spare room the buffer grows before the next read.
 const READ_AT_LEAST: usize = 4 * 1024;
+
+/// From so many missing bytes on, a fragment is read straight into its message.
+const READ_IN_PLACE: usize = 8 * 1024;
 
 /// What the buffer of a quiet connection grows by; many connections are quiet.
 const GROW_AT_FIRST: usize = 16 * 1024;
@@ -156,7 +160,7 @@ impl FrameHeader {
         bytes.first_chunk().map(Self::read)
     }
 
-    fn payload_length(self) -> usize {
+    pub(crate) fn payload_length(self) -> usize {
         usize::try_from(self.length).unwrap_or(usize::MAX)
     }
 }
@@ -190,10 +194,20 @@ impl fmt::Display for FrameTooLarge {
 
 impl std::error::Error for FrameTooLarge {}
 
+/// A fragment that is read straight into the memory of its message.
+#[derive(Debug)]
+struct InPlace {
+    header: FrameHeader,
+    /// What has come of the payload, and then of the header behind it.
+    bytes: BytesMut,
+}
+
 /// Turns bytes as they are read into frames. The payloads share the memory that was read into.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     unsplit: BytesMut,
+    /// What is read into other memory than `unsplit`, which is empty meanwhile.
+    in_place: Option<InPlace>,
     max_frame: u32,
     grow_by: usize,
 }
@@ -209,6 +223,7 @@ impl FrameReader {
     pub(crate) fn with_bytes(max_frame: u32, unsplit: BytesMut) -> Self {
         Self {
             unsplit,
+            in_place: None,
             max_frame,
             grow_by: GROW_AT_FIRST,
         }
@@ -241,6 +256,42 @@ impl FrameReader {
                 let whole = HEADER_LENGTH.saturating_add(header.payload_length());
                 whole.saturating_sub(self.unsplit.len())
             })
+    }
+
+    /// Returns the header of a fragment of a message that has begun to come, and of which so much is
+    /// missing that it should be read in place.
+    pub(crate) fn pending_fragment(&self) -> Option<FrameHeader> {
+        if self.in_place.is_some() || self.pending() < READ_IN_PLACE {
+            return None;
+        }
+        FrameHeader::peek(&self.unsplit).filter(|it| it.frame_type == FrameType::MESSAGE)
+    }
+
+    /// Reads the rest of the [pending fragment](Self::pending_fragment) behind `bytes`, which are
+    /// empty and have room for the payload and one more header.
+    pub(crate) fn read_in_place(&mut self, header: FrameHeader, mut bytes: BytesMut) {
+        bytes.extend_from_slice(self.unsplit.get(HEADER_LENGTH..).unwrap_or_default());
+        self.unsplit.clear();
+        self.in_place = Some(InPlace { header, bytes });
+    }
+
+    /// Returns where a fragment that is read in place is appended to. The read takes the header of
+    /// the next frame along, and no more: that belongs elsewhere.
+    pub(crate) fn in_place_mut(&mut self) -> Option<Limit<&mut BytesMut>> {
+        let InPlace { header, bytes } = self.in_place.as_mut()?;
+        let whole = header.payload_length().saturating_add(HEADER_LENGTH);
+        let rest = whole.saturating_sub(bytes.len());
+        Some(bytes.limit(rest))
+    }
+
+    /// Takes the fragment that was read in place, once it is whole.
+    pub(crate) fn take_in_place(&mut self) -> Option<(FrameHeader, BytesMut)> {
+        let whole = |it: &mut InPlace| it.bytes.len() >= it.header.payload_length();
+        let InPlace { header, mut bytes } = self.in_place.take_if(whole)?;
+        let behind = bytes.get(header.payload_length()..).unwrap_or_default();
+        self.unsplit.extend_from_slice(behind);
+        bytes.truncate(header.payload_length());
+        Some((header, bytes))
     }
 
     /// Splits off the next frame, or returns `None` until more has been read.
@@ -277,7 +328,7 @@ impl FrameReader {
 
     /// Returns whether an end of file now would cut a frame short.
     pub(crate) fn is_mid_frame(&self) -> bool {
-        !self.unsplit.is_empty()
+        !self.unsplit.is_empty() || self.in_place.is_some()
     }
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
+use super::frame::HEADER_LENGTH;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -20,6 +21,9 @@ const PLACE: usize = 96;
 /// Messages up to this size are copied before they wait, because each would keep the whole memory
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
+
+/// Fragments up to this length, with the header behind them, are trusted to come whole.
+const LENT: usize = 80 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -57,11 +61,35 @@ struct Assembly {
 
 /// A fragment of a message, or all of it.
 pub(super) struct Fragment {
-    pub(super) bytes: Bytes,
+    pub(super) payload: Payload,
     /// Whether more of this message follows.
     pub(super) more: bool,
     /// Whether the message came outside a REQUEST or RESPONSE and so costs credit.
     pub(super) counted: bool,
+}
+
+/// The bytes of a fragment.
+pub(super) enum Payload {
+    /// A slice of what was read.
+    Shared(Bytes),
+    /// They stand in the memory that [`Inbox::lend`] gave away.
+    InPlace(BytesMut),
+}
+
+impl Payload {
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(bytes) => bytes.len(),
+            Self::InPlace(bytes) => bytes.len(),
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::InPlace(bytes) => bytes.freeze(),
+        }
+    }
 }
 
 /// What bounds an inbox.
@@ -116,6 +144,27 @@ impl Inbox {
             return Ok(None);
         }
         inner.push(fragment, bounds)
+    }
+
+    /// Lends memory for the next fragment of `length` bytes and the header behind it, so that the
+    /// fragment is read where the message is put together. It comes back as [`Payload::InPlace`].
+    ///
+    /// There is none for what is not a fragment, or is longer than what came before lets one trust.
+    pub(super) fn lend(&self, length: usize, more: bool, bounds: &Bounds<'_>) -> Option<BytesMut> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return None;
+        }
+        let so_far = inner.assembly.as_ref().map_or(0, |it| it.bytes.len());
+        let room = length.saturating_add(HEADER_LENGTH);
+        let is_small = room <= LENT.max(so_far);
+        if !is_small || so_far.saturating_add(length) > bounds.max_message {
+            return None;
+        }
+        match &mut inner.assembly {
+            None => more.then(|| BytesMut::with_capacity(room)),
+            Some(assembly) => Some(assembly.lend(room)),
+        }
     }
 
     /// Adds the end. Only the first one counts.
@@ -199,6 +248,23 @@ impl Inbox {
     }
 }
 
+impl Assembly {
+    /// Splits off the memory behind what has come, with room for so many bytes.
+    fn lend(&mut self, room: usize) -> BytesMut {
+        // Doubles at least.
+        self.bytes.reserve(room);
+        self.bytes.split_off(self.bytes.len())
+    }
+
+    fn add(&mut self, payload: Payload) {
+        match payload {
+            Payload::Shared(bytes) => self.bytes.extend_from_slice(&bytes),
+            // Memory that was lent is one piece with the rest again; other memory is copied.
+            Payload::InPlace(bytes) => self.bytes.unsplit(bytes),
+        }
+    }
+}
+
 impl Inner {
     fn push(&mut self, fragment: Fragment, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
         let counted = self
@@ -211,12 +277,12 @@ impl Inner {
             ));
         }
         let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
-        let length = so_far.saturating_add(fragment.bytes.len());
+        let length = so_far.saturating_add(fragment.payload.len());
         if length > bounds.max_message {
             return Err(too_large(length, bounds.max_message));
         }
         let place = if fragment.more { 0 } else { PLACE };
-        let charge = fragment.bytes.len() + place;
+        let charge = fragment.payload.len() + place;
         bounds.budget.try_charge(charge).map_err(over_budget)?;
         self.charged += charge;
         if fragment.more {
@@ -224,20 +290,20 @@ impl Inner {
                 bytes: BytesMut::new(),
                 counted,
             });
-            assembly.bytes.extend_from_slice(&fragment.bytes);
+            assembly.add(fragment.payload);
             return Ok(None);
         }
         let bytes = match self.assembly.take() {
             // A single reply is taken at once; what belongs to a stream may wait.
-            None if counted => compact(fragment.bytes),
-            None => fragment.bytes,
+            None if counted => compact(fragment.payload.into_bytes()),
+            None => fragment.payload.into_bytes(),
             Some(mut assembly) => {
-                assembly.bytes.extend_from_slice(&fragment.bytes);
+                assembly.add(fragment.payload);
                 assembly.bytes.freeze()
             }
         };
         if counted {
-            self.credit -= cost(&bytes);
+            self.credit -= cost(bytes.len());
         }
         self.messages.push_back(Received { bytes, counted });
         Ok(self.waker.take())
@@ -248,7 +314,7 @@ impl Inner {
         if !message.counted {
             return Taken::Message(message.bytes, None);
         }
-        self.consumed += cost(&message.bytes).unsigned_abs();
+        self.consumed += cost(message.bytes.len()).unsigned_abs();
         // Half a window at a time: the sender never starves, and one frame serves many messages.
         let due = self.consumed >= u64::from(window / 2) && self.end.is_none();
         let credit = due.then(|| std::mem::take(&mut self.consumed));
@@ -271,8 +337,8 @@ pub(super) fn compact(bytes: Bytes) -> Bytes {
 }
 
 /// What a message takes from its stream's window.
-pub(super) fn cost(message: &Bytes) -> i64 {
-    i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
+pub(super) fn cost(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
 }
 
 pub(super) fn too_large(length: usize, limit: usize) -> Status {

@@ -28,6 +28,7 @@ mod preface;
 mod receive;
 mod reply;
 mod responder;
+mod rope;
 mod sender;
 mod settings;
 mod sweep;

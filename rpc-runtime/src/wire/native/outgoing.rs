@@ -9,7 +9,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::frame::{Flags, FrameHeader, FrameType};
+use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use super::rope::Rope;
 
 /// The most of a message that one frame carries.
 pub(super) const FRAGMENT: usize = 64 << 10;
@@ -32,23 +33,6 @@ impl Chunks {
     fn put(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         self.length += bytes.len();
-    }
-
-    /// Queues a REQUEST without its large message, which follows in a lane; says how many bytes
-    /// that holds. A call's REQUEST must leave before those of later calls, which may be small.
-    fn put_first(&mut self, parts: Parts<'_>, lane: &mut Lane) -> usize {
-        let (first, last) = split_flags(parts.flags);
-        self.put(&header(
-            parts.frame_type,
-            first,
-            parts.call,
-            parts.head.len(),
-        ));
-        self.put(parts.head);
-        let rest = parts.body.into_bytes();
-        let length = rest.len();
-        lane.pieces.push_back(Piece::Message { rest, last });
-        length
     }
 
     fn put_by_reference(&mut self, bytes: Bytes) {
@@ -118,21 +102,21 @@ pub(super) enum Body<'a> {
     /// Small, or worth a copy.
     Slice(&'a [u8]),
     /// Queued as it is.
-    Shared(Bytes),
+    Shared(Rope),
 }
 
 impl Body<'_> {
-    fn into_bytes(self) -> Bytes {
+    fn into_rope(self) -> Rope {
         match self {
-            Self::Slice(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Shared(bytes) => bytes,
+            Self::Slice(bytes) => Bytes::copy_from_slice(bytes).into(),
+            Self::Shared(rope) => rope,
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
+            Self::Shared(rope) => rope.len(),
         }
     }
 }
@@ -152,8 +136,8 @@ struct Lane {
 }
 
 enum Piece {
-    /// The rest of a message, of which the first frame is out.
-    Message { rest: Bytes, last: Flags },
+    /// A message, or the rest of one whose first frame stands before it.
+    Message { rest: Rope, last: Flags },
     /// Whole frames that come behind it.
     Frames(BytesMut),
 }
@@ -186,18 +170,21 @@ impl Outgoing {
             self.ready.put(parts.head);
             match parts.body {
                 Body::Slice(bytes) => self.ready.put(bytes),
-                Body::Shared(bytes) => self.ready.put_by_reference(bytes),
+                Body::Shared(rope) => rope
+                    .into_iter()
+                    .for_each(|it| self.ready.put_by_reference(it)),
             }
         } else {
             let mut lane = Lane {
                 call: parts.call,
                 pieces: VecDeque::new(),
             };
-            if parts.frame_type == FrameType::REQUEST {
-                self.waiting += self.ready.put_first(parts, &mut lane);
-            } else {
-                self.waiting += lane.push(parts, false);
-            }
+            // The first frame leaves at once: a call's REQUEST must leave before those of later
+            // calls, which may be small.
+            let large = LargeMessage::new(parts);
+            large.first.into_iter().for_each(|it| self.ready.put(&it));
+            self.waiting += large.rest.len();
+            lane.push_rest(large.rest, large.last);
             self.lanes.push_back(lane);
         }
     }
@@ -232,6 +219,40 @@ impl Outgoing {
     }
 }
 
+/// A message that leaves in several frames.
+struct LargeMessage {
+    /// The first frame, if it has fields. It carries little of the message, so that the rest is cut
+    /// into fragments that need no copy.
+    first: Option<BytesMut>,
+    rest: Rope,
+    last: Flags,
+}
+
+impl LargeMessage {
+    fn new(parts: Parts<'_>) -> Self {
+        let (first_flags, last) = split_flags(parts.flags);
+        let mut rest = parts.body.into_rope();
+        if parts.frame_type == FrameType::MESSAGE {
+            return Self {
+                first: None,
+                rest,
+                last,
+            };
+        }
+        let short = rest.take_short(BY_REFERENCE);
+        let length = parts.head.len() + short.len();
+        let mut first = BytesMut::with_capacity(HEADER_LENGTH + length);
+        first.put_slice(&header(parts.frame_type, first_flags, parts.call, length));
+        first.put_slice(parts.head);
+        first.put_slice(&short);
+        Self {
+            first: Some(first),
+            rest,
+            last,
+        }
+    }
+}
+
 /// The flags of the first and of the last fragment: BODY belongs to the first, END to the last.
 fn split_flags(flags: Flags) -> (Flags, Flags) {
     (
@@ -260,34 +281,40 @@ impl Piece {
 impl Lane {
     /// Appends a frame, and says how many bytes that added.
     fn push(&mut self, parts: Parts<'_>, small: bool) -> usize {
-        let call = parts.call;
-        if !matches!(self.pieces.back(), Some(Piece::Frames(_))) {
-            self.pieces.push_back(Piece::Frames(BytesMut::new()));
+        if !small {
+            let large = LargeMessage::new(parts);
+            let first = large.first.unwrap_or_default();
+            let added = first.len() + large.rest.len();
+            if !first.is_empty() {
+                self.append(|frames| frames.put_slice(&first));
+            }
+            self.push_rest(large.rest, large.last);
+            return added;
         }
-        let Some(Piece::Frames(frames)) = self.pieces.back_mut() else {
-            return 0;
-        };
-        let before = frames.len();
-        if small {
-            let length = parts.head.len() + parts.body.len();
-            frames.put_slice(&header(parts.frame_type, parts.flags, call, length));
+        let length = parts.head.len() + parts.body.len();
+        self.append(|frames| {
+            frames.put_slice(&header(parts.frame_type, parts.flags, parts.call, length));
             frames.put_slice(parts.head);
             match &parts.body {
                 Body::Slice(bytes) => frames.put_slice(bytes),
-                Body::Shared(bytes) => frames.put_slice(bytes),
+                Body::Shared(rope) => rope.pieces().for_each(|it| frames.put_slice(it)),
             }
-            return frames.len() - before;
-        }
-        let mut rest = parts.body.into_bytes();
-        let (first_flags, last) = split_flags(parts.flags);
-        let first = rest.split_to(FRAGMENT);
-        let length = parts.head.len() + first.len();
-        frames.put_slice(&header(parts.frame_type, first_flags, call, length));
-        frames.put_slice(parts.head);
-        frames.put_slice(&first);
-        let added = frames.len() - before + rest.len();
+        });
+        HEADER_LENGTH + length
+    }
+
+    fn push_rest(&mut self, rest: Rope, last: Flags) {
         self.pieces.push_back(Piece::Message { rest, last });
-        added
+    }
+
+    /// Appends whole frames.
+    fn append(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        if let Some(Piece::Frames(frames)) = self.pieces.back_mut() {
+            return write(frames);
+        }
+        let mut frames = BytesMut::new();
+        write(&mut frames);
+        self.pieces.push_back(Piece::Frames(frames));
     }
 
     /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds.
@@ -301,11 +328,17 @@ impl Lane {
                 length
             }
             Some(Piece::Message { rest, last }) => {
-                let fragment = rest.split_to(FRAGMENT.min(rest.len()));
-                let flags = if rest.is_empty() { *last } else { Flags::MORE };
-                let length = fragment.len();
+                let length = FRAGMENT.min(rest.len());
+                let is_last = length == rest.len();
+                let flags = if is_last { *last } else { Flags::MORE };
                 batch.put(&header(FrameType::MESSAGE, flags, self.call, length));
-                batch.put_by_reference(fragment);
+                let mut wanted = length;
+                while wanted > 0
+                    && let Some(piece) = rest.take_up_to(wanted)
+                {
+                    wanted -= piece.len();
+                    batch.put_by_reference(piece);
+                }
                 if rest.is_empty() {
                     self.pieces.pop_front();
                 }
@@ -341,7 +374,7 @@ mod tests {
             flags,
             call,
             head: &[],
-            body: Body::Shared(body),
+            body: Body::Shared(body.into()),
         }
     }
 

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
-use super::frame::{Flags, Frame, FrameType};
-use super::inbox::{Fragment, Inbox};
+use super::frame::{Flags, Frame, FrameHeader, FrameType};
+use super::inbox::{Fragment, Inbox, Payload};
 use super::responder::{Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
@@ -67,7 +67,9 @@ impl Receiver {
                 self.response(frame);
                 Ok(())
             }
-            FrameType::MESSAGE => self.message(frame),
+            FrameType::MESSAGE => {
+                self.message(frame.call, frame.flags, Payload::Shared(frame.payload))
+            }
             FrameType::END => self.end(frame),
             FrameType::ERROR if self.is_ours(frame.call) => {
                 self.error(frame);
@@ -81,6 +83,24 @@ impl Receiver {
             other if other.may_ignore() => Ok(()),
             other => self.misplaced(frame.call, other),
         }
+    }
+
+    /// Takes a fragment that was read in place.
+    pub(super) fn fragment(&mut self, header: FrameHeader, bytes: BytesMut) -> Result<(), Broken> {
+        self.message(header.call, header.flags, Payload::InPlace(bytes))
+    }
+
+    /// Lends memory of a message, for a fragment of it and the header behind that.
+    pub(super) fn lend(&self, header: FrameHeader) -> Option<BytesMut> {
+        let state = self.shared.state();
+        let inbox = if self.is_ours(header.call) {
+            Arc::clone(&state.calls.get(&header.call)?.inbox)
+        } else {
+            state.peers_calls.get(&header.call)?.upload.clone()?
+        };
+        drop(state);
+        let more = header.flags.contains(Flags::MORE);
+        inbox.lend(header.payload_length(), more, &bounds(&self.shared))
     }
 
     pub(super) fn is_ours(&self, call: u64) -> bool {
@@ -158,6 +178,7 @@ impl Receiver {
         drop(state);
         self.wakers.extend(inbox.accept(fields.metadata));
         if frame.flags.contains(Flags::BODY) {
+            let message = Payload::Shared(message);
             self.push_ours(call, &inbox, message, frame.flags, false);
         } else if frame.flags.contains(Flags::END) {
             self.end_ours(call, Ok(http::HeaderMap::new()));
@@ -165,10 +186,17 @@ impl Receiver {
     }
 
     /// Adds to a call of ours what came of a message, and its end if this is it.
-    fn push_ours(&mut self, call: u64, inbox: &Inbox, bytes: Bytes, flags: Flags, counted: bool) {
+    fn push_ours(
+        &mut self,
+        call: u64,
+        inbox: &Inbox,
+        payload: Payload,
+        flags: Flags,
+        counted: bool,
+    ) {
         let more = flags.contains(Flags::MORE);
         let fragment = Fragment {
-            bytes,
+            payload,
             more,
             counted,
         };
@@ -221,13 +249,7 @@ impl Receiver {
         super::reply::error_frame(&self.shared, frames, call, encoding, status, Flags::NONE);
     }
 
-    fn message(&mut self, frame: Frame) -> Result<(), Broken> {
-        let Frame {
-            call,
-            flags,
-            payload,
-            ..
-        } = frame;
+    fn message(&mut self, call: u64, flags: Flags, payload: Payload) -> Result<(), Broken> {
         if call == 0 {
             return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
         }
@@ -259,7 +281,7 @@ impl Receiver {
             return Ok(());
         };
         let fragment = Fragment {
-            bytes: payload,
+            payload,
             more: flags.contains(Flags::MORE),
             counted: true,
         };

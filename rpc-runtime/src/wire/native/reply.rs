@@ -9,6 +9,7 @@ use super::field::{
 };
 use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
 use super::outgoing::{Body as OutBody, Parts};
+use super::rope::Rope;
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
 use crate::call::{ErrorBody, Message, Response};
@@ -115,7 +116,7 @@ impl Reply {
         shared: &Shared,
         flags: Flags,
         head: &[u8],
-        large: Bytes,
+        large: Rope,
         trailers: &HeaderMap,
     ) {
         let mut state = shared.state();

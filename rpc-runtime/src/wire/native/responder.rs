@@ -22,7 +22,7 @@ use super::config::{RunningCall, Served};
 use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
+use super::inbox::{Bounds, Fragment, Inbox, Payload, compact, over_budget, too_large};
 use super::inbox_body::InboxBody;
 use super::reply::{Reply, error_frame};
 use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_in};
@@ -225,7 +225,7 @@ impl Responder {
         }
         let fragment = Fragment {
             // Arguments beside a stream may wait with it.
-            bytes: compact(message),
+            payload: Payload::Shared(compact(message)),
             more: flags.contains(Flags::MORE),
             counted: false,
         };

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::calls::Sending;
@@ -14,8 +14,9 @@ use super::field::put_metadata;
 use super::frame::{Flags, FrameType};
 use super::inbox::{cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
+use super::rope::Rope;
 use crate::call::{Body, BodyFrame, Message};
-use crate::codec::Encoding;
+use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
 
 thread_local! {
@@ -46,18 +47,22 @@ pub(super) fn encode_behind(
     message: &mut Message,
     encoding: Encoding,
     scratch: &mut BytesMut,
-) -> Result<Option<Bytes>, Status> {
+) -> Result<Option<Rope>, Status> {
     if let Some(bytes) = message.as_bytes()
         && bytes.len() >= HAND_OVER
     {
-        return Ok(Some(bytes.clone()));
+        return Ok(Some(bytes.clone().into()));
     }
     let head = scratch.len();
-    message.encode_into(encoding, scratch)?;
+    let mut pieces = Pieces::default();
+    message.encode_into(encoding, scratch, &mut pieces)?;
+    if !pieces.is_empty() {
+        return Ok(Some(Rope::of(scratch, head, pieces)));
+    }
     if scratch.len() - head < HAND_OVER {
         return Ok(None);
     }
-    Ok(Some(scratch.split_off(head).freeze()))
+    Ok(Some(scratch.split_off(head).freeze().into()))
 }
 
 /// Whose call a stream belongs to.
@@ -125,16 +130,12 @@ impl Sender {
         Ok(())
     }
 
-    fn push(&self, large: Option<Bytes>, small: &[u8]) -> Result<(), Stopped> {
-        let length = large.as_ref().map_or(small.len(), Bytes::len);
+    fn push(&self, large: Option<Rope>, small: &[u8]) -> Result<(), Stopped> {
+        let length = large.as_ref().map_or(small.len(), Rope::len);
         let mut state = self.shared.state();
         check_length(&self.shared, &state, length).map_err(Stopped::Failed)?;
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
-        sending.credit -= large.as_ref().map_or(0, cost);
-        if large.is_none() {
-            sending.credit -=
-                i64::try_from(small.len()).unwrap_or(i64::MAX) + super::inbox::MESSAGE_OVERHEAD;
-        }
+        sending.credit -= cost(length);
         state.outgoing.push(Parts {
             frame_type: FrameType::MESSAGE,
             flags: Flags::NONE,
