@@ -58,7 +58,12 @@ impl Held {
         if bytes <= Self::LIGHT {
             return Ok(None);
         }
-        shared.budget.try_charge(bytes)?;
+        let charged = shared.budget.try_charge(bytes);
+        if charged.is_err() && shared.spares.clear(&shared.budget) {
+            shared.budget.try_charge(bytes)?;
+        } else {
+            charged?;
+        }
         let shared = Arc::downgrade(shared);
         Ok(Some(Self { shared, bytes }))
     }

@@ -19,6 +19,7 @@ use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::outgoing::{Body, Chunks, Outgoing, Parts};
 use super::settings::WireSettings;
+use super::spares::Spares;
 use super::writer::Writer;
 use crate::call::ConnectionInfo;
 use crate::status::{Code, Status};
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) served: Option<Served>,
     pub(super) budget: Budget,
+    pub(super) spares: Spares,
     /// The places for calls of ours that the peer gives.
     pub(super) places: Semaphore,
     /// Handles that can still begin calls; at zero the connection closes when it is idle.
@@ -110,6 +112,7 @@ impl Shared {
         Self {
             role,
             budget: Budget::new(config.limits.max_buffered, config.shared_budget.clone()),
+            spares: Spares::default(),
             config,
             info,
             peer,
@@ -246,6 +249,7 @@ impl Shared {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.io = Box::pin(tokio::io::sink());
         writer.batch = Chunks::default();
+        self.spares.clear(&self.budget);
         self.state().outgoing = Outgoing::default();
     }
 

@@ -297,6 +297,10 @@ impl Driver {
             self.receiver.sweep(now);
             self.receiver.end_batch();
         }
+        let spares = &self.shared.spares;
+        if spares.expires().is_some_and(|it| it <= now) {
+            spares.clear(&self.shared.budget);
+        }
         let over = |since: Option<Instant>, limit| since.is_some_and(|it| now - it >= limit);
         if !self.receiver.is_settled() && now - self.began >= config.handshake_timeout {
             let text = "the peer did not introduce itself within `handshake_timeout`";
@@ -422,7 +426,8 @@ impl Driver {
             .idle_since
             .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
-        let moments = [sweep, keepalive, handshake, frame, stalled, idle];
+        let spares = self.shared.spares.expires();
+        let moments = [sweep, keepalive, handshake, frame, stalled, idle, spares];
         let next = moments.into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }

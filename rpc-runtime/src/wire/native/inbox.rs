@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
 use super::frame::HEADER_LENGTH;
+use super::spares::Spares;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -24,6 +25,9 @@ const COPIED: usize = 16 << 10;
 
 /// Fragments up to this length, with the header behind them, are trusted to come whole.
 const LENT: usize = 80 << 10;
+
+/// A message that was put together keeps no more memory than so many times its length.
+const SLACK: usize = 4;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -96,6 +100,30 @@ impl Payload {
 pub(super) struct Bounds<'a> {
     pub(super) max_message: usize,
     pub(super) budget: &'a Budget,
+    pub(super) spares: &'a Spares,
+}
+
+impl Bounds<'_> {
+    /// Counts what is held for the peer. Memory that is merely kept gives way.
+    fn charge(&self, bytes: usize) -> Result<(), Status> {
+        let mut charged = self.budget.try_charge(bytes);
+        if charged.is_err() && self.spares.clear(self.budget) {
+            charged = self.budget.try_charge(bytes);
+        }
+        charged.map_err(over_budget)
+    }
+
+    /// Makes a message of what was put together, which may stand in far too much memory.
+    fn finish(&self, mut bytes: BytesMut) -> Bytes {
+        if bytes.len() < bytes.capacity() / SLACK {
+            let message = Bytes::copy_from_slice(&bytes);
+            bytes.clear();
+            self.spares.keep(&mut bytes, self.budget);
+            return message;
+        }
+        self.spares.keep(&mut bytes, self.budget);
+        bytes.freeze()
+    }
 }
 
 /// What a reader takes out.
@@ -162,7 +190,11 @@ impl Inbox {
             return None;
         }
         match &mut inner.assembly {
-            None => more.then(|| BytesMut::with_capacity(room)),
+            None => more.then(|| {
+                let mut bytes = bounds.spares.take(bounds.budget);
+                bytes.reserve(room);
+                bytes
+            }),
             Some(assembly) => Some(assembly.lend(room)),
         }
     }
@@ -283,11 +315,14 @@ impl Inner {
         }
         let place = if fragment.more { 0 } else { PLACE };
         let charge = fragment.payload.len() + place;
-        bounds.budget.try_charge(charge).map_err(over_budget)?;
+        bounds.charge(charge)?;
         self.charged += charge;
         if fragment.more {
             let assembly = self.assembly.get_or_insert_with(|| Assembly {
-                bytes: BytesMut::new(),
+                bytes: match fragment.payload {
+                    Payload::Shared(_) => bounds.spares.take(bounds.budget),
+                    Payload::InPlace(_) => BytesMut::new(),
+                },
                 counted,
             });
             assembly.add(fragment.payload);
@@ -299,7 +334,7 @@ impl Inner {
             None => fragment.payload.into_bytes(),
             Some(mut assembly) => {
                 assembly.add(fragment.payload);
-                assembly.bytes.freeze()
+                bounds.finish(assembly.bytes)
             }
         };
         if counted {

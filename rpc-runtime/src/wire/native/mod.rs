@@ -31,6 +31,7 @@ mod responder;
 mod rope;
 mod sender;
 mod settings;
+mod spares;
 mod sweep;
 mod turn;
 mod varint;

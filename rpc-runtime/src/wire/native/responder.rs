@@ -417,5 +417,6 @@ pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
         max_message: shared.config.limits.max_message,
         budget: &shared.budget,
+        spares: &shared.spares,
     }
 }
