@@ -2,6 +2,7 @@
 
 mod batch;
 mod blocking;
+mod bytes;
 mod callbacks;
 mod every_form;
 mod formats;

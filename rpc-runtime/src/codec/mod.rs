@@ -34,6 +34,8 @@ pub use self::registry::RegisterError;
 pub use self::serde_codec::SerdeWithPostcard;
 pub(crate) use self::serde_codec::encode as encode_serde;
 pub use self::serde_codec::{Serde, SerdeFamily, SerdeValue};
+#[cfg(test)]
+use self::shared_bytes::LARGE;
 #[doc(hidden)]
 pub use self::shared_bytes::Pieces;
 

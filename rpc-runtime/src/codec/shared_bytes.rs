@@ -27,7 +27,7 @@ pub struct Pieces(Vec<(usize, Bytes)>);
 
 impl Pieces {
     /// Adds what stands before the rest of the buffer from `position` on.
-    pub(super) fn push(&mut self, position: usize, bytes: Bytes) {
+    pub(crate) fn push(&mut self, position: usize, bytes: Bytes) {
         self.0.push((position, bytes));
     }
 

@@ -512,6 +512,69 @@ mod tests {
         assert_eq!(reader.next().unwrap().unwrap().payload, payload);
     }
 
+    /// Reads a stream as a driver does, at most `step` bytes at a time, and lends what is asked for.
+    fn read_in_steps(mut stream: &[u8], step: usize) -> (Vec<(FrameType, Vec<u8>)>, usize) {
+        let mut reader = FrameReader::new(1 << 20);
+        let (mut frames, mut in_place) = (Vec::new(), 0);
+        loop {
+            if let Some((header, bytes)) = reader.take_in_place() {
+                in_place += 1;
+                frames.push((header.frame_type, bytes.to_vec()));
+            }
+            while let Some(frame) = reader.next().unwrap() {
+                frames.push((frame.frame_type, frame.payload.to_vec()));
+            }
+            if let Some(header) = reader.pending_fragment() {
+                let room = header.payload_length() + HEADER_LENGTH;
+                reader.read_in_place(header, BytesMut::with_capacity(room));
+            }
+            if stream.is_empty() {
+                assert!(!reader.is_mid_frame());
+                return (frames, in_place);
+            }
+            let mut most = step.min(stream.len());
+            match reader.in_place_mut() {
+                Some(mut place) => {
+                    most = most.min(place.remaining_mut());
+                    place.put_slice(&stream[..most]);
+                }
+                None => reader.buffer_mut().put_slice(&stream[..most]),
+            }
+            stream = &stream[most..];
+        }
+    }
+
+    #[test]
+    fn fragments_are_read_in_place_whatever_the_reads_look_like() {
+        let fragment =
+            |byte, length| frame_bytes(FrameType::MESSAGE, Flags::MORE, 1, &vec![byte; length]);
+        let mut stream = three_frames();
+        for (byte, length) in [(1, 65_536), (2, 65_536), (3, 100), (4, READ_IN_PLACE)] {
+            stream.unsplit(fragment(byte, length));
+        }
+        stream.unsplit(three_frames());
+        let (expected, none) = read_in_steps(&stream, usize::MAX);
+        assert_eq!(
+            (expected.len(), none),
+            (10, 0),
+            "whole frames need no place"
+        );
+        for step in [1, 7, 15, 16, 17, 1_000, 4_096, 65_536, 65_552, 70_000] {
+            let (frames, in_place) = read_in_steps(&stream, step);
+            assert!(frames == expected, "{step}");
+            assert!(in_place >= 1 || step > 60_000, "{step}");
+        }
+        for cut in [stream.len() - 1, 65_000, 66_000] {
+            let mut reader = FrameReader::new(1 << 20);
+            reader.buffer_mut().put_slice(&stream[..cut]);
+            while reader.next().unwrap().is_some() {}
+            if let Some(header) = reader.pending_fragment() {
+                reader.read_in_place(header, BytesMut::new());
+            }
+            assert!(reader.take_in_place().is_none() && reader.is_mid_frame());
+        }
+    }
+
     #[test]
     fn random_bytes_never_panic() {
         let mut random = fastrand::Rng::with_seed(0x57_49_52_45);

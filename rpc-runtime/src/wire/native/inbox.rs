@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::frame::HEADER_LENGTH;
+use super::assembly::{Assembly, Payload, lend_first};
 use super::spares::Spares;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
@@ -22,12 +22,6 @@ const PLACE: usize = 96;
 /// Messages up to this size are copied before they wait, because each would keep the whole memory
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
-
-/// Fragments up to this length, with the header behind them, are trusted to come whole.
-const LENT: usize = 80 << 10;
-
-/// A message that was put together keeps no more memory than so many times its length.
-const SLACK: usize = 4;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -57,12 +51,6 @@ struct Received {
     counted: bool,
 }
 
-/// A message of which fragments have come.
-struct Assembly {
-    bytes: BytesMut,
-    counted: bool,
-}
-
 /// A fragment of a message, or all of it.
 pub(super) struct Fragment {
     pub(super) payload: Payload,
@@ -70,30 +58,6 @@ pub(super) struct Fragment {
     pub(super) more: bool,
     /// Whether the message came outside a REQUEST or RESPONSE and so costs credit.
     pub(super) counted: bool,
-}
-
-/// The bytes of a fragment.
-pub(super) enum Payload {
-    /// A slice of what was read.
-    Shared(Bytes),
-    /// They stand in the memory that [`Inbox::lend`] gave away.
-    InPlace(BytesMut),
-}
-
-impl Payload {
-    fn len(&self) -> usize {
-        match self {
-            Self::Shared(bytes) => bytes.len(),
-            Self::InPlace(bytes) => bytes.len(),
-        }
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::InPlace(bytes) => bytes.freeze(),
-        }
-    }
 }
 
 /// What bounds an inbox.
@@ -111,18 +75,6 @@ impl Bounds<'_> {
             charged = self.budget.try_charge(bytes);
         }
         charged.map_err(over_budget)
-    }
-
-    /// Makes a message of what was put together, which may stand in far too much memory.
-    fn finish(&self, mut bytes: BytesMut) -> Bytes {
-        if bytes.len() < bytes.capacity() / SLACK {
-            let message = Bytes::copy_from_slice(&bytes);
-            bytes.clear();
-            self.spares.keep(&mut bytes, self.budget);
-            return message;
-        }
-        self.spares.keep(&mut bytes, self.budget);
-        bytes.freeze()
     }
 }
 
@@ -183,19 +135,14 @@ impl Inbox {
         if inner.abandoned || inner.end.is_some() {
             return None;
         }
-        let so_far = inner.assembly.as_ref().map_or(0, |it| it.bytes.len());
-        let room = length.saturating_add(HEADER_LENGTH);
-        let is_small = room <= LENT.max(so_far);
-        if !is_small || so_far.saturating_add(length) > bounds.max_message {
+        let so_far = inner.assembly.as_ref().map_or(0, Assembly::len);
+        if so_far.saturating_add(length) > bounds.max_message {
             return None;
         }
         match &mut inner.assembly {
-            None => more.then(|| {
-                let mut bytes = bounds.spares.take(bounds.budget);
-                bytes.reserve(room);
-                bytes
-            }),
-            Some(assembly) => Some(assembly.lend(room)),
+            Some(assembly) => assembly.lend(length),
+            None if more => lend_first(length),
+            None => None,
         }
     }
 
@@ -280,23 +227,6 @@ impl Inbox {
     }
 }
 
-impl Assembly {
-    /// Splits off the memory behind what has come, with room for so many bytes.
-    fn lend(&mut self, room: usize) -> BytesMut {
-        // Doubles at least.
-        self.bytes.reserve(room);
-        self.bytes.split_off(self.bytes.len())
-    }
-
-    fn add(&mut self, payload: Payload) {
-        match payload {
-            Payload::Shared(bytes) => self.bytes.extend_from_slice(&bytes),
-            // Memory that was lent is one piece with the rest again; other memory is copied.
-            Payload::InPlace(bytes) => self.bytes.unsplit(bytes),
-        }
-    }
-}
-
 impl Inner {
     fn push(&mut self, fragment: Fragment, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
         let counted = self
@@ -308,33 +238,37 @@ impl Inner {
                 "the peer sent more of a stream than the limit `stream_window` lets it",
             ));
         }
-        let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
-        let length = so_far.saturating_add(fragment.payload.len());
+        let so_far = self.assembly.as_ref().map_or(0, Assembly::len);
+        let added = fragment.payload.len();
+        let length = so_far.saturating_add(added);
         if length > bounds.max_message {
             return Err(too_large(length, bounds.max_message));
         }
+        let paid = self.assembly.as_ref().map_or(0, Assembly::paid);
         let place = if fragment.more { 0 } else { PLACE };
-        let charge = fragment.payload.len() + place;
+        let charge = added - paid.min(added) + place;
         bounds.charge(charge)?;
         self.charged += charge;
-        if fragment.more {
-            let assembly = self.assembly.get_or_insert_with(|| Assembly {
-                bytes: match fragment.payload {
-                    Payload::Shared(_) => bounds.spares.take(bounds.budget),
-                    Payload::InPlace(_) => BytesMut::new(),
-                },
-                counted,
-            });
-            assembly.add(fragment.payload);
-            return Ok(None);
-        }
-        let bytes = match self.assembly.take() {
-            // A single reply is taken at once; what belongs to a stream may wait.
-            None if counted => compact(fragment.payload.into_bytes()),
-            None => fragment.payload.into_bytes(),
-            Some(mut assembly) => {
+        let bytes = match (self.assembly.take(), fragment.more) {
+            (None, true) => {
+                let (assembly, reused) = Assembly::begin(fragment.payload, counted, bounds.spares);
+                self.assembly = Some(assembly);
+                self.charged += reused;
+                self.uncharge(added.min(reused), bounds.budget);
+                return Ok(None);
+            }
+            (Some(mut assembly), true) => {
                 assembly.add(fragment.payload);
-                bounds.finish(assembly.bytes)
+                self.assembly = Some(assembly);
+                return Ok(None);
+            }
+            // A single reply is taken at once; what belongs to a stream may wait.
+            (None, false) if counted => compact(fragment.payload.into_bytes()),
+            (None, false) => fragment.payload.into_bytes(),
+            (Some(mut assembly), false) => {
+                assembly.add(fragment.payload);
+                self.uncharge(assembly.paid(), bounds.budget);
+                assembly.finish(bounds)
             }
         };
         if counted {

@@ -1,11 +1,13 @@
 //! The native wire, specified in `docs/wire.md`.
 //!
 //! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
-//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction. [`connection`] is what all
-//! users of a connection share, [`driver`] the task that reads and writes, [`receive`] what each
-//! frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
+//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`rope`] and [`assembly`] a
+//! large message of it. [`connection`] is what all users of a connection share, [`driver`] the task
+//! that reads and writes, [`receive`] what each frame means. [`caller`] makes our calls,
+//! [`responder`] serves the peer's, [`sender`] streams.
 
 mod answer;
+mod assembly;
 mod call_fields;
 mod caller;
 mod calls;

@@ -352,6 +352,7 @@ impl Lane {
 mod tests {
     use super::super::frame::{Frame, FrameReader};
     use super::*;
+    use crate::codec::Pieces;
 
     fn drain(outgoing: &mut Outgoing) -> Vec<Frame> {
         let mut bytes = BytesMut::new();
@@ -399,6 +400,36 @@ mod tests {
         assert_eq!(&own[5].payload[..], b"behind");
         let total: usize = own[..5].iter().map(|it| it.payload.len()).sum();
         assert_eq!(total, large.len() + 4);
+    }
+
+    #[test]
+    fn a_large_message_is_not_copied() {
+        let body = Bytes::from(vec![7; 2 * FRAGMENT]);
+        let mut pieces = Pieces::default();
+        pieces.push(4, body.clone());
+        let mut buffer = BytesMut::from("headhere");
+        let rope = Rope::of(&mut buffer, 2, pieces);
+        assert_eq!(buffer, "he");
+        let mut outgoing = Outgoing::default();
+        outgoing.push(Parts {
+            frame_type: FrameType::RESPONSE,
+            head: b"fields",
+            body: Body::Shared(rope),
+            ..message(1, Bytes::new(), Flags::BODY | Flags::END)
+        });
+        let mut batch = Chunks::default();
+        outgoing.take(&mut batch);
+        let shared = |it: &&Bytes| body.as_ptr_range().contains(&it.as_ptr());
+        assert_eq!(batch.chunks.iter().filter(shared).count(), 2);
+        let mut bytes = BytesMut::new();
+        bytes.put(batch);
+        let mut reader = FrameReader::with_bytes(1 << 20, bytes);
+        let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+        let lengths: Vec<_> = frames.iter().map(|it| it.payload.len()).collect();
+        assert_eq!(lengths, [8, FRAGMENT, FRAGMENT, 4]);
+        assert_eq!(&frames[0].payload[..], b"fieldsad");
+        assert_eq!(&frames[3].payload[..], b"here");
+        assert_eq!(frames[3].flags, Flags::END);
     }
 
     #[test]

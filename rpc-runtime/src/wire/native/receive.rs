@@ -10,12 +10,13 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::assembly::Payload;
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
 use super::frame::{Flags, Frame, FrameHeader, FrameType};
-use super::inbox::{Fragment, Inbox, Payload};
+use super::inbox::{Fragment, Inbox};
 use super::responder::{Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;

@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::answer::{CatchPanic, answer};
+use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
 use super::catch_panic::panicked;
@@ -22,7 +23,7 @@ use super::config::{RunningCall, Served};
 use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, Payload, compact, over_budget, too_large};
+use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
 use super::inbox_body::InboxBody;
 use super::reply::{Reply, error_frame};
 use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_in};

@@ -46,14 +46,14 @@ impl Spares {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes memory that nobody uses any more, or none.
-    pub(super) fn take(&self, budget: &Budget) -> BytesMut {
+    /// Takes memory that nobody uses any more. Its capacity stays charged, now to the taker.
+    pub(super) fn take(&self) -> Option<(BytesMut, usize)> {
         let mut inner = self.lock();
-        let mut reclaimed = |spare: &mut Spare| spare.handle.try_reclaim(spare.capacity);
-        match inner.kept.iter_mut().position(&mut reclaimed) {
-            Some(index) => inner.remove(index, budget).handle,
-            None => BytesMut::new(),
-        }
+        let reclaimed = |spare: &mut Spare| spare.handle.try_reclaim(spare.capacity);
+        let index = inner.kept.iter_mut().position(reclaimed)?;
+        let spare = inner.kept.remove(index);
+        inner.charged -= spare.capacity;
+        Some((spare.handle, spare.capacity))
     }
 
     /// Keeps the memory of a message for when the message is gone, if the budget has plenty.
@@ -65,7 +65,9 @@ impl Spares {
         }
         let mut inner = self.lock();
         while inner.charged + capacity > MOST {
-            inner.remove(0, budget);
+            let oldest = inner.kept.remove(0).capacity;
+            inner.charged -= oldest;
+            budget.release(oldest);
         }
         if budget.try_charge_spare(capacity) {
             inner.charged += capacity;
@@ -85,14 +87,5 @@ impl Spares {
         let inner = std::mem::take(&mut *self.lock());
         budget.release(inner.charged);
         inner.charged > 0
-    }
-}
-
-impl Inner {
-    fn remove(&mut self, index: usize, budget: &Budget) -> Spare {
-        let spare = self.kept.remove(index);
-        self.charged -= spare.capacity;
-        budget.release(spare.capacity);
-        spare
     }
 }
