@@ -143,6 +143,13 @@ impl Endpoint {
         outcome.unwrap_or_else(|| Err(stopped()))
     }
 
+    fn open_connection(&self) -> Option<Arc<Connection>> {
+        match &*self.state() {
+            State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
+            _ => None,
+        }
+    }
+
     #[allow(
         clippy::type_complexity,
         reason = "the three ways it can be are its whole point"
@@ -296,7 +303,18 @@ impl Service for Endpoints {
             .pick()
             .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
         let connection = endpoint.connected(request.first_deadline()).await?;
-        connection.call(request).await
+        connection.start(request).await
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        // Nearly always there is a connection, and the call's own future is all that is needed.
+        match self.pick().and_then(|it| it.open_connection()) {
+            Some(connection) => connection.start(request),
+            None => Box::pin(async move { self.call(request).await }),
+        }
     }
 
     fn keeps_deadlines(&self) -> bool {

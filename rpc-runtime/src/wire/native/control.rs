@@ -1,5 +1,6 @@
 //! Frames that belong to the connection and to no call: SETTINGS, PING, GO_AWAY.
 
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use super::field::CallFields;
@@ -77,6 +78,7 @@ impl Receiver {
         let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;
+        self.shared.refuses.store(true, Ordering::Release);
         let last = fields.last_call.unwrap_or(u64::MAX);
         let mut lost: Vec<u64> = state
             .calls

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 
+use crate::call::Metadata;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -21,6 +21,9 @@ const PLACE: usize = 96;
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
 
+/// Whole replies up to this size are not counted in the budget.
+const SHORT_REPLY: usize = 4 << 10;
+
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
 #[derive(Default)]
@@ -29,11 +32,12 @@ pub(super) struct Inbox(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     /// The metadata of the acceptance, which a reply begins with.
-    accepted: Option<HeaderMap>,
-    is_accepted: bool,
+    accepted: Option<Metadata>,
+    /// A reply that came whole in one frame, with what the budget holds for it.
+    reply: Option<(Bytes, usize)>,
     messages: VecDeque<Received>,
     assembly: Option<Assembly>,
-    end: Option<Result<HeaderMap, Status>>,
+    end: Option<Result<Metadata, Status>>,
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
     credit: i64,
@@ -70,12 +74,36 @@ pub(super) struct Bounds<'a> {
     pub(super) budget: &'a Budget,
 }
 
+impl Bounds<'_> {
+    /// Takes a whole reply in, with what is counted for it. Short ones are not counted: the limit
+    /// on calls bounds them well enough.
+    fn charge_reply(&self, bytes: Bytes) -> Result<(Bytes, usize), Status> {
+        if bytes.len() > self.max_message {
+            return Err(too_large(bytes.len(), self.max_message));
+        }
+        if bytes.len() <= SHORT_REPLY {
+            return Ok((bytes, 0));
+        }
+        let charge = bytes.len();
+        self.budget.try_charge(charge).map_err(over_budget)?;
+        Ok((bytes, charge))
+    }
+}
+
+/// What a reply begins with, and all of it if it is here.
+#[derive(Default)]
+pub(super) struct Accepted {
+    pub(super) metadata: Metadata,
+    /// The one message of the reply and its trailers.
+    pub(super) whole: Option<(Bytes, Metadata)>,
+}
+
 /// What a reader takes out.
 pub(super) enum Taken {
     /// A message, and the credit that is to be given back now.
     Message(Bytes, Option<u64>),
     /// The end, good or bad.
-    End(Result<HeaderMap, Status>),
+    End(Result<Metadata, Status>),
 }
 
 impl Inbox {
@@ -91,18 +119,10 @@ impl Inbox {
     }
 
     /// Notes the acceptance of a call of ours.
-    pub(super) fn accept(&self, metadata: HeaderMap) -> Option<Waker> {
+    pub(super) fn accept(&self, metadata: Metadata) -> Option<Waker> {
         let mut inner = self.lock();
-        if !inner.is_accepted {
-            inner.is_accepted = true;
-            inner.accepted = Some(metadata);
-        }
+        inner.accepted = Some(metadata);
         inner.waker.take()
-    }
-
-    /// Says whether the acceptance has come.
-    pub(super) fn is_accepted(&self) -> bool {
-        self.lock().is_accepted
     }
 
     /// Adds what came of a message.
@@ -119,7 +139,7 @@ impl Inbox {
     }
 
     /// Adds the end. Only the first one counts.
-    pub(super) fn end(&self, end: Result<HeaderMap, Status>) -> Option<Waker> {
+    pub(super) fn end(&self, end: Result<Metadata, Status>) -> Option<Waker> {
         let mut inner = self.lock();
         if inner.end.is_none() {
             inner.end = Some(match end {
@@ -132,21 +152,42 @@ impl Inbox {
         inner.waker.take()
     }
 
+    /// Adds a reply that came whole in one frame: acceptance, message and good end.
+    pub(super) fn reply(
+        &self,
+        metadata: Metadata,
+        message: Option<Bytes>,
+        bounds: &Bounds<'_>,
+    ) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        if let Some(bytes) = message {
+            inner.reply = Some(bounds.charge_reply(bytes)?);
+        }
+        inner.accepted = Some(metadata);
+        inner.end = Some(Ok(Metadata::default()));
+        Ok(inner.waker.take())
+    }
+
     /// Waits for the acceptance or a failure.
     pub(super) fn poll_accepted(
         &self,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<HeaderMap, Status>> {
+        budget: &Budget,
+    ) -> Poll<Result<Accepted, Status>> {
         let mut inner = self.lock();
         if let Some(metadata) = inner.accepted.take() {
-            return Poll::Ready(Ok(metadata));
+            let whole = inner.take_whole(budget);
+            return Poll::Ready(Ok(Accepted { metadata, whole }));
         }
         match &inner.end {
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             // An end without a RESPONSE before it is an empty stream.
-            Some(Ok(_)) => Poll::Ready(Ok(HeaderMap::new())),
+            Some(Ok(_)) => Poll::Ready(Ok(Accepted::default())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
@@ -166,31 +207,19 @@ impl Inbox {
         match &inner.end {
             Some(end) => Poll::Ready(Taken::End(end.clone())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
-    }
-
-    /// Takes a reply that is here whole: one message and a good end.
-    pub(super) fn take_whole(&self, budget: &Budget) -> Option<(Bytes, HeaderMap)> {
-        let mut inner = self.lock();
-        if inner.messages.len() != 1 || !matches!(inner.end, Some(Ok(_))) {
-            return None;
-        }
-        let message = inner.messages.pop_front()?;
-        inner.uncharge(message.bytes.len() + PLACE, budget);
-        let trailers = match &mut inner.end {
-            Some(Ok(trailers)) => std::mem::take(trailers),
-            _ => HeaderMap::new(),
-        };
-        Some((message.bytes, trailers))
     }
 
     /// Drops what is here and what still comes: nobody will read it.
     pub(super) fn abandon(&self, budget: &Budget) {
         let mut inner = self.lock();
         inner.abandoned = true;
+        if let Some((_, charged)) = inner.reply.take() {
+            budget.release(charged);
+        }
         inner.messages.clear();
         inner.assembly = None;
         let charged = std::mem::take(&mut inner.charged);
@@ -243,6 +272,24 @@ impl Inner {
         Ok(self.waker.take())
     }
 
+    /// Takes a reply that is here whole: one message and a good end.
+    fn take_whole(&mut self, budget: &Budget) -> Option<(Bytes, Metadata)> {
+        if let Some((bytes, charged)) = self.reply.take() {
+            budget.release(charged);
+            return Some((bytes, Metadata::default()));
+        }
+        if self.messages.len() != 1 || !matches!(self.end, Some(Ok(_))) {
+            return None;
+        }
+        let message = self.messages.pop_front()?;
+        self.uncharge(message.bytes.len() + PLACE, budget);
+        let trailers = match &mut self.end {
+            Some(Ok(trailers)) => trailers.take(),
+            _ => Metadata::default(),
+        };
+        Some((message.bytes, trailers))
+    }
+
     fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
         self.uncharge(message.bytes.len() + PLACE, budget);
         if !message.counted {
@@ -259,6 +306,14 @@ impl Inner {
     fn uncharge(&mut self, bytes: usize, budget: &Budget) {
         self.charged -= bytes.min(self.charged);
         budget.release(bytes);
+    }
+}
+
+/// Leaves the waker of a task; that of the same task stays.
+fn set_waker(waker: &mut Option<Waker>, cx: &TaskContext<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
     }
 }
 

@@ -24,6 +24,7 @@ mod inbox;
 mod inbox_body;
 mod open;
 mod outgoing;
+mod own_ids;
 mod preface;
 mod receive;
 mod reply;

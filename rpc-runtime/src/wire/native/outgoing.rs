@@ -42,9 +42,9 @@ impl Chunks {
             parts.frame_type,
             first,
             parts.call,
-            parts.head.len(),
+            parts.head_len(),
         ));
-        self.put(parts.head);
+        parts.head.iter().for_each(|it| self.put(it));
         let rest = parts.body.into_bytes();
         let length = rest.len();
         lane.pieces.push_back(Piece::Message { rest, last });
@@ -103,14 +103,20 @@ impl Buf for Chunks {
     }
 }
 
-/// A frame whose payload is in parts: fields in `head`, the message in `body`.
+/// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
 pub(super) struct Parts<'a> {
     pub(super) frame_type: FrameType,
     /// The flags of the last frame; `MORE` is added to those before it.
     pub(super) flags: Flags,
     pub(super) call: u64,
-    pub(super) head: &'a [u8],
+    pub(super) head: &'a [&'a [u8]],
     pub(super) body: Body<'a>,
+}
+
+impl Parts<'_> {
+    fn head_len(&self) -> usize {
+        self.head.iter().map(|it| it.len()).sum()
+    }
 }
 
 /// The message of a frame.
@@ -129,7 +135,7 @@ impl Body<'_> {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len(),
@@ -175,7 +181,7 @@ impl Outgoing {
 
     /// Queues a frame, in fragments if its message is large.
     pub(super) fn push(&mut self, parts: Parts<'_>) {
-        let length = parts.head.len() + parts.body.len();
+        let length = parts.head_len() + parts.body.len();
         let small = parts.body.len() <= FRAGMENT;
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.call == parts.call) {
             let added = lane.push(parts, small);
@@ -183,7 +189,7 @@ impl Outgoing {
         } else if small {
             let header = header(parts.frame_type, parts.flags, parts.call, length);
             self.ready.put(&header);
-            self.ready.put(parts.head);
+            parts.head.iter().for_each(|it| self.ready.put(it));
             match parts.body {
                 Body::Slice(bytes) => self.ready.put(bytes),
                 Body::Shared(bytes) => self.ready.put_by_reference(bytes),
@@ -269,21 +275,22 @@ impl Lane {
         };
         let before = frames.len();
         if small {
-            let length = parts.head.len() + parts.body.len();
+            let length = parts.head_len() + parts.body.len();
             frames.put_slice(&header(parts.frame_type, parts.flags, call, length));
-            frames.put_slice(parts.head);
+            parts.head.iter().for_each(|it| frames.put_slice(it));
             match &parts.body {
                 Body::Slice(bytes) => frames.put_slice(bytes),
                 Body::Shared(bytes) => frames.put_slice(bytes),
             }
             return frames.len() - before;
         }
+        let head = parts.head_len();
         let mut rest = parts.body.into_bytes();
         let (first_flags, last) = split_flags(parts.flags);
         let first = rest.split_to(FRAGMENT);
-        let length = parts.head.len() + first.len();
+        let length = head + first.len();
         frames.put_slice(&header(parts.frame_type, first_flags, call, length));
-        frames.put_slice(parts.head);
+        parts.head.iter().for_each(|it| frames.put_slice(it));
         frames.put_slice(&first);
         let added = frames.len() - before + rest.len();
         self.pieces.push_back(Piece::Message { rest, last });
@@ -350,7 +357,7 @@ mod tests {
         let large = Bytes::from(vec![7; 3 * FRAGMENT + 1]);
         let mut outgoing = Outgoing::default();
         outgoing.push(Parts {
-            head: b"head",
+            head: &[b"head"],
             frame_type: FrameType::REQUEST,
             ..message(1, large.clone(), Flags::BODY | Flags::END)
         });

@@ -17,7 +17,7 @@ use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block}
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
 use super::responder::{Responder, bounds, malformed};
-use crate::call::{ErrorBody, Message};
+use crate::call::{ErrorBody, Message, Metadata};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 
@@ -128,39 +128,61 @@ impl Receiver {
     }
 
     fn response(&mut self, frame: Frame) {
-        let call = frame.call;
+        let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
+        let parsed = split_block(frame.payload)
+            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
         };
-        let parsed = split_block(frame.payload)
-            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
         let (fields, message) = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
+            Ok(parsed) if !entry.accepted => parsed,
+            parsed => {
                 drop(state);
-                return self.fail_ours(call, unreadable("RESPONSE", &error));
+                let status = match parsed {
+                    Ok(_) => Status::internal("the peer sent a second RESPONSE"),
+                    Err(error) => unreadable("RESPONSE", &error),
+                };
+                return self.fail_ours(call, status);
             }
         };
-        if entry.inbox.is_accepted() {
-            drop(state);
-            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
-        }
+        entry.accepted = true;
         entry.expires = entry.deadline;
-        let inbox = Arc::clone(&entry.inbox);
         let key = entry.method;
         if let (Some(key), Some(number)) = (key, fields.method_number)
             && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
         {
             state.method_numbers.insert(key, number);
         }
+        let message = flags.contains(Flags::BODY).then_some(message);
+        if flags.contains(Flags::END) && !flags.contains(Flags::MORE) {
+            let removed = self.shared.remove_call(&mut state, call);
+            drop(state);
+            return self.reply(removed, fields.metadata, message);
+        }
+        let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
         drop(state);
+        let Some(inbox) = inbox else {
+            return;
+        };
         self.wakers.extend(inbox.accept(fields.metadata));
-        if frame.flags.contains(Flags::BODY) {
-            self.push_ours(call, &inbox, message, frame.flags, false);
-        } else if frame.flags.contains(Flags::END) {
-            self.end_ours(call, Ok(http::HeaderMap::new()));
+        if let Some(message) = message {
+            self.push_ours(call, &inbox, message, flags, false);
+        }
+    }
+
+    /// Ends a call of ours with a reply that came whole.
+    fn reply(&mut self, call: Option<OurCall>, metadata: Metadata, message: Option<Bytes>) {
+        let Some(call) = call else {
+            return;
+        };
+        match call.inbox.reply(metadata, message, &bounds(&self.shared)) {
+            Ok(waker) => {
+                self.wakers.extend(waker);
+                call.stop_upload();
+            }
+            Err(status) => self.finish(call, Err(status.at_peer(&self.shared.peer))),
         }
     }
 
@@ -177,11 +199,11 @@ impl Receiver {
             Err(status) => return self.fail_ours(call, status),
         }
         if flags.contains(Flags::END) {
-            self.end_ours(call, Ok(http::HeaderMap::new()));
+            self.end_ours(call, Ok(Metadata::default()));
         }
     }
 
-    fn end_ours(&mut self, call: u64, end: Result<http::HeaderMap, Status>) {
+    fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
         let mut state = self.shared.state();
         let removed = self.shared.remove_call(&mut state, call);
         drop(state);
@@ -190,7 +212,7 @@ impl Receiver {
         }
     }
 
-    pub(super) fn finish(&mut self, call: OurCall, end: Result<http::HeaderMap, Status>) {
+    pub(super) fn finish(&mut self, call: OurCall, end: Result<Metadata, Status>) {
         self.wakers.extend(call.inbox.end(end));
         call.stop_upload();
     }
@@ -238,10 +260,11 @@ impl Receiver {
         }
         let state = self.shared.state();
         if self.is_ours(call) {
-            let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
+            let found = state.calls.get(&call);
+            let found = found.map(|it| (Arc::clone(&it.inbox), it.accepted));
             drop(state);
-            if let Some(inbox) = inbox {
-                if !inbox.is_accepted() {
+            if let Some((inbox, accepted)) = found {
+                if !accepted {
                     let status = Status::internal("the peer sent a MESSAGE before its RESPONSE");
                     self.fail_ours(call, status);
                     return Ok(());
@@ -271,7 +294,7 @@ impl Receiver {
             }
         }
         if flags.contains(Flags::END) {
-            self.wakers.extend(inbox.end(Ok(http::HeaderMap::new())));
+            self.wakers.extend(inbox.end(Ok(Metadata::default())));
         }
         Ok(())
     }
@@ -290,10 +313,7 @@ impl Receiver {
         };
         let state = self.shared.state();
         if self.is_ours(call) {
-            let accepted = state
-                .calls
-                .get(&call)
-                .is_none_or(|it| it.inbox.is_accepted());
+            let accepted = state.calls.get(&call).is_none_or(|it| it.accepted);
             drop(state);
             if accepted {
                 self.end_ours(call, Ok(trailers));
@@ -327,7 +347,7 @@ impl Receiver {
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
         let code = code.map_or(Code::Unknown, Code::from_number);
         let mut status = Status::new(code, fields.text.unwrap_or_default());
-        *status.metadata_mut() = fields.metadata;
+        *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {
             let encoding = self.shared.state().calls.get(&call).map(|it| it.encoding);
             let limits = self.shared.config.limits.decode_limits();

@@ -123,7 +123,7 @@ impl Reply {
             frame_type: FrameType::RESPONSE,
             flags,
             call: self.call,
-            head,
+            head: &[head],
             body: OutBody::Shared(large),
         });
         if !trailers.is_empty() {

@@ -128,7 +128,7 @@ impl Responder {
         let deadline = fields.timeout.map(deadline_in);
         let (body, upload) = self.body(call, frame.flags, message, encoding)?;
         let mut request = Request::new(method, body);
-        *request.metadata_mut() = fields.metadata;
+        request.set_metadata(fields.metadata);
         request.set_encoding(encoding);
         request.set_deadline(deadline);
         request.set_cancellation(cancellation.clone());

@@ -11,7 +11,14 @@ use crate::call::Request;
 use crate::status::{Phase, Status};
 
 /// A place among the calls at once, until a call has taken it over.
-pub(super) struct Place<'a>(pub(super) Option<&'a Semaphore>);
+pub(super) struct Place<'a>(Option<&'a Semaphore>);
+
+impl Place<'_> {
+    /// Leaves the place to a call that has begun.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -21,11 +28,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Takes a place at once, if there is one and the connection takes more to write.
+/// Takes a place at once, if there is one.
 pub(super) fn take_place(shared: &Shared) -> Option<Place<'_>> {
-    if !has_room(shared) {
-        return None;
-    }
     shared.places.try_acquire().ok()?.forget();
     Some(Place(Some(&shared.places)))
 }
