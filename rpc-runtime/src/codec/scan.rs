@@ -65,6 +65,23 @@ pub(super) fn message_pack(bytes: &[u8], limits: DecodeLimits) -> Result<(), Sca
 }
 
 /// Takes one value off `rest`; of a container, only the head.
+/// The longest message that [`is_shallow`] looks at.
+const SHALLOW_LENGTH: usize = 4 << 10;
+
+/// Says whether a MessagePack message cannot nest too deep: it has too few bytes that could begin
+/// a container. That is true of most messages, and found faster than by walking through them.
+pub(super) fn is_shallow(bytes: &[u8], limits: DecodeLimits) -> bool {
+    // The short forms of maps and arrays, and the long ones.
+    let begins = |byte: u8| byte & 0xe0 == 0x80 || byte & 0xfc == 0xdc;
+    let begin = || {
+        bytes
+            .iter()
+            .map(|byte| usize::from(begins(*byte)))
+            .sum::<usize>()
+    };
+    bytes.len() <= SHALLOW_LENGTH && begin() <= limits.depth()
+}
+
 #[inline]
 fn check_value(rest: &mut &[u8], containers: &mut Containers) -> Result<(), Problem> {
     let marker = rest.first().ok_or(Problem::Truncated)?;

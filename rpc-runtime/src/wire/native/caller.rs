@@ -234,7 +234,7 @@ fn enter(
     if state.outgoing.len() > shared.config.limits.max_outgoing {
         return Err(Refused::NoRoom);
     }
-    check_length(shared, &state, body.len())?;
+    check_length(shared, body.len())?;
     let call = state.next_call;
     state.next_call += 2;
     let flags = if streams {
@@ -257,7 +257,7 @@ fn enter(
         head: &[&block, &name, path.as_bytes(), fields],
         body,
     });
-    let sending = Sending::new(state.peer_settings.as_ref());
+    let sending = Sending::new(shared.peer_settings.get());
     state.calls.insert(
         call,
         OurCall {

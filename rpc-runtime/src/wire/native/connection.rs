@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::BytesMut;
@@ -56,7 +56,7 @@ pub(super) struct Shared {
     pub(super) config: Arc<Config>,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) peer: Arc<str>,
-    pub(super) served: Option<Served>,
+    pub(super) served: Option<Arc<Served>>,
     pub(super) budget: Budget,
     /// The places for calls of ours that the peer gives.
     pub(super) places: Semaphore,
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     pub(super) handles: AtomicUsize,
     /// New calls are refused; [`refusal`](Self::refusal) says why.
     pub(super) refuses: AtomicBool,
+    /// What the peer said of itself, once it has.
+    pub(super) peer_settings: OnceLock<WireSettings>,
     state: Mutex<State>,
     /// Locked before `state` where both are needed, never the other way round.
     writer: Mutex<Writer>,
@@ -73,7 +75,6 @@ pub(super) struct State {
     pub(super) outgoing: Outgoing,
     /// Set while the driver waits for something to do.
     pub(super) driver: Option<Waker>,
-    pub(super) peer_settings: Option<WireSettings>,
     pub(super) next_call: u64,
     pub(super) calls: OwnIds<u64, OurCall>,
     pub(super) peers_calls: HashMap<u64, PeersCall>,
@@ -106,7 +107,7 @@ impl Shared {
         config: Arc<Config>,
         info: Arc<ConnectionInfo>,
         peer: Arc<str>,
-        served: Option<Served>,
+        served: Option<Arc<Served>>,
         io: BoxWriter,
     ) -> Self {
         let places = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(1);
@@ -120,10 +121,10 @@ impl Shared {
             places: Semaphore::new(places),
             handles: AtomicUsize::new(0),
             refuses: AtomicBool::new(false),
+            peer_settings: OnceLock::new(),
             state: Mutex::new(State {
                 outgoing: Outgoing::default(),
                 driver: None,
-                peer_settings: None,
                 next_call: role.first_call(),
                 calls: OwnIds::default(),
                 peers_calls: HashMap::new(),

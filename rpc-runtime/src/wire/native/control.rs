@@ -38,7 +38,8 @@ impl Receiver {
         let settings = WireSettings::decode(&frame.payload);
         let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
         let mut state = self.shared.state();
-        state.peer_settings = Some(settings);
+        // Under the lock, so that no call begins with the old credit after the loop below.
+        let _ = self.shared.peer_settings.set(settings);
         let window = i64::from(settings.stream_window);
         let calls = state.calls.iter_mut();
         let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));

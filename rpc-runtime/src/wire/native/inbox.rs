@@ -82,7 +82,8 @@ impl Bounds<'_> {
             return Err(too_large(bytes.len(), self.max_message));
         }
         if bytes.len() <= SHORT_REPLY {
-            return Ok((bytes, 0));
+            // In memory of its own: the reader of the connection can use its buffer again.
+            return Ok((Bytes::copy_from_slice(&bytes), 0));
         }
         let charge = bytes.len();
         self.budget.try_charge(charge).map_err(over_budget)?;

@@ -25,6 +25,7 @@ mod inbox_body;
 mod open;
 mod outgoing;
 mod own_ids;
+mod pace;
 mod preface;
 mod receive;
 mod reply;

@@ -16,7 +16,7 @@ use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
 use super::frame::{Flags, Frame, FrameType};
 use super::inbox::{Fragment, Inbox};
-use super::responder::{Responder, bounds, malformed};
+use super::responder::{Load, Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message, Metadata};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -109,15 +109,21 @@ impl Receiver {
             )));
         }
         state.last_peers_call = call;
+        let load = Load::of(&state);
         drop(state);
-        self.responder.request(frame);
-        self.check_flood()
+        self.responder.request(frame, &load);
+        self.check_flood_behind(load.small)
     }
 
     /// A peer that makes us answer and does not read the answers is cut off.
     pub(super) fn check_flood(&self) -> Result<(), Broken> {
+        let small = self.shared.state().outgoing.small_len();
+        self.check_flood_behind(small)
+    }
+
+    fn check_flood_behind(&self, small: usize) -> Result<(), Broken> {
         let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
-        if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
+        if small + self.responder.frames.len() > limit {
             return Err(Broken::new(format!(
                 "the peer asks and does not read: over {limit} bytes of short answers wait for it \
                  (twice the limit `max_outgoing`)"

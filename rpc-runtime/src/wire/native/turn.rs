@@ -48,7 +48,7 @@ pub(super) async fn wait_for_turn<'a>(
 }
 
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
-    let settings = shared.state().peer_settings;
+    let settings = shared.peer_settings.get();
     if settings.is_some_and(|it| it.max_calls == 0) {
         let text = "the other side of the connection serves nothing";
         return Err(Status::unimplemented(text).in_phase(Phase::Send));
