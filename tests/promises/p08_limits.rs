@@ -126,14 +126,10 @@ async fn an_answer_over_the_servers_limit_is_not_sent(transport: &str) {
 async fn an_answer_over_the_clients_limit_is_refused(transport: &str) {
     // A server that knows the limit does not send more; this one does.
     let server = RawServer::listen(transport).await;
-    let (channel, mut peer) = server.channel(&[]).await;
-    drop((channel, peer));
     if let Some(url) = server.url() {
         let connect = rpc_runtime::Channel::connect(url).limits(small());
-        let (channel, accepted) = tokio::join!(connect, server.accept());
-        peer = accepted;
-        peer.introduce(&[]).await;
-        let client = ProbeClient::new(channel.unwrap());
+        let (channel, mut peer) = server.connected(connect, &[]).await;
+        let client = ProbeClient::new(channel);
         for _ in 0..2 {
             let call = client.add(1, 2).start();
             let request = peer.next_of(kind::REQUEST).await.call;
