@@ -172,6 +172,11 @@ pub fn frame(kind: u8, flags: u8, call: u64, payload: &[u8]) -> Vec<u8> {
 pub struct RawPeer(Box<dyn Stream>);
 
 impl RawPeer {
+    /// Speaks over this byte stream.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self(Box::new(stream))
+    }
+
     /// Opens a connection and says nothing.
     pub async fn connect(url: &str) -> Self {
         let io = transport::open(url).await.expect("the server listens");
@@ -381,7 +386,7 @@ impl RawServer {
             None => {
                 let (client, server) = tokio::io::duplex(64 << 10);
                 let channel = Channel::over(Io::new(client).with_peer("mem:raw"));
-                let mut peer = RawPeer(Box::new(server));
+                let mut peer = RawPeer::over(server);
                 peer.introduce(settings).await;
                 (channel, peer)
             }

@@ -43,6 +43,14 @@ impl Role {
         }
     }
 
+    /// What people call this side.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "client",
+            Self::Accepted => "server",
+        }
+    }
+
     /// Says whether the other side numbers its calls like this.
     pub(super) fn is_peers(self, call: u64) -> bool {
         call != 0 && call % 2 != self.first_call() % 2

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
@@ -20,6 +22,9 @@ const PLACE: usize = 96;
 /// Messages up to this size are copied before they wait, because each would keep the whole memory
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
+
+/// How fast a message must come on in the long run, in bytes a second.
+const SLOWEST: u64 = 16 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -53,6 +58,8 @@ struct Received {
 struct Assembly {
     bytes: BytesMut,
     counted: bool,
+    /// When the call fails if nothing more comes.
+    expires: Instant,
 }
 
 /// A fragment of a message, or all of it.
@@ -67,6 +74,7 @@ pub(super) struct Fragment {
 /// What bounds an inbox.
 pub(super) struct Bounds<'a> {
     pub(super) max_message: usize,
+    pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
 }
 
@@ -116,6 +124,25 @@ impl Inbox {
             return Ok(None);
         }
         inner.push(fragment, bounds)
+    }
+
+    /// Returns when the call fails if a message of which fragments have come does not come on.
+    pub(super) fn message_expires(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let waits = inner.end.is_none();
+        inner
+            .assembly
+            .as_ref()
+            .filter(|_| waits)
+            .map(|it| it.expires)
+    }
+
+    /// Drops what has come of a message that will never be whole.
+    pub(super) fn drop_incomplete(&self, budget: &Budget) {
+        let mut inner = self.lock();
+        if let Some(assembly) = inner.assembly.take() {
+            inner.uncharge(assembly.bytes.len(), budget);
+        }
     }
 
     /// Adds the end. Only the first one counts.
@@ -220,10 +247,13 @@ impl Inner {
         bounds.budget.try_charge(charge).map_err(over_budget)?;
         self.charged += charge;
         if fragment.more {
+            let latest = Instant::now() + bounds.message_timeout;
             let assembly = self.assembly.get_or_insert_with(|| Assembly {
                 bytes: BytesMut::new(),
                 counted,
+                expires: latest,
             });
+            assembly.expires = latest.min(assembly.expires + earned(fragment.bytes.len()));
             assembly.bytes.extend_from_slice(&fragment.bytes);
             return Ok(None);
         }
@@ -260,6 +290,11 @@ impl Inner {
         self.charged -= bytes.min(self.charged);
         budget.release(bytes);
     }
+}
+
+/// How much more time so many bytes of a message give it.
+fn earned(bytes: usize) -> Duration {
+    Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / SLOWEST)
 }
 
 /// Returns the bytes in memory of their own, if they are few.

@@ -326,10 +326,11 @@ impl Responder {
         // The task ends by looking for its entry, for which it needs the lock that is held here.
         let task = tokio::spawn(answer(Arc::clone(&self.shared), reply, future));
         entry.task = Some(task.abort_handle());
-        let expires = entry.expires;
-        state.peers_calls.insert(call, entry);
+        let message = entry.upload.as_ref().and_then(|it| it.message_expires());
         // This is the driver, which looks at the next sweep before it sleeps.
-        state.sweep_by(expires);
+        state.sweep_by(entry.expires);
+        state.sweep_by(message);
+        state.peers_calls.insert(call, entry);
     }
 }
 
@@ -416,6 +417,7 @@ fn encoding(fields: &CallFields) -> Result<Encoding, Status> {
 pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
         max_message: shared.config.limits.max_message,
+        message_timeout: shared.config.limits.message_timeout,
         budget: &shared.budget,
     }
 }
