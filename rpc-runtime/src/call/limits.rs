@@ -53,7 +53,7 @@ impl Limits {
 
     /// Bounds one encoded message, in bytes; 16 MiB by default, at least 1 KiB, at most 2 GiB.
     /// Larger things travel as streams. It bounds what is sent as well as what is received, so a
-    /// larger one has to be set on both sides.
+    /// larger one has to be set on both sides; the error says which side's limit it was.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes.clamp(LEAST_MESSAGE, i32::MAX as usize);

@@ -43,6 +43,13 @@ impl Role {
         }
     }
 
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Connected => Self::Accepted,
+            Self::Accepted => Self::Connected,
+        }
+    }
+
     /// What people call this side.
     pub(super) fn name(self) -> &'static str {
         match self {

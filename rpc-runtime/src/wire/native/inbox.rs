@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::connection::Role;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -73,6 +74,8 @@ pub(super) struct Fragment {
 
 /// What bounds an inbox.
 pub(super) struct Bounds<'a> {
+    /// Which side this is, whose bounds these are.
+    pub(super) role: Role,
     pub(super) max_message: usize,
     pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
@@ -240,7 +243,7 @@ impl Inner {
         let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
         let length = so_far.saturating_add(fragment.bytes.len());
         if length > bounds.max_message {
-            return Err(too_large(length, bounds.max_message));
+            return Err(too_large(length, bounds.max_message, bounds.role));
         }
         let place = if fragment.more { 0 } else { PLACE };
         let charge = fragment.bytes.len() + place;
@@ -310,9 +313,12 @@ pub(super) fn cost(message: &Bytes) -> i64 {
     i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
 }
 
-pub(super) fn too_large(length: usize, limit: usize) -> Status {
+/// What it means that a message is over the limit of that side. Both sides read it.
+pub(super) fn too_large(length: usize, limit: usize, side: Role) -> Status {
+    let side = side.name();
     Status::resource_exhausted(format!(
-        "a message of {length} bytes or more is over the limit `max_message` of {limit} bytes"
+        "a message of {length} bytes or more is over the {side}'s limit `max_message` of {limit} \
+         bytes"
     ))
 }
 

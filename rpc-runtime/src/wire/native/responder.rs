@@ -202,7 +202,8 @@ impl Responder {
         let limits = &self.shared.config.limits;
         let has_message = flags.contains(Flags::BODY);
         if message.len() > limits.max_message {
-            return Err(too_large(message.len(), limits.max_message));
+            let role = self.shared.role;
+            return Err(too_large(message.len(), limits.max_message, role));
         }
         if flags.contains(Flags::END) {
             let body = if has_message {
@@ -416,6 +417,7 @@ fn encoding(fields: &CallFields) -> Result<Encoding, Status> {
 
 pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
+        role: shared.role,
         max_message: shared.config.limits.max_message,
         message_timeout: shared.config.limits.message_timeout,
         budget: &shared.budget,
