@@ -32,5 +32,5 @@ pub use streaming::{IntoStreaming, Streaming};
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use metadata::Metadata;
 pub(crate) use method::MethodTable;
-pub(crate) use request::{deadline_after, deadline_in};
+pub(crate) use request::{FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

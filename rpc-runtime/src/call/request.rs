@@ -191,7 +191,7 @@ impl Request {
 }
 
 /// A deadline far enough ahead to stand for "no deadline" where an instant must be.
-const FAR_AHEAD: Duration = Duration::from_secs(86_400 * 365 * 30);
+pub(crate) const FAR_AHEAD: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Returns the instant that is `timeout` ahead; one that does not fit an instant is far ahead.
 pub(crate) fn deadline_in(timeout: Duration) -> Instant {

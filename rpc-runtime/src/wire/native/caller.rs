@@ -21,7 +21,7 @@ use super::inbox::{Accepted, Inbox};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use super::turn::{Place, take_place, wait_for_turn};
+use super::turn::{Place, introduced, take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::service::{BoxFuture, Service};
@@ -48,6 +48,12 @@ impl Connection {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Waits until the peer has introduced itself; fails with the reason if the connection is closed
+    /// before that.
+    pub(crate) async fn introduced(&self) -> Result<(), Status> {
+        introduced(&self.shared).await
     }
 
     /// Returns whether new calls can begin here.

@@ -44,6 +44,21 @@ impl Role {
         }
     }
 
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Connected => Self::Accepted,
+            Self::Accepted => Self::Connected,
+        }
+    }
+
+    /// What people call this side.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "client",
+            Self::Accepted => "server",
+        }
+    }
+
     /// Says whether the other side numbers its calls like this.
     pub(super) fn is_peers(self, call: u64) -> bool {
         call != 0 && call % 2 != self.first_call() % 2
@@ -58,7 +73,7 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) served: Option<Arc<Served>>,
     pub(super) budget: Budget,
-    /// The places for calls of ours that the peer gives.
+    /// The places for calls of ours that the peer gives: none before its settings.
     pub(super) places: Semaphore,
     /// Handles that can still begin calls; at zero the connection closes when it is idle.
     pub(super) handles: AtomicUsize,
@@ -84,7 +99,7 @@ pub(super) struct State {
     pub(super) last_peers_call: u64,
     /// Our numbers for the peer's methods, by service and index.
     pub(super) method_numbers: OwnIds<(usize, usize), u64>,
-    /// Senders that wait for room in `outgoing`.
+    /// Who waits for room in `outgoing`, or for the peer's settings.
     pub(super) room: Vec<Waker>,
     /// The earliest moment at which some call must be looked at.
     pub(super) next_sweep: Option<Instant>,
@@ -95,8 +110,6 @@ pub(super) struct State {
     pub(super) introduced: bool,
     /// We take no new calls.
     pub(super) draining: bool,
-    /// Places that were in use when the peer said it gives fewer.
-    pub(super) place_debt: usize,
     /// Batches that hold writes back.
     corked: usize,
 }
@@ -110,7 +123,6 @@ impl Shared {
         served: Option<Arc<Served>>,
         io: BoxWriter,
     ) -> Self {
-        let places = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(1);
         Self {
             role,
             budget: Budget::new(config.limits.max_buffered, config.shared_budget.clone()),
@@ -118,7 +130,7 @@ impl Shared {
             info,
             peer,
             served,
-            places: Semaphore::new(places),
+            places: Semaphore::new(0),
             handles: AtomicUsize::new(0),
             refuses: AtomicBool::new(false),
             peer_settings: OnceLock::new(),
@@ -137,7 +149,6 @@ impl Shared {
                 peer_draining: false,
                 introduced: false,
                 draining: false,
-                place_debt: 0,
                 corked: 0,
             }),
             writer: Mutex::new(Writer::new(io)),
@@ -267,10 +278,7 @@ impl Shared {
     pub(super) fn remove_call(&self, state: &mut State, call: u64) -> Option<OurCall> {
         let removed = state.calls.remove(&call);
         if removed.is_some() {
-            match state.place_debt.checked_sub(1) {
-                Some(debt) => state.place_debt = debt,
-                None => self.places.add_permits(1),
-            }
+            self.places.add_permits(1);
         }
         removed
     }

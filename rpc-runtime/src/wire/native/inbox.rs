@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
+use super::connection::Role;
 use crate::call::Metadata;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
@@ -23,6 +26,8 @@ const COPIED: usize = 16 << 10;
 
 /// Whole replies up to this size are not counted in the budget.
 const SHORT_REPLY: usize = 4 << 10;
+/// How fast a message must come on in the long run, in bytes a second.
+const SLOWEST: u64 = 16 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -57,6 +62,8 @@ struct Received {
 struct Assembly {
     bytes: BytesMut,
     counted: bool,
+    /// When the call fails if nothing more comes.
+    expires: Instant,
 }
 
 /// A fragment of a message, or all of it.
@@ -70,7 +77,10 @@ pub(super) struct Fragment {
 
 /// What bounds an inbox.
 pub(super) struct Bounds<'a> {
+    /// Which side this is, whose bounds these are.
+    pub(super) role: Role,
     pub(super) max_message: usize,
+    pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
 }
 
@@ -79,7 +89,7 @@ impl Bounds<'_> {
     /// on calls bounds them well enough.
     fn charge_reply(&self, bytes: Bytes) -> Result<(Bytes, usize), Status> {
         if bytes.len() > self.max_message {
-            return Err(too_large(bytes.len(), self.max_message));
+            return Err(too_large(bytes.len(), self.max_message, self.role));
         }
         if bytes.len() <= SHORT_REPLY {
             // In memory of its own: the reader of the connection can use its buffer again.
@@ -137,6 +147,25 @@ impl Inbox {
             return Ok(None);
         }
         inner.push(fragment, bounds)
+    }
+
+    /// Returns when the call fails if a message of which fragments have come does not come on.
+    pub(super) fn message_expires(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let waits = inner.end.is_none();
+        inner
+            .assembly
+            .as_ref()
+            .filter(|_| waits)
+            .map(|it| it.expires)
+    }
+
+    /// Drops what has come of a message that will never be whole.
+    pub(super) fn drop_incomplete(&self, budget: &Budget) {
+        let mut inner = self.lock();
+        if let Some(assembly) = inner.assembly.take() {
+            inner.uncharge(assembly.bytes.len(), budget);
+        }
     }
 
     /// Adds the end. Only the first one counts.
@@ -243,17 +272,20 @@ impl Inner {
         let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
         let length = so_far.saturating_add(fragment.bytes.len());
         if length > bounds.max_message {
-            return Err(too_large(length, bounds.max_message));
+            return Err(too_large(length, bounds.max_message, bounds.role));
         }
         let place = if fragment.more { 0 } else { PLACE };
         let charge = fragment.bytes.len() + place;
         bounds.budget.try_charge(charge).map_err(over_budget)?;
         self.charged += charge;
         if fragment.more {
+            let latest = Instant::now() + bounds.message_timeout;
             let assembly = self.assembly.get_or_insert_with(|| Assembly {
                 bytes: BytesMut::new(),
                 counted,
+                expires: latest,
             });
+            assembly.expires = latest.min(assembly.expires + earned(fragment.bytes.len()));
             assembly.bytes.extend_from_slice(&fragment.bytes);
             return Ok(None);
         }
@@ -318,6 +350,11 @@ fn set_waker(waker: &mut Option<Waker>, cx: &TaskContext<'_>) {
     }
 }
 
+/// How much more time so many bytes of a message give it.
+fn earned(bytes: usize) -> Duration {
+    Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / SLOWEST)
+}
+
 /// Returns the bytes in memory of their own, if they are few.
 pub(super) fn compact(bytes: Bytes) -> Bytes {
     match bytes.len() {
@@ -331,9 +368,12 @@ pub(super) fn cost(message: &Bytes) -> i64 {
     i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
 }
 
-pub(super) fn too_large(length: usize, limit: usize) -> Status {
+/// What it means that a message is over the limit of that side. Both sides read it.
+pub(super) fn too_large(length: usize, limit: usize, side: Role) -> Status {
+    let side = side.name();
     Status::resource_exhausted(format!(
-        "a message of {length} bytes or more is over the limit `max_message` of {limit} bytes"
+        "a message of {length} bytes or more is over the {side}'s limit `max_message` of {limit} \
+         bytes"
     ))
 }
 

@@ -204,8 +204,17 @@ impl Receiver {
             Ok(waker) => self.wakers.extend(waker),
             Err(status) => return self.fail_ours(call, status),
         }
+        self.expect_more(inbox, flags);
         if flags.contains(Flags::END) {
             self.end_ours(call, Ok(Metadata::default()));
+        }
+    }
+
+    /// Sees to it that a message which is not whole yet does not stay so.
+    fn expect_more(&self, inbox: &Inbox, flags: Flags) {
+        if flags.contains(Flags::MORE) {
+            // This is the driver, which looks at the next sweep before it sleeps.
+            self.shared.state().sweep_by(inbox.message_expires());
         }
     }
 
@@ -219,6 +228,10 @@ impl Receiver {
     }
 
     pub(super) fn finish(&mut self, call: OurCall, end: Result<Metadata, Status>) {
+        if end.is_err() {
+            // The call's reader may come much later, or never.
+            call.inbox.drop_incomplete(&self.shared.budget);
+        }
         self.wakers.extend(call.inbox.end(end));
         call.stop_upload();
     }
@@ -299,6 +312,7 @@ impl Receiver {
                 return Ok(());
             }
         }
+        self.expect_more(&inbox, flags);
         if flags.contains(Flags::END) {
             self.wakers.extend(inbox.end(Ok(Metadata::default())));
         }
@@ -423,7 +437,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn fail_any(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_any(&mut self, call: u64, status: Status) {
         if self.is_ours(call) {
             self.fail_ours(call, status);
         } else {

@@ -246,7 +246,8 @@ impl Responder {
         let limits = &self.shared.config.limits;
         let has_message = flags.contains(Flags::BODY);
         if message.len() > limits.max_message {
-            return Err(too_large(message.len(), limits.max_message));
+            let role = self.shared.role;
+            return Err(too_large(message.len(), limits.max_message, role));
         }
         if flags.contains(Flags::END) {
             let body = if has_message {
@@ -354,10 +355,11 @@ impl Responder {
         // The task ends by looking for its entry, for which it needs the lock that is held here.
         let task = tokio::spawn(answer(Arc::clone(&self.shared), reply, future));
         entry.task = Some(task.abort_handle());
-        let expires = entry.expires;
-        state.peers_calls.insert(call, entry);
+        let message = entry.upload.as_ref().and_then(|it| it.message_expires());
         // This is the driver, which looks at the next sweep before it sleeps.
-        state.sweep_by(expires);
+        state.sweep_by(entry.expires);
+        state.sweep_by(message);
+        state.peers_calls.insert(call, entry);
     }
 }
 
@@ -458,7 +460,9 @@ fn encoding(fields: &CallFields) -> Result<Encoding, Status> {
 
 pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
+        role: shared.role,
         max_message: shared.config.limits.max_message,
+        message_timeout: shared.config.limits.message_timeout,
         budget: &shared.budget,
     }
 }

@@ -171,9 +171,15 @@ pub(super) fn check_length(shared: &Shared, length: usize) -> Result<(), Status>
     let own = shared.config.limits.max_message;
     let peers = shared.peer_settings.get();
     let peers = peers.map_or(u64::MAX, |it| it.max_message);
-    let limit = own.min(usize::try_from(peers).unwrap_or(usize::MAX));
-    if length > limit {
-        return Err(too_large(length, limit));
+    let peers = usize::try_from(peers).unwrap_or(usize::MAX);
+    if length > own.min(peers) {
+        // Of equal limits the receiver's: it would have to rise as well.
+        let (limit, side) = if own < peers {
+            (own, shared.role)
+        } else {
+            (peers, shared.role.other())
+        };
+        return Err(too_large(length, limit, side));
     }
     Ok(())
 }

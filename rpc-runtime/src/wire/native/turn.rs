@@ -1,4 +1,5 @@
-//! Waiting before a call begins: for one of the peer's places, and for room to write.
+//! Waiting before a call begins: for the peer to introduce itself, for room to write, and for one
+//! of the places that the peer gives.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -40,11 +41,45 @@ pub(super) async fn wait_for_turn<'a>(
     request: &Request,
 ) -> Result<Place<'a>, Status> {
     let end = request.first_deadline();
+    wait_for_introduction(shared, end).await?;
     if !has_room(shared) {
         wait_for_room(shared, end).await?;
     }
     wait_for_place(shared, end).await?;
     Ok(Place(Some(&shared.places)))
+}
+
+/// Waits until the peer's settings are here: until then it gives no places. An error says why the
+/// connection was closed before that.
+pub(super) async fn introduced(shared: &Shared) -> Result<(), Status> {
+    poll_fn(|cx| {
+        let mut state = shared.state();
+        if shared.peer_settings.get().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(reason) = &state.closed {
+            return Poll::Ready(Err(reason.clone()));
+        }
+        state.room.push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
+async fn wait_for_introduction(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    if shared.peer_settings.get().is_some() {
+        return Ok(());
+    }
+    let introduced = match deadline {
+        None => introduced(shared).await,
+        Some(deadline) => tokio::time::timeout_at(deadline, introduced(shared))
+            .await
+            .unwrap_or_else(|_| {
+                let text = "the deadline passed before the peer had introduced itself";
+                Err(Status::deadline_exceeded(text))
+            }),
+    };
+    introduced.map_err(|status| status.in_phase(Phase::Connect))
 }
 
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
