@@ -14,3 +14,4 @@ mod healthy;
 mod memory;
 mod raw;
 mod soak;
+mod stalled;

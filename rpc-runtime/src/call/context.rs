@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::cancellation::{Cancellation, Cancelled};
 use super::connection_info::ConnectionInfo;
+use super::metadata::Metadata;
 use super::method::Method;
 use super::scope::{Detached, Scoped, current, spawn_in};
 use crate::status::Status;
@@ -28,7 +29,7 @@ pub struct Context(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) method: Method,
-    pub(crate) metadata: HeaderMap,
+    pub(crate) metadata: Metadata,
     pub(crate) extensions: Extensions,
     pub(crate) connection: Option<Arc<ConnectionInfo>>,
     pub(crate) deadline: Option<Instant>,
@@ -39,8 +40,8 @@ pub(crate) struct Inner {
 /// What a handler adds to its reply besides the value.
 #[derive(Default, Debug)]
 pub(crate) struct ReplyMetadata {
-    pub(crate) metadata: HeaderMap,
-    pub(crate) trailers: HeaderMap,
+    pub(crate) metadata: Metadata,
+    pub(crate) trailers: Metadata,
 }
 
 impl Context {
@@ -128,12 +129,12 @@ impl Context {
         self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn take_reply_metadata(&self) -> HeaderMap {
-        std::mem::take(&mut self.reply().metadata)
+    pub(crate) fn take_reply_metadata(&self) -> Metadata {
+        self.reply().metadata.take()
     }
 
-    pub(crate) fn take_trailers(&self) -> HeaderMap {
-        std::mem::take(&mut self.reply().trailers)
+    pub(crate) fn take_trailers(&self) -> Metadata {
+        self.reply().trailers.take()
     }
 
     /// Returns the same context without deadline and cancellation, for work that the call starts

@@ -134,7 +134,9 @@ impl Message {
         mut self,
         encoding: Encoding,
     ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
-        self.bytes(encoding)?;
+        if matches!(self.0, Repr::Typed(_)) {
+            self.bytes(encoding)?;
+        }
         match self.0 {
             Repr::Encoded {
                 bytes,

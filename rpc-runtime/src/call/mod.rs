@@ -8,6 +8,7 @@ mod connection_info;
 mod context;
 mod limits;
 mod message;
+mod metadata;
 mod method;
 mod method_error;
 mod request;
@@ -29,6 +30,7 @@ pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
+pub(crate) use metadata::Metadata;
 pub(crate) use method::MethodTable;
-pub(crate) use request::deadline_in;
+pub(crate) use request::{FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
 use super::outgoing::{OutgoingCall, Running, Watch, name_method, name_peer};
-use crate::call::{Body, BodyFrame, Message, Method, MethodError, Reply, Returns};
+use crate::call::{
+    Body, BodyFrame, Message, Metadata, Method, MethodError, Reply, Response, Returns,
+};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -29,7 +30,7 @@ use crate::status::{Phase, Status};
 /// error type of its own.
 #[must_use = "a call does nothing unless it is awaited or started"]
 pub struct Call<T, X = Status> {
-    outgoing: OutgoingCall,
+    outgoing: Box<OutgoingCall>,
     decode: fn(Message) -> Result<T, Status>,
     fail: fn(Status) -> X,
 }
@@ -40,7 +41,7 @@ pub type FallibleCall<R, C = crate::codec::Serde> =
 
 impl<T, X> Call<T, X> {
     pub(super) fn new(
-        outgoing: OutgoingCall,
+        outgoing: Box<OutgoingCall>,
         decode: fn(Message) -> Result<T, Status>,
         fail: fn(Status) -> X,
     ) -> Self {
@@ -190,15 +191,15 @@ struct Reading {
     body: Body,
     watch: Watch,
     message: Option<Message>,
-    metadata: HeaderMap,
-    trailers: HeaderMap,
+    metadata: Metadata,
+    trailers: Metadata,
 }
 
 struct Exchanged {
     peer: Option<Arc<str>>,
     message: Message,
-    metadata: HeaderMap,
-    trailers: HeaderMap,
+    metadata: Metadata,
+    trailers: Metadata,
 }
 
 impl Exchanged {
@@ -218,10 +219,10 @@ impl Exchanged {
 }
 
 impl Exchange {
-    fn new(outgoing: OutgoingCall) -> Self {
+    fn new(outgoing: Box<OutgoingCall>) -> Self {
         Self {
             method: outgoing.method().clone(),
-            state: State::Ready(Box::new(outgoing)),
+            state: State::Ready(outgoing),
         }
     }
 
@@ -244,15 +245,13 @@ impl Exchange {
                     }
                 }
                 State::Calling(running) => {
-                    let (mut response, watch) = ready!(running.poll_response(cx))?;
-                    self.state = State::Reading(Box::new(Reading {
-                        metadata: std::mem::take(response.metadata_mut()),
-                        trailers: std::mem::take(response.trailers_mut()),
-                        peer: response.take_peer(),
-                        body: response.take_body(),
-                        watch,
-                        message: None,
-                    }));
+                    let (response, watch) = ready!(running.poll_response(cx))?;
+                    match whole(response) {
+                        Ok(exchanged) => return Poll::Ready(Ok(exchanged)),
+                        Err(response) => {
+                            self.state = State::Reading(Box::new(Reading::new(response, watch)));
+                        }
+                    }
                 }
                 State::Reading(reading) => {
                     let polled = reading.poll(cx);
@@ -283,7 +282,31 @@ impl Future for Exchange {
     }
 }
 
+/// Returns what a response holds whose body is one message, as nearly all are.
+fn whole(mut response: Response) -> Result<Exchanged, Response> {
+    let Some(message) = response.body_mut().take_single() else {
+        return Err(response);
+    };
+    Ok(Exchanged {
+        peer: response.take_peer(),
+        message,
+        metadata: response.take_metadata(),
+        trailers: response.take_trailers(),
+    })
+}
+
 impl Reading {
+    fn new(mut response: Response, watch: Watch) -> Self {
+        Self {
+            metadata: response.take_metadata(),
+            trailers: response.take_trailers(),
+            peer: response.take_peer(),
+            body: response.take_body(),
+            watch,
+            message: None,
+        }
+    }
+
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {
         loop {
             let Poll::Ready(frame) = self.body.poll_frame(cx) else {
@@ -295,7 +318,7 @@ impl Reading {
                         return Poll::Ready(Err(unexpected("more than one message")));
                     }
                 }
-                Some(BodyFrame::Trailers(trailers)) => self.trailers = trailers,
+                Some(BodyFrame::Trailers(trailers)) => self.trailers = trailers.into(),
                 None => return Poll::Ready(self.finish()),
             }
         }
@@ -309,8 +332,8 @@ impl Reading {
         Ok(Exchanged {
             peer: self.peer.clone(),
             message,
-            metadata: std::mem::take(&mut self.metadata),
-            trailers: std::mem::take(&mut self.trailers),
+            metadata: self.metadata.take(),
+            trailers: self.trailers.take(),
         })
     }
 }

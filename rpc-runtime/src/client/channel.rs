@@ -184,7 +184,7 @@ impl Channel {
         )
     }
 
-    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> OutgoingCall {
+    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> Box<OutgoingCall> {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
         call.request_mut()
             .set_body(Body::message(DynamicArgs::wrap(args)));

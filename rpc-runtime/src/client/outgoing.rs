@@ -12,7 +12,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, Context, Method, MethodHandle, Request, Response, check_encoding, deadline_in,
+    Body, Context, Method, MethodHandle, Request, Response, check_encoding, deadline_after,
+    deadline_in,
 };
 use crate::codec::{Codec, Encoding};
 use crate::service::{BoxFuture, BoxService, Service};
@@ -35,8 +36,8 @@ pub(super) struct OutgoingCall {
 }
 
 impl OutgoingCall {
-    pub(super) fn new<C: Codec>(channel: Channel, method: impl Into<Method>) -> Self {
-        Self {
+    pub(super) fn new<C: Codec>(channel: Channel, method: impl Into<Method>) -> Box<Self> {
+        Box::new(Self {
             channel,
             request: Request::new(method, Body::empty()),
             default_encoding: C::DEFAULT,
@@ -44,7 +45,7 @@ impl OutgoingCall {
             timeout: None,
             parent: Context::current(),
             mistake: None,
-        }
+        })
     }
 
     pub(super) fn request_mut(&mut self) -> &mut Request {
@@ -84,7 +85,7 @@ impl OutgoingCall {
 
     /// Begins the call. A call with an answer of one message always has a deadline; one that is
     /// answered by a stream has one if it was asked for, and else a bound on its acceptance.
-    pub(super) fn begin(mut self, streams: bool) -> Result<Running, Status> {
+    pub(super) fn begin(mut self: Box<Self>, streams: bool) -> Result<Running, Status> {
         if let Some(status) = self.mistake.take() {
             return Err(status);
         }
@@ -93,7 +94,10 @@ impl OutgoingCall {
         (self.check_encoding)(encoding).map_err(|status| status.in_phase(Phase::Send))?;
         self.request.set_encoding(encoding);
         self.set_deadline(streams)?;
-        Ok(Running::new(self.channel.service(), self.request))
+        let Self {
+            channel, request, ..
+        } = *self;
+        Ok(Running::new(channel.service(), request))
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
@@ -112,7 +116,8 @@ impl OutgoingCall {
             Some(asked.unwrap_or(default))
         };
         let inherited = self.parent.as_ref().and_then(Context::deadline_instant);
-        let own = own.map(deadline_in);
+        let now = Instant::now();
+        let own = own.map(|it| deadline_after(now, it));
         let deadline = match (own, inherited) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
@@ -122,7 +127,7 @@ impl OutgoingCall {
             let status = Status::cancelled("the call that this one belongs to was cancelled");
             return Err(status.in_phase(Phase::Send));
         }
-        if deadline.is_some_and(|it| it <= Instant::now()) {
+        if deadline.is_some_and(|it| it <= now) {
             let status = Status::deadline_exceeded("the deadline passed before the call began");
             return Err(status.in_phase(Phase::Send));
         }

@@ -43,7 +43,7 @@ impl<T, X> Unpin for ResponseStream<T, X> {}
 
 impl<T, X> ResponseStream<T, X> {
     pub(super) fn new(
-        outgoing: OutgoingCall,
+        outgoing: Box<OutgoingCall>,
         decode: fn(Message) -> Result<T, Status>,
         fail: fn(Status) -> X,
     ) -> Self {
@@ -55,7 +55,7 @@ impl<T, X> ResponseStream<T, X> {
                 first_item: None,
                 metadata: HeaderMap::new(),
                 trailers: HeaderMap::new(),
-                state: State::Ready(Box::new(outgoing)),
+                state: State::Ready(outgoing),
             },
             decode,
             fail,

@@ -89,7 +89,7 @@ impl<C> fmt::Debug for Client<C> {
 /// A call whose arguments are known and whose kind of answer is not.
 #[doc(hidden)]
 pub struct StubCall<C> {
-    call: OutgoingCall,
+    call: Box<OutgoingCall>,
     first: Option<Message>,
     codec: PhantomData<fn() -> C>,
 }
@@ -106,7 +106,7 @@ impl<C: Codec> StubCall<C> {
         self
     }
 
-    fn into_call(mut self) -> OutgoingCall {
+    fn into_call(mut self) -> Box<OutgoingCall> {
         if let Some(message) = self.first {
             self.call.request_mut().set_body(Body::message(message));
         }

@@ -162,7 +162,7 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
         if trailers.is_empty() {
             Poll::Ready(None)
         } else {
-            Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers))))
+            Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers.into_map()))))
         }
     }
 }

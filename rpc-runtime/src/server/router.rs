@@ -40,6 +40,8 @@ use crate::status::Status;
 pub struct Router {
     routes: HashMap<Arc<str>, Route>,
     services: Vec<&'static ServiceDescriptor>,
+    /// The services that were added here, to be found without their names.
+    added: Vec<(&'static ServiceDescriptor, BoxService)>,
     fallback: Option<BoxService>,
     layers: Vec<Wrap>,
     /// The layers around the rest, made by the first call.
@@ -85,6 +87,7 @@ impl Router {
             }
         }
         self.services.push(H::SERVICE);
+        self.added.push((H::SERVICE, service));
         self
     }
 
@@ -167,6 +170,13 @@ impl Router {
             self.route(route.method, target);
         }
         self.services.extend(other.services);
+        match behind_layers.clone() {
+            None => self.added.extend(other.added),
+            Some(layered) => {
+                let added = other.added.into_iter().map(|(it, _)| (it, layered.clone()));
+                self.added.extend(added);
+            }
+        }
         if let Some(fallback) = other.fallback {
             assert!(self.fallback.is_none(), "both routers have a fallback");
             self.fallback = Some(behind_layers.unwrap_or(fallback));
@@ -208,6 +218,12 @@ impl Router {
     }
 
     fn dispatch_inside(&self, request: Request) -> HandlerFuture {
+        if let Some(handle) = request.method().handle() {
+            let mut added = self.added.iter();
+            if let Some((_, service)) = added.find(|(it, _)| std::ptr::eq(*it, handle.service())) {
+                return service.start(request);
+            }
+        }
         match self.routes.get(request.method().path()) {
             Some(route) => match &route.target {
                 Target::Service(service) => service.start(request),

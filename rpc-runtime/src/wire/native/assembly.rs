@@ -1,16 +1,21 @@
 //! A message that comes in fragments, which are read where the message is put together.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::frame::HEADER_LENGTH;
 use super::inbox::Bounds;
-use super::spares::Spares;
 
 /// Fragments up to this length are trusted to come whole; longer ones if as much has come already.
 const TRUSTED: usize = 64 << 10;
 
 /// A message that was put together keeps no more memory than so many times its length.
 const SLACK: usize = 4;
+
+/// How fast a message must come on in the long run, in bytes a second.
+const SLOWEST: u64 = 16 << 10;
 
 /// The bytes of a fragment.
 pub(super) enum Payload {
@@ -40,6 +45,8 @@ impl Payload {
 pub(super) struct Assembly {
     bytes: BytesMut,
     pub(super) counted: bool,
+    /// When the call fails if nothing more comes.
+    pub(super) expires: Instant,
     /// How much memory it began with that had been charged before.
     reused: usize,
 }
@@ -47,11 +54,12 @@ pub(super) struct Assembly {
 impl Assembly {
     /// Begins with the first fragment; says how much is charged besides that: memory that is used
     /// again is charged as a whole.
-    pub(super) fn begin(first: Payload, counted: bool, spares: &Spares) -> (Self, usize) {
-        let (bytes, reused) = spares.take().unwrap_or_default();
+    pub(super) fn begin(first: Payload, counted: bool, bounds: &Bounds<'_>) -> (Self, usize) {
+        let (bytes, reused) = bounds.spares.take().unwrap_or_default();
         let mut assembly = Self {
             bytes,
             counted,
+            expires: Instant::now() + bounds.message_timeout,
             reused,
         };
         if reused == 0 {
@@ -64,6 +72,12 @@ impl Assembly {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Gives the message more time, now that so many bytes of it have come.
+    pub(super) fn postpone(&mut self, bytes: usize, bounds: &Bounds<'_>) {
+        let latest = Instant::now() + bounds.message_timeout;
+        self.expires = latest.min(self.expires + earned(bytes));
     }
 
     /// Returns how much of what is still to come is charged already.
@@ -102,6 +116,11 @@ impl Assembly {
     }
 }
 
+/// How much more time so many bytes of a message give it.
+fn earned(bytes: usize) -> Duration {
+    Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / SLOWEST)
+}
+
 /// Returns memory for the first fragment of a message.
 pub(super) fn lend_first(length: usize) -> Option<BytesMut> {
     (length <= TRUSTED).then(|| BytesMut::with_capacity(length + HEADER_LENGTH))
@@ -111,7 +130,9 @@ pub(super) fn lend_first(length: usize) -> Option<BytesMut> {
 mod tests {
     use std::task::{Context as TaskContext, Poll, Waker};
 
+    use super::super::connection::Role;
     use super::super::inbox::{Fragment, Inbox, Taken};
+    use super::super::spares::Spares;
     use super::*;
     use crate::wire::budget::Budget;
 
@@ -134,7 +155,9 @@ mod tests {
 
         fn bounds(&self) -> Bounds<'_> {
             Bounds {
+                role: Role::Accepted,
                 max_message: 16 << 20,
+                message_timeout: Duration::from_secs(1),
                 budget: &self.budget,
                 spares: &self.spares,
             }

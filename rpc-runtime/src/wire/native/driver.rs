@@ -173,6 +173,11 @@ impl Driver {
             let text = "the peer closed the connection inside a frame";
             return End::Failed(Status::unavailable(text));
         }
+        if self.shared.role == Role::Connected && !self.receiver.is_settled() {
+            let text = "the peer closed the connection before it introduced itself: \
+                        is it a server that speaks this wire?";
+            return End::Failed(Status::unavailable(text));
+        }
         End::Done(Status::unavailable("the peer closed the connection"))
     }
 
@@ -237,8 +242,7 @@ impl Driver {
         match detect(buffer) {
             Detect::NeedMore => return Ok(false),
             Detect::No => {
-                let status = Status::unavailable("the peer does not speak this wire");
-                return Err(End::Failed(status));
+                return Err(End::Failed(foreign(buffer)));
             }
             Detect::Yes => {}
         }
@@ -431,6 +435,14 @@ impl Driver {
         let next = moments.into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
+}
+
+/// What it means that a peer begins with these bytes. They are shown, because people know an
+/// `HTTP/1.1 400` when they see one.
+fn foreign(bytes: &[u8]) -> Status {
+    let shown = bytes.get(..24).unwrap_or(bytes).escape_ascii();
+    let text = format!("the peer does not speak this wire: it began with `{shown}`");
+    Status::unavailable(text)
 }
 
 fn closed() -> End {

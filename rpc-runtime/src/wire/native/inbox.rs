@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::assembly::{Assembly, Payload, lend_first};
+use super::connection::Role;
 use super::spares::Spares;
+use crate::call::Metadata;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -23,6 +26,9 @@ const PLACE: usize = 96;
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
 
+/// Whole replies up to this size are not counted in the budget.
+const SHORT_REPLY: usize = 4 << 10;
+
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
 #[derive(Default)]
@@ -31,11 +37,12 @@ pub(super) struct Inbox(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     /// The metadata of the acceptance, which a reply begins with.
-    accepted: Option<HeaderMap>,
-    is_accepted: bool,
+    accepted: Option<Metadata>,
+    /// A reply that came whole in one frame, with what the budget holds for it.
+    reply: Option<(Bytes, usize)>,
     messages: VecDeque<Received>,
     assembly: Option<Assembly>,
-    end: Option<Result<HeaderMap, Status>>,
+    end: Option<Result<Metadata, Status>>,
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
     credit: i64,
@@ -62,7 +69,10 @@ pub(super) struct Fragment {
 
 /// What bounds an inbox.
 pub(super) struct Bounds<'a> {
+    /// Which side this is, whose bounds these are.
+    pub(super) role: Role,
     pub(super) max_message: usize,
+    pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
     pub(super) spares: &'a Spares,
 }
@@ -76,6 +86,29 @@ impl Bounds<'_> {
         }
         charged.map_err(over_budget)
     }
+
+    /// Takes a whole reply in, with what is counted for it. Short ones are not counted: the limit
+    /// on calls bounds them well enough.
+    fn charge_reply(&self, bytes: Bytes) -> Result<(Bytes, usize), Status> {
+        if bytes.len() > self.max_message {
+            return Err(too_large(bytes.len(), self.max_message, self.role));
+        }
+        if bytes.len() <= SHORT_REPLY {
+            // In memory of its own: the reader of the connection can use its buffer again.
+            return Ok((Bytes::copy_from_slice(&bytes), 0));
+        }
+        let charge = bytes.len();
+        self.charge(charge)?;
+        Ok((bytes, charge))
+    }
+}
+
+/// What a reply begins with, and all of it if it is here.
+#[derive(Default)]
+pub(super) struct Accepted {
+    pub(super) metadata: Metadata,
+    /// The one message of the reply and its trailers.
+    pub(super) whole: Option<(Bytes, Metadata)>,
 }
 
 /// What a reader takes out.
@@ -83,7 +116,7 @@ pub(super) enum Taken {
     /// A message, and the credit that is to be given back now.
     Message(Bytes, Option<u64>),
     /// The end, good or bad.
-    End(Result<HeaderMap, Status>),
+    End(Result<Metadata, Status>),
 }
 
 impl Inbox {
@@ -99,18 +132,10 @@ impl Inbox {
     }
 
     /// Notes the acceptance of a call of ours.
-    pub(super) fn accept(&self, metadata: HeaderMap) -> Option<Waker> {
+    pub(super) fn accept(&self, metadata: Metadata) -> Option<Waker> {
         let mut inner = self.lock();
-        if !inner.is_accepted {
-            inner.is_accepted = true;
-            inner.accepted = Some(metadata);
-        }
+        inner.accepted = Some(metadata);
         inner.waker.take()
-    }
-
-    /// Says whether the acceptance has come.
-    pub(super) fn is_accepted(&self) -> bool {
-        self.lock().is_accepted
     }
 
     /// Adds what came of a message.
@@ -146,8 +171,27 @@ impl Inbox {
         }
     }
 
+    /// Returns when the call fails if a message of which fragments have come does not come on.
+    pub(super) fn message_expires(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let waits = inner.end.is_none();
+        inner
+            .assembly
+            .as_ref()
+            .filter(|_| waits)
+            .map(|it| it.expires)
+    }
+
+    /// Drops what has come of a message that will never be whole.
+    pub(super) fn drop_incomplete(&self, budget: &Budget) {
+        let mut inner = self.lock();
+        if let Some(assembly) = inner.assembly.take() {
+            inner.uncharge(assembly.len() + assembly.paid(), budget);
+        }
+    }
+
     /// Adds the end. Only the first one counts.
-    pub(super) fn end(&self, end: Result<HeaderMap, Status>) -> Option<Waker> {
+    pub(super) fn end(&self, end: Result<Metadata, Status>) -> Option<Waker> {
         let mut inner = self.lock();
         if inner.end.is_none() {
             inner.end = Some(match end {
@@ -160,21 +204,42 @@ impl Inbox {
         inner.waker.take()
     }
 
+    /// Adds a reply that came whole in one frame: acceptance, message and good end.
+    pub(super) fn reply(
+        &self,
+        metadata: Metadata,
+        message: Option<Bytes>,
+        bounds: &Bounds<'_>,
+    ) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        if let Some(bytes) = message {
+            inner.reply = Some(bounds.charge_reply(bytes)?);
+        }
+        inner.accepted = Some(metadata);
+        inner.end = Some(Ok(Metadata::default()));
+        Ok(inner.waker.take())
+    }
+
     /// Waits for the acceptance or a failure.
     pub(super) fn poll_accepted(
         &self,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<HeaderMap, Status>> {
+        budget: &Budget,
+    ) -> Poll<Result<Accepted, Status>> {
         let mut inner = self.lock();
         if let Some(metadata) = inner.accepted.take() {
-            return Poll::Ready(Ok(metadata));
+            let whole = inner.take_whole(budget);
+            return Poll::Ready(Ok(Accepted { metadata, whole }));
         }
         match &inner.end {
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             // An end without a RESPONSE before it is an empty stream.
-            Some(Ok(_)) => Poll::Ready(Ok(HeaderMap::new())),
+            Some(Ok(_)) => Poll::Ready(Ok(Accepted::default())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
@@ -194,31 +259,19 @@ impl Inbox {
         match &inner.end {
             Some(end) => Poll::Ready(Taken::End(end.clone())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
-    }
-
-    /// Takes a reply that is here whole: one message and a good end.
-    pub(super) fn take_whole(&self, budget: &Budget) -> Option<(Bytes, HeaderMap)> {
-        let mut inner = self.lock();
-        if inner.messages.len() != 1 || !matches!(inner.end, Some(Ok(_))) {
-            return None;
-        }
-        let message = inner.messages.pop_front()?;
-        inner.uncharge(message.bytes.len() + PLACE, budget);
-        let trailers = match &mut inner.end {
-            Some(Ok(trailers)) => std::mem::take(trailers),
-            _ => HeaderMap::new(),
-        };
-        Some((message.bytes, trailers))
     }
 
     /// Drops what is here and what still comes: nobody will read it.
     pub(super) fn abandon(&self, budget: &Budget) {
         let mut inner = self.lock();
         inner.abandoned = true;
+        if let Some((_, charged)) = inner.reply.take() {
+            budget.release(charged);
+        }
         inner.messages.clear();
         inner.assembly = None;
         let charged = std::mem::take(&mut inner.charged);
@@ -242,7 +295,7 @@ impl Inner {
         let added = fragment.payload.len();
         let length = so_far.saturating_add(added);
         if length > bounds.max_message {
-            return Err(too_large(length, bounds.max_message));
+            return Err(too_large(length, bounds.max_message, bounds.role));
         }
         let paid = self.assembly.as_ref().map_or(0, Assembly::paid);
         let place = if fragment.more { 0 } else { PLACE };
@@ -251,7 +304,7 @@ impl Inner {
         self.charged += charge;
         let bytes = match (self.assembly.take(), fragment.more) {
             (None, true) => {
-                let (assembly, reused) = Assembly::begin(fragment.payload, counted, bounds.spares);
+                let (assembly, reused) = Assembly::begin(fragment.payload, counted, bounds);
                 self.assembly = Some(assembly);
                 self.charged += reused;
                 self.uncharge(added.min(reused), bounds.budget);
@@ -259,6 +312,7 @@ impl Inner {
             }
             (Some(mut assembly), true) => {
                 assembly.add(fragment.payload);
+                assembly.postpone(added, bounds);
                 self.assembly = Some(assembly);
                 return Ok(None);
             }
@@ -276,6 +330,24 @@ impl Inner {
         }
         self.messages.push_back(Received { bytes, counted });
         Ok(self.waker.take())
+    }
+
+    /// Takes a reply that is here whole: one message and a good end.
+    fn take_whole(&mut self, budget: &Budget) -> Option<(Bytes, Metadata)> {
+        if let Some((bytes, charged)) = self.reply.take() {
+            budget.release(charged);
+            return Some((bytes, Metadata::default()));
+        }
+        if self.messages.len() != 1 || !matches!(self.end, Some(Ok(_))) {
+            return None;
+        }
+        let message = self.messages.pop_front()?;
+        self.uncharge(message.bytes.len() + PLACE, budget);
+        let trailers = match &mut self.end {
+            Some(Ok(trailers)) => trailers.take(),
+            _ => Metadata::default(),
+        };
+        Some((message.bytes, trailers))
     }
 
     fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
@@ -297,6 +369,14 @@ impl Inner {
     }
 }
 
+/// Leaves the waker of a task; that of the same task stays.
+fn set_waker(waker: &mut Option<Waker>, cx: &TaskContext<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
 /// Returns the bytes in memory of their own, if they are few.
 pub(super) fn compact(bytes: Bytes) -> Bytes {
     match bytes.len() {
@@ -310,9 +390,12 @@ pub(super) fn cost(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
 }
 
-pub(super) fn too_large(length: usize, limit: usize) -> Status {
+/// What it means that a message is over the limit of that side. Both sides read it.
+pub(super) fn too_large(length: usize, limit: usize, side: Role) -> Status {
+    let side = side.name();
     Status::resource_exhausted(format!(
-        "a message of {length} bytes or more is over the limit `max_message` of {limit} bytes"
+        "a message of {length} bytes or more is over the {side}'s limit `max_message` of {limit} \
+         bytes"
     ))
 }
 

@@ -26,6 +26,8 @@ mod inbox;
 mod inbox_body;
 mod open;
 mod outgoing;
+mod own_ids;
+mod pace;
 mod preface;
 mod receive;
 mod reply;

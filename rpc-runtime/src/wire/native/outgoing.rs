@@ -87,14 +87,20 @@ impl Buf for Chunks {
     }
 }
 
-/// A frame whose payload is in parts: fields in `head`, the message in `body`.
+/// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
 pub(super) struct Parts<'a> {
     pub(super) frame_type: FrameType,
     /// The flags of the last frame; `MORE` is added to those before it.
     pub(super) flags: Flags,
     pub(super) call: u64,
-    pub(super) head: &'a [u8],
+    pub(super) head: &'a [&'a [u8]],
     pub(super) body: Body<'a>,
+}
+
+impl Parts<'_> {
+    fn head_len(&self) -> usize {
+        self.head.iter().map(|it| it.len()).sum()
+    }
 }
 
 /// The message of a frame.
@@ -113,7 +119,7 @@ impl Body<'_> {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
             Self::Shared(rope) => rope.len(),
@@ -159,7 +165,7 @@ impl Outgoing {
 
     /// Queues a frame, in fragments if its message is large.
     pub(super) fn push(&mut self, parts: Parts<'_>) {
-        let length = parts.head.len() + parts.body.len();
+        let length = parts.head_len() + parts.body.len();
         let small = parts.body.len() <= FRAGMENT;
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.call == parts.call) {
             let added = lane.push(parts, small);
@@ -167,7 +173,7 @@ impl Outgoing {
         } else if small {
             let header = header(parts.frame_type, parts.flags, parts.call, length);
             self.ready.put(&header);
-            self.ready.put(parts.head);
+            parts.head.iter().for_each(|it| self.ready.put(it));
             match parts.body {
                 Body::Slice(bytes) => self.ready.put(bytes),
                 Body::Shared(rope) => rope
@@ -231,6 +237,7 @@ struct LargeMessage {
 impl LargeMessage {
     fn new(parts: Parts<'_>) -> Self {
         let (first_flags, last) = split_flags(parts.flags);
+        let head_length = parts.head_len();
         let mut rest = parts.body.into_rope();
         if parts.frame_type == FrameType::MESSAGE {
             return Self {
@@ -240,10 +247,10 @@ impl LargeMessage {
             };
         }
         let short = rest.take_short(BY_REFERENCE);
-        let length = parts.head.len() + short.len();
+        let length = head_length + short.len();
         let mut first = BytesMut::with_capacity(HEADER_LENGTH + length);
         first.put_slice(&header(parts.frame_type, first_flags, parts.call, length));
-        first.put_slice(parts.head);
+        parts.head.iter().for_each(|it| first.put_slice(it));
         first.put_slice(&short);
         Self {
             first: Some(first),
@@ -291,10 +298,10 @@ impl Lane {
             self.push_rest(large.rest, large.last);
             return added;
         }
-        let length = parts.head.len() + parts.body.len();
+        let length = parts.head_len() + parts.body.len();
         self.append(|frames| {
             frames.put_slice(&header(parts.frame_type, parts.flags, parts.call, length));
-            frames.put_slice(parts.head);
+            parts.head.iter().for_each(|it| frames.put_slice(it));
             match &parts.body {
                 Body::Slice(bytes) => frames.put_slice(bytes),
                 Body::Shared(rope) => rope.pieces().for_each(|it| frames.put_slice(it)),
@@ -384,7 +391,7 @@ mod tests {
         let large = Bytes::from(vec![7; 3 * FRAGMENT + 1]);
         let mut outgoing = Outgoing::default();
         outgoing.push(Parts {
-            head: b"head",
+            head: &[b"head"],
             frame_type: FrameType::REQUEST,
             ..message(1, large.clone(), Flags::BODY | Flags::END)
         });
@@ -413,7 +420,7 @@ mod tests {
         let mut outgoing = Outgoing::default();
         outgoing.push(Parts {
             frame_type: FrameType::RESPONSE,
-            head: b"fields",
+            head: &[b"fields"],
             body: Body::Shared(rope),
             ..message(1, Bytes::new(), Flags::BODY | Flags::END)
         });

@@ -133,7 +133,7 @@ impl Sender {
     fn push(&self, large: Option<Rope>, small: &[u8]) -> Result<(), Stopped> {
         let length = large.as_ref().map_or(small.len(), Rope::len);
         let mut state = self.shared.state();
-        check_length(&self.shared, &state, length).map_err(Stopped::Failed)?;
+        check_length(&self.shared, length).map_err(Stopped::Failed)?;
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         sending.credit -= cost(length);
         state.outgoing.push(Parts {
@@ -168,12 +168,19 @@ impl Sender {
 }
 
 /// Refuses a message that is over our limit or over what the peer said it takes.
-pub(super) fn check_length(shared: &Shared, state: &State, length: usize) -> Result<(), Status> {
+pub(super) fn check_length(shared: &Shared, length: usize) -> Result<(), Status> {
     let own = shared.config.limits.max_message;
-    let peers = state.peer_settings.map_or(u64::MAX, |it| it.max_message);
-    let limit = own.min(usize::try_from(peers).unwrap_or(usize::MAX));
-    if length > limit {
-        return Err(too_large(length, limit));
+    let peers = shared.peer_settings.get();
+    let peers = peers.map_or(u64::MAX, |it| it.max_message);
+    let peers = usize::try_from(peers).unwrap_or(usize::MAX);
+    if length > own.min(peers) {
+        // Of equal limits the receiver's: it would have to rise as well.
+        let (limit, side) = if own < peers {
+            (own, shared.role)
+        } else {
+            (peers, shared.role.other())
+        };
+        return Err(too_large(length, limit, side));
     }
     Ok(())
 }
