@@ -10,6 +10,7 @@ mod against_client;
 mod broken;
 mod depth;
 mod floods;
+mod fragments;
 mod healthy;
 mod memory;
 mod raw;
