@@ -139,7 +139,7 @@ async fn what_is_begun_keeps_no_more_than_a_multiple_of_what_came() {
     }
     let memory = Memory::now();
     for call in (7..4_007).step_by(2) {
-        for frame in &frames(call, &binary(2 << 20, 2), 9_000)[..2] {
+        for frame in &frames(call, &binary(20_000, 2), 9_000)[..2] {
             peer.bytes(frame).await;
         }
     }
