@@ -21,5 +21,5 @@ pub use burn::burn;
 pub use latencies::Latencies;
 pub use load::{Load, Tally, Work};
 pub use message::{NAME, Small, TAGS, checksum, expected_checksum};
-pub use peer::{Items, Peer, PingPong, Unsupported};
+pub use peer::{Items, NotOffered, Peer, PingPong, Unsupported};
 pub use runtime::{on_own_thread, run};

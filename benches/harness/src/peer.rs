@@ -1,13 +1,14 @@
 //! The one trait that a framework implements to take part.
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::Result;
 use crate::load::{self, Load, Tally};
-use crate::{Result, bail};
 
 /// One connection of one framework. Clones share it.
 pub trait Peer: Clone + Send + Sync + 'static {
@@ -17,7 +18,8 @@ pub trait Peer: Clone + Send + Sync + 'static {
     /// runtime, and [`serve`](Peer::serve) starts a thread for the server: two threads, as with
     /// all the others.
     const ONE_THREAD_A_SIDE: bool = false;
-    /// What the framework cannot do, each with the reason.
+    /// What would make no sense to measure, each with the reason. What the framework cannot do at
+    /// all is a method left out.
     const UNSUPPORTED: &'static [Unsupported] = &[];
 
     /// Starts a server on a free port of the loopback interface.
@@ -32,30 +34,30 @@ pub trait Peer: Clone + Send + Sync + 'static {
     /// returns the length of the echo.
     fn echo_bytes(&self, body: Bytes) -> impl Future<Output = Result<usize>> + Send;
 
-    /// The same with a `Vec<u8>`, for frameworks where that makes a difference.
+    /// The same with a `Vec<u8>`, where that makes a difference.
     fn echo_vec(&self, _body: Vec<u8>) -> impl Future<Output = Result<usize>> + Send {
-        async { bail!("not another type than bytes") }
+        async { Err(NotOffered("").into()) }
     }
 
     /// Has a handler call [`burn`](crate::burn) for `time`.
     fn burn(&self, _time: Duration) -> impl Future<Output = Result<()>> + Send {
-        async { bail!("no handler that burns CPU") }
+        async { Err(NotOffered("no handler that burns CPU").into()) }
     }
 
     /// Opens a stream of the small messages `0..count` from the server.
     fn items(&self, _count: u64) -> impl Future<Output = Result<impl Items>> + Send {
-        async { Err::<Never, _>(anyhow::anyhow!("no streams")) }
+        async { Err::<Never, _>(NotOffered("no streams").into()) }
     }
 
     /// Opens a stream of `count` messages of `len` bytes each from the server. The "checksum" of
     /// one is its length.
     fn blobs(&self, _count: u64, _len: u64) -> impl Future<Output = Result<impl Items>> + Send {
-        async { Err::<Never, _>(anyhow::anyhow!("no streams of bytes")) }
+        async { Err::<Never, _>(NotOffered("no streams of bytes").into()) }
     }
 
     /// Opens a stream in both directions, on which the server echoes every message.
     fn ping_pong(&self) -> impl Future<Output = Result<impl PingPong>> + Send {
-        async { Err::<Never, _>(anyhow::anyhow!("no streams in both directions")) }
+        async { Err::<Never, _>(NotOffered("no streams in both directions").into()) }
     }
 
     /// Puts `load` on this connection: that many tasks, each with one call after the other.
@@ -76,7 +78,19 @@ pub trait PingPong: Send {
     fn round(&mut self, id: u64) -> impl Future<Output = Result<u64>> + Send;
 }
 
-/// A workload that a framework cannot run, and why.
+/// What a framework does not have; without a text it is not worth a note.
+#[derive(Debug)]
+pub struct NotOffered(pub &'static str);
+
+impl fmt::Display for NotOffered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for NotOffered {}
+
+/// A workload that is not run with a framework, and why.
 pub struct Unsupported {
     pub workload: &'static str,
     pub why: &'static str,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bytes::Bytes;
 use floors::{Inbox, Outbox, checksum, small};
-use harness::{Items, Load, Peer, PingPong, Result, Tally, Work, bail, burn, ensure};
+use harness::{Items, Load, NotOffered, Peer, PingPong, Result, Tally, Work, burn, ensure};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -185,7 +185,7 @@ impl Peer for Raw {
                 BURN,
                 Bytes::copy_from_slice(&(time.as_nanos() as u64).to_le_bytes()),
             ),
-            Work::Vec(_) => bail!("not another type than bytes"),
+            Work::Vec(_) => return Err(NotOffered("").into()),
         };
         self.0.lock().await.window(kind, body, &load).await
     }

@@ -12,7 +12,7 @@ mod throughput;
 use std::time::Duration;
 
 use crate::Result;
-use crate::peer::Peer;
+use crate::peer::{NotOffered, Peer};
 use crate::record::Recorder;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -83,6 +83,19 @@ pub(crate) async fn run<P: Peer>(workload: Workload) -> Result<()> {
         record.none(known.why);
         return Ok(());
     }
+    let result = measure::<P>(workload, record).await;
+    if let Err(error) = &result
+        && let Some(NotOffered(what)) = error.downcast_ref()
+    {
+        if !what.is_empty() {
+            record.none(what);
+        }
+        return Ok(());
+    }
+    result
+}
+
+async fn measure<P: Peer>(workload: Workload, record: Recorder) -> Result<()> {
     match workload {
         Workload::Latency => latency::run::<P>(record).await,
         Workload::OneConnection => throughput::run::<P>(record, 1, 64).await,

@@ -1,0 +1,26 @@
+//! Prints the allocations, and the bytes allocated, of one call in W2 on a single thread:
+//! `allocations [URL]`. The messages that caller and handler own are among them.
+
+use anyhow::Result;
+use counts::{argument, calls, connect, runtime};
+
+const WARM_UP: u64 = 20_000;
+const CALLS: u64 = 100_000;
+
+fn main() -> Result<()> {
+    let runtime = runtime()?;
+    let client = runtime.block_on(async {
+        let client = connect(&argument(1, "tcp://127.0.0.1:0")).await?;
+        calls(&client, WARM_UP).await?;
+        anyhow::Ok(client)
+    })?;
+    let mut result = Ok(());
+    let counted = allocation_counter::measure(|| result = runtime.block_on(calls(&client, CALLS)));
+    result?;
+    println!(
+        "allocations {:.3}",
+        counted.count_total as f64 / CALLS as f64
+    );
+    println!("bytes {:.1}", counted.bytes_total as f64 / CALLS as f64);
+    Ok(())
+}
