@@ -106,6 +106,7 @@ fn panel(area: &Area<'_>, sweep: &Sweep, title: &str, lines: &[Line<'_>]) -> Dra
     let points = || lines.iter().flat_map(|(_, points)| points);
     let (left, right) = bounds(points().map(|(x, _)| *x));
     let (bottom, top) = bounds(points().map(|(_, y)| *y));
+    let base = if sweep.bytes { 16.0 } else { 10.0 };
     let mut chart = ChartBuilder::on(area)
         .caption(title, (FONT, 17))
         .margin(8)

@@ -84,15 +84,21 @@ pub(crate) async fn run<P: Peer>(workload: Workload) -> Result<()> {
         return Ok(());
     }
     let result = measure::<P>(workload, record).await;
-    if let Err(error) = &result
-        && let Some(NotOffered(what)) = error.downcast_ref()
-    {
-        if !what.is_empty() {
-            record.none(what);
-        }
+    let Err(error) = result else {
         return Ok(());
+    };
+    match error.downcast_ref() {
+        Some(NotOffered(what)) => {
+            if !what.is_empty() {
+                record.none(what);
+            }
+            Ok(())
+        }
+        None => {
+            record.none(&format!("failed: {error:#}"));
+            Err(error)
+        }
     }
-    result
 }
 
 async fn measure<P: Peer>(workload: Workload, record: Recorder) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 
 use super::throughput::{connect, on_each};
@@ -44,7 +45,15 @@ pub(super) async fn connections<P: Peer>(record: Recorder) -> Result<()> {
     Ok(())
 }
 
+/// Measures one point. Its error tells which one failed: the points before it count.
 async fn point<P: Peer>(record: Recorder, peers: &[P], callers: usize, work: Work) -> Result<()> {
+    let at = record.x.unwrap_or_default();
+    measure(record, peers, callers, work)
+        .await
+        .with_context(|| format!("at {at}"))
+}
+
+async fn measure<P: Peer>(record: Recorder, peers: &[P], callers: usize, work: Work) -> Result<()> {
     let load = |time: Duration| Load {
         callers,
         work: work.clone(),
