@@ -19,5 +19,5 @@ if ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sud
     exit 1
 fi
 echo "Installing for the benchmark: ${packages[*]}" >&2
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+"${as_root[@]}" apt-get update -qq >&2
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2

@@ -110,10 +110,11 @@ fn panel(area: &Area<'_>, sweep: &Sweep, title: &str, lines: &[Line<'_>]) -> Dra
     let mut chart = ChartBuilder::on(area)
         .caption(title, (FONT, 17))
         .margin(8)
+        .margin_right(24)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d(
-            (left..right).log_scale(),
+            (left..right).log_scale().base(base),
             (bottom / 1.3..top * 1.3).log_scale(),
         )?;
     let name = |x: &f64| if sweep.bytes { bytes(*x) } else { count(*x) };
