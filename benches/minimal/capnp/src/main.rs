@@ -12,6 +12,7 @@ use minimal_capnp::minimal;
 
 #[allow(
     clippy::all,
+    clippy::unimplemented,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"

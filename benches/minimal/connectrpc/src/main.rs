@@ -12,6 +12,7 @@ use proto::minimal::v1::{Minimal, MinimalClient, MinimalServer, Small};
 
 #[allow(
     clippy::all,
+    clippy::unimplemented,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"

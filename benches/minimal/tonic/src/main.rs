@@ -6,6 +6,7 @@ use pb::Small;
 use pb::minimal_client::MinimalClient;
 use pb::minimal_server::{Minimal, MinimalServer};
 
+#[allow(unreachable_pub, unused_qualifications, reason = "generated")]
 mod pb {
     tonic::include_proto!("minimal.v1");
 }

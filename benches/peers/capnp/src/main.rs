@@ -19,7 +19,7 @@ use tokio_util::compat::{TokioAsyncReadCompatExt as _, TokioAsyncWriteCompatExt 
 use bench_capnp::{bench, sink, small};
 
 /// Generated: see `generate.sh`.
-#[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated")]
+#[allow(clippy::all, clippy::unimplemented, unreachable_pub, unused_qualifications, reason = "generated")]
 #[rustfmt::skip]
 mod bench_capnp;
 

@@ -24,6 +24,7 @@ use generated::bench::v1::{self, Bench, BenchClient, BenchServer};
 
 #[allow(
     clippy::all,
+    clippy::unimplemented,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"

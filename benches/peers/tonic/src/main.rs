@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use pb::bench_client::BenchClient;
 use pb::bench_server::{Bench, BenchServer};
 
+#[allow(unreachable_pub, unused_qualifications, reason = "generated")]
 mod pb {
     tonic::include_proto!("bench.v1");
 }
