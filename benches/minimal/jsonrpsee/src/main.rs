@@ -6,7 +6,8 @@ use jsonrpsee::ws_client::WsClientBuilder;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Small {
+#[allow(unreachable_pub, reason = "the generated traits are `pub`")]
+pub struct Small {
     id: u64,
     name: String,
     tags: Vec<String>,
