@@ -171,6 +171,7 @@ mod tests {
     fn numbers_have_three_digits_that_count() {
         let shown = [
             1.333,
+            12.0,
             12.84,
             233.4,
             9_999.0,

@@ -5,7 +5,8 @@ use anyhow::Result;
 use counts::{argument, calls, connect, runtime};
 
 const WARM_UP: u64 = 20_000;
-const CALLS: u64 = 100_000;
+const CALLS: u64 = 10_000;
+const ROUNDS: usize = 20;
 
 fn main() -> Result<()> {
     let runtime = runtime()?;
@@ -14,13 +15,18 @@ fn main() -> Result<()> {
         calls(&client, WARM_UP).await?;
         anyhow::Ok(client)
     })?;
-    let mut result = Ok(());
-    let counted = allocation_counter::measure(|| result = runtime.block_on(calls(&client, CALLS)));
-    result?;
-    println!(
-        "allocations {:.3}",
-        counted.count_total as f64 / CALLS as f64
-    );
-    println!("bytes {:.1}", counted.bytes_total as f64 / CALLS as f64);
+    // The fewest of several rounds: a thread that is interrupted finds less to do at once, which
+    // only ever adds some.
+    let (mut allocations, mut bytes) = (u64::MAX, u64::MAX);
+    for _ in 0..ROUNDS {
+        let mut result = Ok(());
+        let counted =
+            allocation_counter::measure(|| result = runtime.block_on(calls(&client, CALLS)));
+        result?;
+        allocations = allocations.min(counted.count_total);
+        bytes = bytes.min(counted.bytes_total);
+    }
+    println!("allocations {:.3}", allocations as f64 / CALLS as f64);
+    println!("bytes {:.1}", bytes as f64 / CALLS as f64);
     Ok(())
 }
