@@ -1,6 +1,6 @@
 //! Functions by name, and typed services called by name.
 
-use rpc_runtime::{Channel, Code, Context, Server, Status};
+use rpc_runtime::{Channel, Code, Context, Router, Server, Status};
 use rpc_tests::math::{Calculator, MathClient, MathError, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
 use serde_json::json;
@@ -67,6 +67,24 @@ async fn what_is_wrong_is_named() {
             Code::Unimplemented,
             "`other.Service`",
         ),
+        (
+            "Hallo",
+            json!([]),
+            Code::Unimplemented,
+            "no function `Hallo` is served here, did you mean `hello`?",
+        ),
+        (
+            "Math/ad",
+            json!([]),
+            Code::Unimplemented,
+            "did you mean `test.v1.Math/add`?",
+        ),
+        (
+            "test.v1.Math/count_than_fail",
+            json!([]),
+            Code::Unimplemented,
+            "has no method `count_than_fail`, did you mean `test.v1.Math/count_then_fail`?",
+        ),
         ("hello", json!([]), Code::InvalidArgument, "argument"),
         (
             "test.v1.Math/add",
@@ -90,6 +108,22 @@ async fn what_is_wrong_is_named() {
             status.peer().is_some_and(|it| it.starts_with("tcp://")),
             "{status}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_server_alone_names_the_nearest_method_and_little_of_a_long_name() {
+    let channel = Channel::new(MathServer::new(Calculator::new()));
+    let status = channel.call::<_, i64>("Math/ad", (1, 2)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+    let meant = "did you mean `test.v1.Math/add`?";
+    assert!(status.message().ends_with(meant), "{status}");
+    let long = "x".repeat(100_000);
+    let router = Channel::new(Router::new().function("x", || async {}));
+    for channel in [channel, router] {
+        let status = channel.call::<_, ()>(&long, ()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().len() < 512, "{status}");
     }
 }
 

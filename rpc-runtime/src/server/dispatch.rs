@@ -4,8 +4,9 @@ use std::future::ready;
 use std::sync::Arc;
 
 use super::in_process;
+use super::nearest::{shown, suggestion};
 use super::server_call::ServerCall;
-use crate::call::{Entered, Method, Request, Response, ServiceDescriptor};
+use crate::call::{Entered, Method, MethodDescriptor, Request, Response, ServiceDescriptor};
 use crate::codec::Codec;
 use crate::service::{BoxFuture, Service};
 use crate::status::Status;
@@ -79,19 +80,30 @@ fn method_index(service: &'static ServiceDescriptor, method: &Method) -> Result<
     {
         return Ok(handle.index());
     }
-    if method.service() != service.name() {
-        return Err(Status::unimplemented(format!(
-            "this is the service `{}`, it has no method `{}`",
-            service.name(),
-            method.path()
-        )));
+    if method.service() == service.name()
+        && let Some(found) = service.find(method.name())
+    {
+        return Ok(found.index());
     }
-    let found = service.find(method.name());
-    found.map(|handle| handle.index()).ok_or_else(|| {
-        Status::unimplemented(format!(
-            "the service `{}` has no method `{}`",
+    Err(not_found(service, method))
+}
+
+fn not_found(service: &'static ServiceDescriptor, method: &Method) -> Status {
+    let meant = suggestion(
+        method.path(),
+        service.methods().iter().map(MethodDescriptor::path),
+    );
+    Status::unimplemented(if method.service() == service.name() {
+        format!(
+            "the service `{}` has no method `{}`{meant}",
             service.name(),
-            method.name()
-        ))
+            shown(method.name())
+        )
+    } else {
+        format!(
+            "this is the service `{}`, it has no method `{}`{meant}",
+            service.name(),
+            shown(method.path())
+        )
     })
 }

@@ -8,6 +8,7 @@ mod dispatch;
 mod function;
 mod in_process;
 mod items;
+mod nearest;
 mod router;
 #[allow(
     clippy::module_inception,
