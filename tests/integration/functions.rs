@@ -1,7 +1,7 @@
 //! Functions by name, and typed services called by name.
 
 use rpc_runtime::{Channel, Code, Context, Router, Server, Status};
-use rpc_tests::math::{Calculator, MathClient, MathError, MathServer};
+use rpc_tests::math::{Calculator, Line, MathClient, MathError, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
 use serde_json::json;
 
@@ -109,6 +109,42 @@ async fn what_is_wrong_is_named() {
             "{status}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_method_that_streams_is_not_called_for_one_value() {
+    let serving = serve("tcp", server()).await;
+    let remote = Channel::connect(&serving.url).await.unwrap();
+    let local = Channel::new(MathServer::new(Calculator::new()));
+    // Through a gateway, which knows nothing of the service.
+    let gateway = serve("tcp", Server::new().fallback(remote.clone())).await;
+    let behind = Channel::connect(&gateway.url).await.unwrap();
+    for channel in [remote, local, behind] {
+        // Exactly one item, which would pass for a value.
+        let status = channel.call::<_, u64>("test.v1.Math/count", (1,)).await;
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        let expected = "`test.v1.Math/count` is a server-streaming method: use `call_stream`";
+        assert_eq!(status.message(), expected);
+        let status = channel.call::<_, i64>("test.v1.Math/sum", (1,)).await;
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("client-streaming"), "{status}");
+        let mut chat = channel.call_stream::<_, Line>("test.v1.Math/chat", ("room",));
+        let status = chat.next().await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("bidirectional"), "{status}");
+        let mut sum = channel.call_stream::<_, i64>("test.v1.Math/add", (1, 2));
+        assert_eq!(sum.next().await.unwrap().unwrap(), 3);
+    }
+}
+
+#[tokio::test]
+async fn handlers_do_not_see_what_a_caller_by_name_expected() {
+    let seen = || async { Context::current().unwrap().metadata().len() };
+    let channel = Channel::new(Router::new().function("seen", seen));
+    let call = channel.call::<_, usize>("seen", ());
+    assert_eq!(call.metadata("name", "Ann").await.unwrap(), 1);
 }
 
 #[tokio::test]

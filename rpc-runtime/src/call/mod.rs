@@ -29,6 +29,6 @@ pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
-pub(crate) use method::MethodTable;
+pub(crate) use method::{EXPECTED_KIND, MethodTable};
 pub(crate) use request::deadline_in;
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::in_process;
 use super::nearest::{shown, suggestion};
 use super::server_call::ServerCall;
-use crate::call::{Entered, Method, MethodDescriptor, Request, Response, ServiceDescriptor};
+use crate::call::{
+    EXPECTED_KIND, Entered, Method, MethodDescriptor, MethodKind, Request, Response,
+    ServiceDescriptor,
+};
 use crate::codec::Codec;
 use crate::service::{BoxFuture, Service};
 use crate::status::Status;
@@ -57,7 +60,7 @@ impl<H: Handler> Service for H {
     }
 }
 
-fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
+fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
     let index = match method_index(H::SERVICE, request.method()) {
         Ok(index) => index,
         Err(status) => return Box::pin(ready(Err(status))),
@@ -65,12 +68,38 @@ fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
     let (Some(run), Some(method)) = (H::METHODS.get(index), H::SERVICE.methods().get(index)) else {
         return Box::pin(ready(Err(Status::internal("the method has no handler"))));
     };
+    if let Err(status) = check_kind(&mut request, method.kind()) {
+        return Box::pin(ready(Err(status)));
+    }
     let target = Arc::clone(handler.target());
     in_process::guard(request, |request| {
         let call = ServerCall::new(method.args(), request);
         let _entered = Entered::new(call.context());
         run(target, call)
     })
+}
+
+/// Refuses a caller without the description of the method that takes it for another kind: it would
+/// read a stream as one value, or send one value as a stream.
+pub(super) fn check_kind(request: &mut Request, kind: MethodKind) -> Result<(), Status> {
+    if request.metadata().is_empty() {
+        return Ok(());
+    }
+    let Some(expected) = request.metadata_mut().remove(EXPECTED_KIND) else {
+        return Ok(());
+    };
+    let instead = if kind.is_upload() {
+        "a call by name cannot send its stream, use a client of the service"
+    } else if kind.is_download() && expected == MethodKind::Unary.name() {
+        "use `call_stream`"
+    } else {
+        return Ok(());
+    };
+    let path = request.method().path();
+    Err(Status::unimplemented(format!(
+        "`{path}` is a {} method: {instead}",
+        kind.name()
+    )))
 }
 
 /// Finds the method: at once where the caller has the same descriptor, else by name.

@@ -1,14 +1,14 @@
 //! Functions that are served by name, without a trait.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::boundary::boxed_in;
-use super::dispatch::HandlerFuture;
+use super::dispatch::{HandlerFuture, check_kind};
 use super::in_process;
 use super::server_call::ServerCall;
-use crate::call::{MethodError, NoCode, Request};
+use crate::call::{MethodError, MethodKind, NoCode, Request};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::service::BoxFuture;
 
@@ -102,7 +102,10 @@ where
     T: Send + 'static,
     Serde: EncodesArgs<A> + Encodes<T>,
 {
-    fn call(&self, request: Request) -> HandlerFuture {
+    fn call(&self, mut request: Request) -> HandlerFuture {
+        if let Err(status) = check_kind(&mut request, MethodKind::Unary) {
+            return Box::pin(ready(Err(status)));
+        }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
             let mut call = ServerCall::<Serde>::new(function.names(), request);
@@ -122,7 +125,10 @@ where
     E: MethodError<Serde> + Send + 'static,
     Serde: EncodesArgs<A> + Encodes<T>,
 {
-    fn call(&self, request: Request) -> HandlerFuture {
+    fn call(&self, mut request: Request) -> HandlerFuture {
+        if let Err(status) = check_kind(&mut request, MethodKind::Unary) {
+            return Box::pin(ready(Err(status)));
+        }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
             let mut call = ServerCall::<Serde>::new(function.names(), request);
