@@ -403,9 +403,7 @@ impl<E> CallError<E> {
             Self::Status(status) => Some(status),
         }
     }
-}
 
-impl<E> CallError<E> {
     /// Returns the method's own error, or the status if the failure is another.
     ///
     /// # Errors
