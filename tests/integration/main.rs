@@ -3,6 +3,7 @@
 mod batch;
 mod blocking;
 mod callbacks;
+mod calls;
 mod every_form;
 mod formats;
 mod functions;

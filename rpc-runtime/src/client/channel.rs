@@ -32,6 +32,7 @@ pub struct Channel {
     service: BoxService,
     encoding: Option<Encoding>,
     timeout: Option<Duration>,
+    forwards: bool,
 }
 
 impl Channel {
@@ -47,6 +48,7 @@ impl Channel {
             service: BoxService::new(service),
             encoding: None,
             timeout: None,
+            forwards: false,
         }
     }
 
@@ -143,6 +145,17 @@ impl Channel {
         self
     }
 
+    /// Lets a handler pass the statuses of its calls through this channel on to its own caller, as
+    /// if it had [forwarded](Status::forward) each of them, also those in the middle of a stream.
+    ///
+    /// It is for proxies, whose callers are meant to see what the server behind says, such as a
+    /// client that is [served](crate::rpc_service#proxies) as the implementation of its own trait.
+    #[must_use]
+    pub fn with_forwarding(mut self) -> Self {
+        self.forwards = true;
+        self
+    }
+
     /// Calls a method or a function by name, for scripts and tests.
     ///
     /// `args` is a tuple, matched by position, or anything that serde writes as a map, matched by
@@ -215,6 +228,10 @@ impl Channel {
 
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(super) fn forwards(&self) -> bool {
+        self.forwards
     }
 }
 

@@ -158,11 +158,10 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
         if self.run.is_some() {
             return Poll::Pending;
         }
-        let trailers = self.context.take_trailers();
-        if trailers.is_empty() {
-            Poll::Ready(None)
-        } else {
-            Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers))))
+        match self.context.take_trailers() {
+            Ok(trailers) if trailers.is_empty() => Poll::Ready(None),
+            Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers)))),
+            Err(status) => Poll::Ready(Some(Err(status))),
         }
     }
 }

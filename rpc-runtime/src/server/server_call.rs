@@ -119,8 +119,8 @@ impl<C: Codec> ServerCall<C> {
         C: Encodes<T>,
     {
         let mut response = Response::new(Body::message(ValueMessage::<C, T>::wrap(value)));
-        *response.metadata_mut() = self.context.take_reply_metadata();
-        *response.trailers_mut() = self.context.take_trailers();
+        *response.metadata_mut() = self.context.take_reply_metadata()?;
+        *response.trailers_mut() = self.context.take_trailers()?;
         Ok(response)
     }
 
@@ -138,7 +138,8 @@ impl<C: Codec> ServerCall<C> {
             Ok(value) => self.reply(value),
             Err(error) => {
                 let mut status = error.into_status(code.into_reader());
-                status.metadata_mut().extend(self.context.take_trailers());
+                let trailers = self.context.take_trailers_of_failure();
+                status.metadata_mut().extend(trailers);
                 Err(status)
             }
         }
@@ -151,7 +152,7 @@ impl<C: Codec> ServerCall<C> {
     {
         let items = items::start(self.context.clone(), run).await?;
         let mut response = Response::new(Body::stream(items));
-        *response.metadata_mut() = self.context.take_reply_metadata();
+        *response.metadata_mut() = self.context.take_reply_metadata()?;
         Ok(response)
     }
 
