@@ -20,7 +20,7 @@ pub type HandlerFuture = BoxFuture<'static, Result<Response, Status>>;
 
 /// The glue of one method: reads the arguments, calls the implementation, writes the result.
 #[doc(hidden)]
-pub type MethodHandler<T, C> = fn(Arc<T>, ServerCall<C>) -> HandlerFuture;
+pub type MethodHandler<T> = fn(Arc<T>, ServerCall) -> HandlerFuture;
 
 /// What `#[rpc_service]` generates for a server: a table of glue beside the descriptor.
 ///
@@ -40,7 +40,7 @@ pub trait Handler: Send + Sync + 'static {
     const SERVICE: &'static ServiceDescriptor;
     /// The glue of each method, in the order of the descriptor.
     #[doc(hidden)]
-    const METHODS: &'static [MethodHandler<Self::Target, Self::Codec>];
+    const METHODS: &'static [MethodHandler<Self::Target>];
 
     /// Returns the implementation.
     fn target(&self) -> &Arc<Self::Target>;
@@ -73,7 +73,7 @@ fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
     }
     let target = Arc::clone(handler.target());
     in_process::guard(request, |request| {
-        let call = ServerCall::new(method.args(), request);
+        let call = ServerCall::new::<H::Codec>(method.args(), request);
         let _entered = Entered::new(call.context());
         run(target, call)
     })

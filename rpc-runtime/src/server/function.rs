@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::boundary::boxed_in;
 use super::dispatch::{HandlerFuture, check_kind};
 use super::in_process;
+use super::on_wire::OnWire;
 use super::server_call::ServerCall;
 use crate::call::{MethodError, MethodKind, NoCode, Request};
 use crate::codec::{Encodes, EncodesArgs, Serde};
@@ -108,10 +109,11 @@ where
         }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
-            let mut call = ServerCall::<Serde>::new(function.names(), request);
+            let mut call = ServerCall::new::<Serde>(function.names(), request);
             boxed_in(call.context(), async move {
-                let args = call.args::<A>().await?;
-                call.reply(function.run(args).await)
+                let args = call.args(OnWire::<Serde, A>::args).await?;
+                let value = function.run(args).await;
+                call.reply(OnWire::<Serde, T>::value(value))
             })
         })
     }
@@ -131,10 +133,11 @@ where
         }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
-            let mut call = ServerCall::<Serde>::new(function.names(), request);
+            let mut call = ServerCall::new::<Serde>(function.names(), request);
             boxed_in(call.context(), async move {
-                let args = call.args::<A>().await?;
-                call.reply_result(function.run(args).await, NoCode)
+                let args = call.args(OnWire::<Serde, A>::args).await?;
+                let result = function.run(args).await;
+                call.reply(OnWire::<Serde, Result<T, E>>::result(result, NoCode))
             })
         })
     }
