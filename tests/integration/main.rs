@@ -4,6 +4,7 @@ mod batch;
 mod blocking;
 mod bytes;
 mod callbacks;
+mod calls;
 mod every_form;
 mod formats;
 mod functions;

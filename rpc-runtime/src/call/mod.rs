@@ -22,6 +22,7 @@ pub use connection_info::ConnectionInfo;
 pub use context::{Context, Identity};
 pub use limits::Limits;
 pub use message::Message;
+pub use metadata::IntoMetadataValue;
 pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
 pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
 pub use request::Request;
@@ -30,7 +31,7 @@ pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
-pub(crate) use metadata::Metadata;
-pub(crate) use method::MethodTable;
+pub(crate) use metadata::{BoxError, Metadata, append_metadata};
+pub(crate) use method::{EXPECTED_KIND, MethodTable};
 pub(crate) use request::{FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

@@ -1,19 +1,18 @@
 //! A call before its answer: what was set on its builder, and how it begins.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, Context, Method, MethodHandle, Request, Response, check_encoding, deadline_after,
-    deadline_in,
+    Body, BoxError, Context, Method, MethodHandle, Request, Response, append_metadata,
+    check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
 use crate::service::{BoxFuture, BoxService, Service};
@@ -56,6 +55,14 @@ impl OutgoingCall {
         self.request.method()
     }
 
+    /// Returns what stays known of the call when it has begun.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            method: self.method().clone(),
+            forwards: self.channel.forwards(),
+        }
+    }
+
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
     }
@@ -64,21 +71,10 @@ impl OutgoingCall {
         self.request.set_encoding(encoding);
     }
 
-    pub(super) fn add_metadata(&mut self, name: &str, value: &str) {
-        let parsed = HeaderName::try_from(name)
-            .map_err(|error| mistake(format!("`{name}` is not a metadata name"), error))
-            .and_then(|name| match HeaderValue::try_from(value) {
-                Ok(value) => Ok((name, value)),
-                Err(error) => Err(mistake(
-                    format!("the value of metadata `{name}` is not allowed"),
-                    error,
-                )),
-            });
-        let added = parsed.and_then(|(name, value)| {
-            let added = self.request.metadata_mut().try_append(name, value);
-            added.map_err(|error| mistake("there is too much metadata", error))
-        });
+    pub(super) fn add_metadata(&mut self, name: &str, value: Result<HeaderValue, BoxError>) {
+        let added = append_metadata(self.request.metadata_mut(), name, value);
         if let Err(status) = added {
+            let status = status.in_phase(Phase::Send);
             self.mistake.get_or_insert(status);
         }
     }
@@ -133,15 +129,6 @@ impl OutgoingCall {
         }
         Ok(())
     }
-}
-
-fn mistake(
-    message: impl Into<Cow<'static, str>>,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Status {
-    Status::invalid_argument(message)
-        .with_source(source)
-        .in_phase(Phase::Send)
 }
 
 /// A call on its way to a response. Dropping it cancels the call.
@@ -211,6 +198,25 @@ fn expired(message: &'static str) -> Status {
     Status::deadline_exceeded(message).in_phase(Phase::Reply)
 }
 
+/// Which method was called, and whether a handler may pass on how the call failed.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) method: Method,
+    forwards: bool,
+}
+
+impl Origin {
+    /// Adds to a status where it came from.
+    pub(super) fn name(&self, status: Status) -> Status {
+        let status = name_method(status, &self.method);
+        if self.forwards {
+            status.forward()
+        } else {
+            status
+        }
+    }
+}
+
 /// Adds to a status who answered.
 pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
     match peer {
@@ -220,7 +226,7 @@ pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
 }
 
 /// Adds to a status which method was called; a path that is static costs nothing.
-pub(super) fn name_method(status: Status, method: &Method) -> Status {
+fn name_method(status: Status, method: &Method) -> Status {
     match method.handle().map(MethodHandle::descriptor) {
         Some(descriptor) => status.in_method(descriptor.path()),
         None => status.in_method(method.path().to_owned()),

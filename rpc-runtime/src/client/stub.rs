@@ -31,7 +31,7 @@ pub struct Client<C> {
     codec: PhantomData<fn() -> C>,
 }
 
-impl<C: Codec> Client<C> {
+impl<C> Client<C> {
     /// Makes the inside of a client.
     pub fn new(channel: Channel) -> Self {
         Self {
@@ -39,7 +39,9 @@ impl<C: Codec> Client<C> {
             codec: PhantomData,
         }
     }
+}
 
+impl<C: Codec> Client<C> {
     /// Begins a call with arguments by name.
     pub fn call<A>(&self, method: MethodHandle, args: A) -> StubCall<C>
     where

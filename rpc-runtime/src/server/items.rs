@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
@@ -14,15 +13,13 @@ use std::task::{Context as TaskContext, Poll};
 use futures_core::Stream;
 
 use super::boundary::Boundary;
-use crate::call::{BodyFrame, Context, ErrorCode, Message, MethodError, Returns, ValueMessage};
-use crate::codec::{Codec, Encodes};
+use crate::call::{BodyFrame, Context, Message};
 use crate::status::Status;
 
 /// Where a handler's items go.
 #[doc(hidden)]
-pub struct Items<C> {
+pub struct Items {
     slot: Slot,
-    codec: PhantomData<fn() -> C>,
 }
 
 #[derive(Clone, Default)]
@@ -53,44 +50,22 @@ impl Slot {
     }
 }
 
-impl<C: Codec> Items<C> {
-    /// Passes every item on.
-    pub async fn items<S>(self, stream: S) -> Result<(), Status>
-    where
-        S: Stream,
-        S::Item: Send + 'static,
-        C: Encodes<S::Item>,
-    {
-        let mut stream = pin!(stream);
-        while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-            self.slot.put(ValueMessage::<C, _>::wrap(item)).await;
-        }
-        Ok(())
-    }
-
-    /// Passes every item on, up to the first error, which ends the stream.
-    pub async fn results<R>(
+impl Items {
+    /// Passes every item on as a message, up to the first error, which ends the stream.
+    pub async fn send<S: Stream>(
         self,
-        stream: impl Stream<Item = R>,
-        code: impl ErrorCode<R::Err>,
-    ) -> Result<(), Status>
-    where
-        R: Returns<Ok: Send + 'static, Err: MethodError<C>>,
-        C: Encodes<R::Ok>,
-    {
-        let code = code.into_reader();
+        stream: S,
+        write: impl Fn(S::Item) -> Result<Message, Status>,
+    ) -> Result<(), Status> {
         let mut stream = pin!(stream);
         while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-            let item = item
-                .into_result()
-                .map_err(|error| error.into_status(code))?;
-            self.slot.put(ValueMessage::<C, _>::wrap(item)).await;
+            self.slot.put(write(item)?).await;
         }
         Ok(())
     }
 }
 
-impl<C> fmt::Debug for Items<C> {
+impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Items")
     }
@@ -105,18 +80,15 @@ pub(super) struct ItemBody<F> {
 
 /// Starts a handler's stream. The first poll has happened when it returns, so that what the
 /// handler says at its beginning (metadata, a refusal) is known.
-pub(super) async fn start<C, F>(
+pub(super) async fn start<F>(
     context: Context,
-    run: impl FnOnce(Items<C>) -> F,
+    run: impl FnOnce(Items) -> F,
 ) -> Result<ItemBody<F>, Status>
 where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let slot = Slot::default();
-    let run = run(Items {
-        slot: slot.clone(),
-        codec: PhantomData,
-    });
+    let run = run(Items { slot: slot.clone() });
     let mut body = ItemBody {
         run: Some(Box::pin(Boundary::new(context.clone(), run))),
         context,
@@ -158,11 +130,10 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
         if self.run.is_some() {
             return Poll::Pending;
         }
-        let trailers = self.context.take_trailers();
-        if trailers.is_empty() {
-            Poll::Ready(None)
-        } else {
-            Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers.into_map()))))
+        match self.context.take_trailers() {
+            Ok(trailers) if trailers.is_empty() => Poll::Ready(None),
+            Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers.into_map())))),
+            Err(status) => Poll::Ready(Some(Err(status))),
         }
     }
 }

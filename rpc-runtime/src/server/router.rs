@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 use super::dispatch::{Handler, HandlerFuture};
 use super::function::{self, Callable, Function};
+use super::nearest::{shown, suggestion};
 use crate::call::{Method, MethodError, MethodTable, Request, Response, ServiceDescriptor};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::service::{BoxFuture, BoxService, Service};
@@ -19,6 +20,10 @@ use crate::status::Status;
 ///
 /// A router is a [`Service`]: a client can call it in process, a [`Server`](crate::Server) serves
 /// it.
+///
+/// A call of something that is not served fails with
+/// [`Code::Unimplemented`](crate::Code::Unimplemented), and is told the name that it nearly hit. A
+/// [`layer`](Self::layer) that refuses callers does so before they are told anything.
 ///
 /// # Examples
 ///
@@ -237,13 +242,18 @@ impl Router {
     }
 
     fn not_found(&self, method: &Method) -> Status {
-        let path = method.path();
+        let path = shown(method.path());
+        let meant = suggestion(method.path(), self.routes.keys().map(|it| &**it));
         Status::unimplemented(match method.service() {
-            "" => format!("no function `{path}` is served here"),
-            service if self.services.iter().any(|it| it.name() == service) => {
-                format!("the service `{service}` has no method `{}`", method.name())
-            }
-            service => format!("no service `{service}` is served here (for `{path}`)"),
+            "" => format!("no function `{path}` is served here{meant}"),
+            service if self.services.iter().any(|it| it.name() == service) => format!(
+                "the service `{service}` has no method `{}`{meant}",
+                shown(method.name())
+            ),
+            service => format!(
+                "no service `{}` is served here (for `{path}`){meant}",
+                shown(service)
+            ),
         })
     }
 }
