@@ -5,7 +5,7 @@
 #   bash benches/counts.sh                   fails when one is more than 5 % worse
 #   UPDATE_COUNTS=1 bash benches/counts.sh   writes what was counted into counts.toml
 #
-# One thread, 64 callers, one connection over TCP on the loopback interface. Instructions are the slope between two
+# One thread, 64 callers, one connection in memory, a clock that stands still. Instructions are the slope between two
 # numbers of calls, so that starting up and connecting are not in them; all figures are medians of three runs.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -2,16 +2,16 @@
 //! `allocations [URL]`. The messages that caller and handler own are among them.
 
 use anyhow::Result;
-use counts::{argument, calls, connect, runtime};
+use counts::{argument, calls, connect, timeless_runtime};
 
 const WARM_UP: u64 = 20_000;
 const CALLS: u64 = 10_000;
 const ROUNDS: usize = 20;
 
 fn main() -> Result<()> {
-    let runtime = runtime()?;
+    let runtime = timeless_runtime()?;
     let client = runtime.block_on(async {
-        let client = connect(&argument(1, "tcp://127.0.0.1:0")).await?;
+        let client = connect(&argument(1, "mem:counts")).await?;
         calls(&client, WARM_UP).await?;
         anyhow::Ok(client)
     })?;

@@ -1,11 +1,11 @@
 //! Makes calls, for callgrind to count the instructions of: `instructions CALLS [URL]`.
 
 use anyhow::Result;
-use counts::{argument, calls, connect, runtime};
+use counts::{argument, calls, connect, timeless_runtime};
 
 fn main() -> Result<()> {
-    runtime()?.block_on(async {
-        let client = connect(&argument(2, "tcp://127.0.0.1:0")).await?;
+    timeless_runtime()?.block_on(async {
+        let client = connect(&argument(2, "mem:counts")).await?;
         calls(&client, argument(1, "1000").parse()?).await
     })
 }
