@@ -65,35 +65,6 @@ pub(super) fn message_pack(bytes: &[u8], limits: DecodeLimits) -> Result<(), Sca
 }
 
 /// Takes one value off `rest`; of a container, only the head.
-/// The longest message that [`is_shallow`] looks at: each of its lanes counts to 255.
-const SHALLOW_LENGTH: usize = LANES * u8::MAX as usize;
-
-/// How many bytes are looked at at once.
-const LANES: usize = 16;
-
-/// Says whether a MessagePack message cannot nest too deep: it has too few bytes that could begin
-/// a container. That is true of most messages, and found faster than by walking through them.
-pub(super) fn is_shallow(bytes: &[u8], limits: DecodeLimits) -> bool {
-    if bytes.len() > SHALLOW_LENGTH {
-        return false;
-    }
-    let (chunks, rest) = bytes.as_chunks::<LANES>();
-    let mut lanes = [0_u8; LANES];
-    for chunk in chunks {
-        for (lane, byte) in lanes.iter_mut().zip(chunk) {
-            *lane += begins_container(*byte);
-        }
-    }
-    let rest = rest.iter().map(|byte| usize::from(begins_container(*byte)));
-    rest.chain(lanes.map(usize::from)).sum::<usize>() <= limits.depth()
-}
-
-/// Returns 1 for the markers of maps and arrays, the short ones and the long ones.
-#[inline]
-fn begins_container(byte: u8) -> u8 {
-    u8::from(byte & 0xe0 == 0x80) | u8::from(byte & 0xfc == 0xdc)
-}
-
 #[inline]
 fn check_value(rest: &mut &[u8], containers: &mut Containers) -> Result<(), Problem> {
     let marker = rest.first().ok_or(Problem::Truncated)?;

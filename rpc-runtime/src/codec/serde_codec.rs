@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
-use serde::{Deserialize, Serialize};
 
 use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
 use super::encoding::Kind;
@@ -299,12 +299,13 @@ fn decode<'de, S: DeserializeSeed<'de>>(
     limits: DecodeLimits,
 ) -> Result<S::Value, CodecError> {
     let kind = encoding.kind();
-    if kind == Kind::MessagePack && scan::is_shallow(bytes, limits) {
-        return read_shallow(seed, bytes, limits);
-    }
     scan(bytes, encoding, limits)?;
     match kind {
-        Kind::MessagePack => read_message_pack(seed, bytes).map(|(value, _)| value),
+        Kind::MessagePack => {
+            let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+            let read = seed.deserialize(&mut deserializer);
+            read.map_err(|error| CodecError::decode(encoding, error))
+        }
         Kind::Json => read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error)),
         #[cfg(feature = "postcard")]
         Kind::Postcard => match read_postcard(seed, bytes) {
@@ -328,35 +329,6 @@ fn scan(bytes: &[u8], encoding: Encoding, limits: DecodeLimits) -> Result<(), Co
         Kind::Registered(_) => Ok(()),
     };
     scanned.map_err(|error| CodecError::scan(encoding, error))
-}
-
-/// Reads a message that cannot nest too deep; what else the scan would find shows afterwards.
-fn read_shallow<'de, S: DeserializeSeed<'de>>(
-    seed: S,
-    bytes: &'de [u8],
-    limits: DecodeLimits,
-) -> Result<S::Value, CodecError> {
-    let read = read_message_pack(seed, bytes);
-    if !matches!(read, Ok((_, true))) {
-        // It says where the message ends, or that it goes on.
-        scan(bytes, Encoding::MESSAGE_PACK, limits)?;
-    }
-    read.map(|(value, _)| value)
-}
-
-/// Reads a value and says whether the message ends with it.
-fn read_message_pack<'de, S: DeserializeSeed<'de>>(
-    seed: S,
-    bytes: &'de [u8],
-) -> Result<(S::Value, bool), CodecError> {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-    let value = seed.deserialize(&mut deserializer);
-    let value = value.map_err(|error| CodecError::decode(Encoding::MESSAGE_PACK, error))?;
-    // The deserializer does not tell what it has left, but a further value finds no marker at the
-    // end, and only there.
-    let further = <()>::deserialize(&mut deserializer);
-    let is_whole = matches!(further, Err(rmp_serde::decode::Error::InvalidMarkerRead(_)));
-    Ok((value, is_whole))
 }
 
 fn read_json<'de, S: DeserializeSeed<'de>>(
