@@ -13,3 +13,4 @@ mod layers;
 mod options;
 mod python;
 mod reconnect;
+mod slow_methods;
