@@ -162,6 +162,15 @@ impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
         })
     }
 
+    /// Appends a value to `out` as its message would be; `out` may be longer after an error.
+    pub(crate) fn encode(value: T, encoding: Encoding, out: &mut BytesMut) -> Result<(), Status> {
+        let message = Self {
+            value,
+            codec: PhantomData,
+        };
+        encode_guarded(&message, encoding, out)
+    }
+
     /// Takes or decodes the value. `encoding` counts only for a value of another type.
     pub(crate) fn unwrap(message: Message) -> Result<T, Status> {
         match message.downcast::<Self>() {

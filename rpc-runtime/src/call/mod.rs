@@ -2,6 +2,7 @@
 //! [`Response`] with their [`Body`], the [`Context`] of a running call, and the descriptors of
 //! services and methods.
 
+mod batch;
 mod body;
 mod cancellation;
 mod connection_info;
@@ -28,6 +29,8 @@ pub use response::{Reply, Response};
 pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
+pub(crate) use batch::{Batch, BatchBounds, Filled, PREFIX_LENGTH};
+pub(crate) use body::Frames;
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use method::MethodTable;
 pub(crate) use request::deadline_in;

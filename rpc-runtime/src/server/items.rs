@@ -1,20 +1,24 @@
 //! The stream of a handler as the body of a response.
 //!
 //! A handler's stream may borrow from the implementation. So it is not stored: an async block owns
-//! the implementation, polls the stream inside itself, and leaves each message in a slot. Whoever
-//! polls the body polls that block and empties the slot. No channel, no task.
+//! the implementation, polls the stream inside itself, and leaves its messages in a slot: one as a
+//! value, or as many as a wire takes, encoded. Whoever polls the body polls that block and empties
+//! the slot. No channel, no task.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
 
 use super::boundary::Boundary;
-use crate::call::{BodyFrame, Context, ErrorCode, Message, MethodError, Returns, ValueMessage};
+use crate::call::{
+    Batch, BodyFrame, Context, ErrorCode, Filled, Frames, Message, MethodError, Returns,
+    ValueMessage,
+};
 use crate::codec::{Codec, Encodes};
 use crate::status::Status;
 
@@ -25,31 +29,106 @@ pub struct Items<C> {
     codec: PhantomData<fn() -> C>,
 }
 
+/// What is between the block and whoever polls the body.
 #[derive(Clone, Default)]
-struct Slot(Arc<Mutex<Option<Message>>>);
+struct Slot(Arc<Mutex<Place>>);
+
+/// What the one who polls the body asks for.
+enum Place {
+    /// One message.
+    Message(Option<Message>),
+    /// As many as it takes, encoded.
+    Batch(Batch),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Message(None)
+    }
+}
 
 impl Slot {
-    fn take(&self) -> Option<Message> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_full(&self) -> bool {
-        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.is_some()
+    fn take_message(&self) -> Option<Message> {
+        match &mut *self.lock() {
+            Place::Message(message) => message.take(),
+            Place::Batch(_) => None,
+        }
     }
 
-    /// Leaves a message and waits until it was taken.
-    async fn put(&self, message: Message) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
-        poll_fn(|_| {
-            // The body that takes the message polls again right after; no waker is needed.
-            if self.is_full() {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
+    /// Lets `run` fill a batch.
+    fn fill<T>(&self, batch: &mut Batch, run: impl FnOnce() -> T) -> T {
+        *self.lock() = Place::Batch(std::mem::take(batch));
+        let result = run();
+        if let Place::Batch(filled) = std::mem::take(&mut *self.lock()) {
+            *batch = filled;
+        }
+        result
+    }
+
+    /// Polls a stream until the place is full or the stream has no more.
+    ///
+    /// The body that empties a full place polls again right after; no waker is needed for that.
+    fn poll_items<C, T>(
+        &self,
+        mut next: impl FnMut() -> Poll<Option<Result<T, Status>>>,
+    ) -> Poll<Result<(), Status>>
+    where
+        C: Encodes<T>,
+        T: Send + 'static,
+    {
+        let mut held = Held::new(self);
+        while !held.place.is_full() {
+            match ready!(next()) {
+                Some(Ok(item)) => held.place.put::<C, T>(item),
+                Some(Err(status)) => return Poll::Ready(Err(status)),
+                None => return Poll::Ready(Ok(())),
             }
-        })
-        .await;
+        }
+        Poll::Pending
+    }
+}
+
+impl Place {
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Message(message) => message.is_some(),
+            Self::Batch(batch) => batch.is_full(),
+        }
+    }
+
+    fn put<C, T>(&mut self, item: T)
+    where
+        C: Encodes<T>,
+        T: Send + 'static,
+    {
+        match self {
+            Self::Message(message) => *message = Some(ValueMessage::<C, T>::wrap(item)),
+            Self::Batch(batch) => batch.put::<C, T>(item),
+        }
+    }
+}
+
+/// The place while the block works on it, without a lock. It goes back also when the handler's
+/// stream panics: what came before that is sent.
+struct Held<'a> {
+    slot: &'a Slot,
+    place: Place,
+}
+
+impl<'a> Held<'a> {
+    fn new(slot: &'a Slot) -> Self {
+        let place = std::mem::take(&mut *slot.lock());
+        Self { slot, place }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *self.slot.lock() = std::mem::take(&mut self.place);
     }
 }
 
@@ -62,10 +141,11 @@ impl<C: Codec> Items<C> {
         C: Encodes<S::Item>,
     {
         let mut stream = pin!(stream);
-        while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-            self.slot.put(ValueMessage::<C, _>::wrap(item)).await;
-        }
-        Ok(())
+        poll_fn(|cx| {
+            let next = || stream.as_mut().poll_next(cx).map(|item| item.map(Ok));
+            self.slot.poll_items::<C, S::Item>(next)
+        })
+        .await
     }
 
     /// Passes every item on, up to the first error, which ends the stream.
@@ -80,13 +160,14 @@ impl<C: Codec> Items<C> {
     {
         let code = code.into_reader();
         let mut stream = pin!(stream);
-        while let Some(item) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-            let item = item
-                .into_result()
-                .map_err(|error| error.into_status(code))?;
-            self.slot.put(ValueMessage::<C, _>::wrap(item)).await;
-        }
-        Ok(())
+        poll_fn(|cx| {
+            let next = || {
+                let item = ready!(stream.as_mut().poll_next(cx));
+                Poll::Ready(item.map(|it| it.into_result().map_err(|it| it.into_status(code))))
+            };
+            self.slot.poll_items::<C, R::Ok>(next)
+        })
+        .await
     }
 }
 
@@ -146,13 +227,13 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
     type Item = Result<BodyFrame, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(message) = self.slot.take() {
+        if let Some(message) = self.slot.take_message() {
             return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
         }
         if let Err(status) = self.poll_run(cx) {
             return Poll::Ready(Some(Err(status)));
         }
-        if let Some(message) = self.slot.take() {
+        if let Some(message) = self.slot.take_message() {
             return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
         }
         if self.run.is_some() {
@@ -163,6 +244,28 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
             Poll::Ready(None)
         } else {
             Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers))))
+        }
+    }
+}
+
+impl<F: Future<Output = Result<(), Status>>> Frames for ItemBody<F> {
+    fn poll_batch(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        if let Some(message) = self.slot.take_message() {
+            batch.put_message(message);
+        }
+        if batch.is_full() {
+            return Filled::Full;
+        }
+        let slot = self.slot.clone();
+        if let Err(status) = slot.fill(batch, || self.poll_run(cx)) {
+            return Filled::Failed(status);
+        }
+        if self.run.is_none() {
+            Filled::Ended(self.context.take_trailers())
+        } else if batch.is_full() {
+            Filled::Full
+        } else {
+            Filled::Waiting
         }
     }
 }

@@ -150,7 +150,7 @@ impl<C: Codec> ServerCall<C> {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let items = items::start(self.context.clone(), run).await?;
-        let mut response = Response::new(Body::stream(items));
+        let mut response = Response::new(Body::frames(items));
         *response.metadata_mut() = self.context.take_reply_metadata();
         Ok(response)
     }

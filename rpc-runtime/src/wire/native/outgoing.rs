@@ -207,6 +207,17 @@ impl Outgoing {
         self.ready.put(frames);
     }
 
+    /// Queues whole frames of a call, behind what it has waiting.
+    pub(super) fn push_frames_of(&mut self, call: u64, frames: &[u8]) {
+        match self.lanes.iter_mut().find(|lane| lane.call == call) {
+            Some(lane) => {
+                lane.push_frames(frames);
+                self.waiting += frames.len();
+            }
+            None => self.ready.put(frames),
+        }
+    }
+
     /// Gives up what is left of a call. A fragment that is out stays out; the peer is told by a
     /// CANCEL or an ERROR that comes behind it.
     pub(super) fn forget(&mut self, call: u64) {
@@ -258,6 +269,14 @@ impl Piece {
 }
 
 impl Lane {
+    /// Appends whole frames.
+    fn push_frames(&mut self, more: &[u8]) {
+        match self.pieces.back_mut() {
+            Some(Piece::Frames(frames)) => frames.put_slice(more),
+            _ => self.pieces.push_back(Piece::Frames(BytesMut::from(more))),
+        }
+    }
+
     /// Appends a frame, and says how many bytes that added.
     fn push(&mut self, parts: Parts<'_>, small: bool) -> usize {
         let call = parts.call;

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -11,10 +12,10 @@ use http::HeaderMap;
 use super::calls::Sending;
 use super::connection::{Shared, State};
 use super::field::put_metadata;
-use super::frame::{Flags, FrameType};
-use super::inbox::{cost, too_large};
+use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
-use crate::call::{Body, BodyFrame, Message};
+use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -28,6 +29,12 @@ const KEEP_SCRATCH: usize = 64 << 10;
 
 /// From here on an encoded message is handed over instead of being copied.
 const HAND_OVER: usize = 16 << 10;
+
+/// About how much of a stream is encoded before it is queued and others get their turn.
+const BATCH: usize = 32 << 10;
+
+// A message costs as much credit as its frame has bytes, so that a batch can count only those.
+const _: () = assert!(PREFIX_LENGTH == HEADER_LENGTH && MESSAGE_OVERHEAD == HEADER_LENGTH as i64);
 
 /// Lends a cleared buffer that lives as long as the thread.
 pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut BytesMut) -> T) -> T {
@@ -77,6 +84,14 @@ pub(super) struct Sender {
     pub(super) encoding: Encoding,
 }
 
+/// How the next messages are sent.
+enum Next {
+    /// Those that are in the batch; a panic of the stream is passed on behind them.
+    Batch(std::thread::Result<Filled>),
+    /// The next one is made, and then waits for credit or room.
+    Message,
+}
+
 /// Why a stream was not sent to its end.
 pub(super) enum Stopped {
     /// The stream itself failed, or a message of it cannot be sent.
@@ -88,13 +103,95 @@ pub(super) enum Stopped {
 impl Sender {
     /// Sends every message, and returns the trailers.
     pub(super) async fn send_all(&self, body: &mut Body) -> Result<HeaderMap, Stopped> {
+        let header = FrameHeader::new(FrameType::MESSAGE, Flags::NONE, self.call);
+        let mut batch = Batch::new(self.encoding, header.to_bytes());
         loop {
-            let frame = body.frame().await.transpose();
-            match frame.map_err(Stopped::Failed)? {
-                None => return Ok(HeaderMap::new()),
-                Some(BodyFrame::Message(message)) => self.send(message).await?,
-                Some(BodyFrame::Trailers(trailers)) => return Ok(trailers),
+            match poll_fn(|cx| self.poll_fill(cx, body, &mut batch)).await? {
+                Next::Batch(filled) => {
+                    if let Some(trailers) = self.send_batch(&mut batch, filled).await? {
+                        return Ok(trailers);
+                    }
+                }
+                Next::Message => match body.frame().await.transpose() {
+                    Err(status) => return Err(Stopped::Failed(status)),
+                    Ok(None) => return Ok(HeaderMap::new()),
+                    Ok(Some(BodyFrame::Message(message))) => self.send(message).await?,
+                    Ok(Some(BodyFrame::Trailers(trailers))) => return Ok(trailers),
+                },
             }
+        }
+    }
+
+    /// Fills a batch with what is ready now.
+    fn poll_fill(
+        &self,
+        cx: &mut TaskContext<'_>,
+        body: &mut Body,
+        batch: &mut Batch,
+    ) -> Poll<Result<Next, Stopped>> {
+        let bounds = match self.bounds() {
+            Ok(Some(bounds)) => bounds,
+            Ok(None) => return Poll::Ready(Ok(Next::Message)),
+            Err(stopped) => return Poll::Ready(Err(stopped)),
+        };
+        batch.begin(bounds);
+        let filled = catch_unwind(AssertUnwindSafe(|| body.poll_batch(cx, batch)));
+        if matches!(filled, Ok(Filled::Waiting)) && batch.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Next::Batch(filled)))
+    }
+
+    /// Says how much may be sent now; nothing without credit or room.
+    fn bounds(&self) -> Result<Option<BatchBounds>, Stopped> {
+        let mut state = self.shared.state();
+        let max_outgoing = self.shared.config.limits.max_outgoing;
+        let waiting = state.outgoing.len();
+        let large = HAND_OVER.min(max_length(&self.shared, &state).saturating_add(1));
+        let credit = self.sending(&mut state).ok_or(Stopped::Over)?.credit;
+        if credit <= 0 || waiting > max_outgoing {
+            return Ok(None);
+        }
+        let credit = usize::try_from(credit).unwrap_or(usize::MAX);
+        let room = (max_outgoing - waiting).saturating_add(1);
+        let length = BATCH.min(credit).min(room);
+        Ok(Some(BatchBounds { length, large }))
+    }
+
+    /// Sends what is in a batch, and does what the stream has come to behind it.
+    async fn send_batch(
+        &self,
+        batch: &mut Batch,
+        filled: std::thread::Result<Filled>,
+    ) -> Result<Option<HeaderMap>, Stopped> {
+        self.push_batch(batch)?;
+        if let Some(status) = batch.take_failure() {
+            return Err(Stopped::Failed(status));
+        }
+        match filled {
+            // The end is queued right behind, and leaves together with this.
+            Ok(Filled::Ended(trailers)) => return Ok(Some(trailers)),
+            Ok(Filled::Failed(status)) => return Err(Stopped::Failed(status)),
+            Ok(Filled::Full) => self.shared.flush_or_wake(),
+            Ok(Filled::Waiting) => {
+                self.shared.flush_or_wake();
+                wait_for_wake().await;
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+        Ok(None)
+    }
+
+    fn push_batch(&self, batch: &mut Batch) -> Result<(), Stopped> {
+        let mut state = self.shared.state();
+        let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
+        let frames = batch.bytes();
+        sending.credit -= i64::try_from(frames.len()).unwrap_or(i64::MAX);
+        state.outgoing.push_frames_of(self.call, frames);
+        drop(state);
+        match batch.take_large() {
+            Some(large) => self.push(Some(large), &[]),
+            None => Ok(()),
         }
     }
 
@@ -121,7 +218,7 @@ impl Sender {
             let large = large.map_err(Stopped::Failed)?;
             self.push(large, scratch)
         })?;
-        self.shared.wake_driver();
+        self.shared.flush_or_wake();
         Ok(())
     }
 
@@ -132,8 +229,7 @@ impl Sender {
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         sending.credit -= large.as_ref().map_or(0, cost);
         if large.is_none() {
-            sending.credit -=
-                i64::try_from(small.len()).unwrap_or(i64::MAX) + super::inbox::MESSAGE_OVERHEAD;
+            sending.credit -= i64::try_from(small.len()).unwrap_or(i64::MAX) + MESSAGE_OVERHEAD;
         }
         state.outgoing.push(Parts {
             frame_type: FrameType::MESSAGE,
@@ -168,11 +264,28 @@ impl Sender {
 
 /// Refuses a message that is over our limit or over what the peer said it takes.
 pub(super) fn check_length(shared: &Shared, state: &State, length: usize) -> Result<(), Status> {
-    let own = shared.config.limits.max_message;
-    let peers = state.peer_settings.map_or(u64::MAX, |it| it.max_message);
-    let limit = own.min(usize::try_from(peers).unwrap_or(usize::MAX));
+    let limit = max_length(shared, state);
     if length > limit {
         return Err(too_large(length, limit));
     }
     Ok(())
+}
+
+fn max_length(shared: &Shared, state: &State) -> usize {
+    let own = shared.config.limits.max_message;
+    let peers = state.peer_settings.map_or(u64::MAX, |it| it.max_message);
+    own.min(usize::try_from(peers).unwrap_or(usize::MAX))
+}
+
+/// Waits until the task is woken: its waker was left with what it waits for.
+async fn wait_for_wake() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
