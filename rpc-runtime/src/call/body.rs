@@ -175,7 +175,9 @@ impl Body {
         let filled = match &mut self.kind {
             Kind::Empty => Filled::Ended(HeaderMap::new()),
             Kind::Message(_) => {
-                self.take_single().into_iter().for_each(|it| batch.put_message(it));
+                self.take_single()
+                    .into_iter()
+                    .for_each(|it| batch.put_message(it));
                 return Filled::Full;
             }
             Kind::Stream(stream) => {

@@ -12,7 +12,7 @@ use super::catch_panic::catch_panic;
 use super::connection::{Shared, State};
 use super::field::{FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Reader};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
@@ -115,6 +115,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
             encoding,
             call: opened.call,
             ended: false,
+            reader: Reader::default(),
             _open: Some(opened),
         }))
     };

@@ -178,6 +178,14 @@ impl Driver {
         }
         let mut progress = false;
         let result = loop {
+            if self.receiver.is_settled()
+                && let Some(run) = self.frames.next_run()
+            {
+                progress = true;
+                self.frame_began = None;
+                self.receiver.run(run);
+                continue;
+            }
             match self.frames.next() {
                 Ok(None) => break Ok(()),
                 Ok(Some(frame)) => {

@@ -18,6 +18,13 @@ const GROW_AT_FIRST: usize = 16 * 1024;
 /// without a copy.
 const GROW_AT_MOST: usize = 64 * 1024;
 
+/// The longest run of messages that are handed over together. A reader that keeps one of them
+/// keeps them all.
+const RUN: usize = 16 * 1024;
+
+/// The largest message of a run.
+pub(crate) const RUN_MESSAGE: u32 = 1024;
+
 /// What a frame is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct FrameType(pub(crate) u8);
@@ -170,6 +177,28 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
+/// Messages of one call, one whole frame behind the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Run {
+    pub(crate) call: u64,
+    bytes: Bytes,
+}
+
+impl Run {
+    /// The length of all frames, headers included.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Splits off the first message.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        let header = FrameHeader::peek(&self.bytes)?;
+        self.bytes.advance(HEADER_LENGTH);
+        let length = header.payload_length().min(self.bytes.len());
+        Some(self.bytes.split_to(length))
+    }
+}
+
 /// A peer announced a payload that is longer than it may be. Where the next frame begins cannot
 /// be waited for, so this ends the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -273,6 +302,42 @@ impl FrameReader {
             call: header.call,
             payload,
         }))
+    }
+
+    /// Splits off the small whole messages of one call that come next, if there are several.
+    ///
+    /// They are copied, all at once: what waits for its reader must not keep the whole memory that
+    /// it was read into.
+    pub(crate) fn next_run(&mut self) -> Option<Run> {
+        let first = FrameHeader::peek(&self.unsplit)?;
+        if first.frame_type != FrameType::MESSAGE || first.flags != Flags::NONE || first.call == 0 {
+            return None;
+        }
+        let (mut length, mut frames) = (0, 0_u32);
+        while let Some(rest) = self.unsplit.get(length..)
+            && let Some(header) = FrameHeader::peek(rest)
+        {
+            let whole = HEADER_LENGTH + header.payload_length();
+            let same = FrameHeader {
+                length: first.length,
+                ..header
+            } == first;
+            let fits = header.length <= RUN_MESSAGE.min(self.max_frame) && whole <= rest.len();
+            if !same || !fits || length + whole > RUN {
+                break;
+            }
+            length += whole;
+            frames += 1;
+        }
+        if frames < 2 {
+            return None;
+        }
+        let bytes = Bytes::copy_from_slice(self.unsplit.get(..length)?);
+        self.unsplit.advance(length);
+        Some(Run {
+            call: first.call,
+            bytes,
+        })
     }
 
     /// Returns whether an end of file now would cut a frame short.

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
+use super::frame::{RUN_MESSAGE, Run};
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -20,6 +21,9 @@ const PLACE: usize = 96;
 /// Messages up to this size are copied before they wait, because each would keep the whole memory
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
+
+/// How much that was handed out a reader releases at a time.
+const SETTLE: usize = 16 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -37,16 +41,30 @@ struct Inner {
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
     credit: i64,
-    /// What was taken and not yet given back to the sender.
-    consumed: u64,
     /// Bytes that the budget holds for this call.
     charged: usize,
     abandoned: bool,
 }
 
-struct Received {
-    bytes: Bytes,
-    counted: bool,
+/// What waits for the reader.
+enum Received {
+    Message {
+        bytes: Bytes,
+        counted: bool,
+    },
+    /// Several that cost credit, in the frames that they came in.
+    Run(Run),
+}
+
+impl Received {
+    /// What it holds of the budget.
+    fn charge(&self) -> usize {
+        PLACE
+            + match self {
+                Self::Message { bytes, .. } => bytes.len(),
+                Self::Run(run) => run.len(),
+            }
+    }
 }
 
 /// A message of which fragments have come.
@@ -76,6 +94,79 @@ pub(super) enum Taken {
     Message(Bytes, Option<u64>),
     /// The end, good or bad.
     End(Result<HeaderMap, Status>),
+}
+
+/// The reader's side of an inbox. It takes all that is there under one lock, and hands it out
+/// without any. What it has not handed out stays charged.
+#[derive(Default)]
+pub(super) struct Reader {
+    messages: VecDeque<Received>,
+    /// What is left of a run, and what all of it holds of the budget.
+    run: Option<(Run, usize)>,
+    /// What the budget held for messages that were handed out.
+    spent: usize,
+    /// What was handed out and not yet given back to the sender.
+    consumed: u64,
+}
+
+impl Reader {
+    /// Polls for the next message or the end.
+    pub(super) fn poll_take(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        inbox: &Inbox,
+        window: u32,
+        budget: &Budget,
+    ) -> Poll<Taken> {
+        let mut next = self.next();
+        if next.is_none() {
+            if let Err(end) = ready!(inbox.poll_refill(cx, self, budget)) {
+                return Poll::Ready(Taken::End(end));
+            }
+            next = self.next();
+        }
+        let Some((bytes, counted)) = next else {
+            return Poll::Pending;
+        };
+        if counted {
+            self.consumed += cost(&bytes).unsigned_abs();
+        }
+        // Half a window at a time: the sender never starves, and one frame serves many messages.
+        let due = self.consumed >= u64::from(window / 2);
+        let settle = self.spent > 0 && (self.is_empty() || self.spent >= SETTLE);
+        let credit = if due || settle {
+            inbox.settle(self, due, budget)
+        } else {
+            None
+        };
+        Poll::Ready(Taken::Message(bytes, credit))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.run.is_none() && self.messages.is_empty()
+    }
+
+    /// Returns the next message, and whether it costs credit.
+    fn next(&mut self) -> Option<(Bytes, bool)> {
+        if self.run.is_none() {
+            let received = self.messages.pop_front()?;
+            let charge = received.charge();
+            match received {
+                Received::Message { bytes, counted } => {
+                    self.spent += charge;
+                    return Some((bytes, counted));
+                }
+                Received::Run(run) => self.run = Some((run, charge)),
+            }
+        }
+        let (run, charge) = self.run.as_mut()?;
+        let message = run.next()?;
+        if run.len() == 0 {
+            self.spent += *charge;
+            self.run = None;
+        }
+        Some((message, true))
+    }
 }
 
 impl Inbox {
@@ -118,6 +209,15 @@ impl Inbox {
         inner.push(fragment, bounds)
     }
 
+    /// Adds several whole messages that cost credit.
+    pub(super) fn push_run(&self, run: Run, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        inner.push_run(run, bounds)
+    }
+
     /// Adds the end. Only the first one counts.
     pub(super) fn end(&self, end: Result<HeaderMap, Status>) -> Option<Waker> {
         let mut inner = self.lock();
@@ -152,24 +252,41 @@ impl Inbox {
         }
     }
 
-    /// Takes the next message or the end.
-    pub(super) fn poll_take(
+    /// Gives the reader, which has nothing left, all messages that are here; else the end.
+    fn poll_refill(
         &self,
         cx: &mut TaskContext<'_>,
-        window: u32,
+        reader: &mut Reader,
         budget: &Budget,
-    ) -> Poll<Taken> {
+    ) -> Poll<Result<(), Result<HeaderMap, Status>>> {
         let mut inner = self.lock();
-        if let Some(message) = inner.messages.pop_front() {
-            return Poll::Ready(inner.take(message, window, budget));
+        inner.uncharge(std::mem::take(&mut reader.spent), budget);
+        if !inner.messages.is_empty() {
+            std::mem::swap(&mut inner.messages, &mut reader.messages);
+            return Poll::Ready(Ok(()));
         }
         match &inner.end {
-            Some(end) => Poll::Ready(Taken::End(end.clone())),
+            Some(end) => Poll::Ready(Err(end.clone())),
             None => {
                 inner.waker = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
+    }
+
+    /// Releases what a reader has handed out; says which credit is to be given back, if it is due.
+    fn settle(&self, reader: &mut Reader, due: bool, budget: &Budget) -> Option<u64> {
+        let mut inner = self.lock();
+        inner.uncharge(std::mem::take(&mut reader.spent), budget);
+        if !due {
+            return None;
+        }
+        let credit = std::mem::take(&mut reader.consumed);
+        if inner.end.is_some() {
+            return None;
+        }
+        inner.credit += i64::try_from(credit).unwrap_or(i64::MAX);
+        Some(credit)
     }
 
     /// Takes a reply that is here whole: one message and a good end.
@@ -178,13 +295,17 @@ impl Inbox {
         if inner.messages.len() != 1 || !matches!(inner.end, Some(Ok(_))) {
             return None;
         }
-        let message = inner.messages.pop_front()?;
-        inner.uncharge(message.bytes.len() + PLACE, budget);
+        let Some(Received::Message { bytes, .. }) = inner.messages.front() else {
+            return None;
+        };
+        let bytes = bytes.clone();
+        inner.messages.clear();
+        inner.uncharge(bytes.len() + PLACE, budget);
         let trailers = match &mut inner.end {
             Some(Ok(trailers)) => std::mem::take(trailers),
             _ => HeaderMap::new(),
         };
-        Some((message.bytes, trailers))
+        Some((bytes, trailers))
     }
 
     /// Drops what is here and what still comes: nobody will read it.
@@ -239,25 +360,42 @@ impl Inner {
         if counted {
             self.credit -= cost(&bytes);
         }
-        self.messages.push_back(Received { bytes, counted });
+        self.messages
+            .push_back(Received::Message { bytes, counted });
         Ok(self.waker.take())
     }
 
-    fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
-        self.uncharge(message.bytes.len() + PLACE, budget);
-        if !message.counted {
-            return Taken::Message(message.bytes, None);
+    fn push_run(&mut self, mut run: Run, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
+        // The frames cost as much credit as they have bytes. If some of them may be too much, or
+        // the first one ends a message, each is looked at.
+        let cost = i64::try_from(run.len()).unwrap_or(i64::MAX);
+        let simple = self.assembly.is_none() && bounds.max_message >= RUN_MESSAGE as usize;
+        if !simple || cost > self.credit {
+            while let Some(bytes) = run.next() {
+                let fragment = Fragment {
+                    bytes,
+                    more: false,
+                    counted: true,
+                };
+                // The waker stays for the last of them, or for the end.
+                let waker = self.push(fragment, bounds)?;
+                self.waker = waker;
+            }
+            return Ok(self.waker.take());
         }
-        self.consumed += cost(&message.bytes).unsigned_abs();
-        // Half a window at a time: the sender never starves, and one frame serves many messages.
-        let due = self.consumed >= u64::from(window / 2) && self.end.is_none();
-        let credit = due.then(|| std::mem::take(&mut self.consumed));
-        self.credit += credit.map_or(0, |it| i64::try_from(it).unwrap_or(i64::MAX));
-        Taken::Message(message.bytes, credit)
+        let received = Received::Run(run);
+        let charge = received.charge();
+        bounds.budget.try_charge(charge).map_err(over_budget)?;
+        self.charged += charge;
+        self.credit -= cost;
+        self.messages.push_back(received);
+        Ok(self.waker.take())
     }
 
+    /// Releases what is still charged of `bytes`; whoever abandons an inbox releases all of it.
     fn uncharge(&mut self, bytes: usize, budget: &Budget) {
-        self.charged -= bytes.min(self.charged);
+        let bytes = bytes.min(self.charged);
+        self.charged -= bytes;
         budget.release(bytes);
     }
 }

@@ -14,7 +14,7 @@ use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
-use super::frame::{Flags, Frame, FrameType};
+use super::frame::{Flags, Frame, FrameType, Run};
 use super::inbox::{Fragment, Inbox};
 use super::responder::{Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message};
@@ -274,6 +274,36 @@ impl Receiver {
             self.wakers.extend(inbox.end(Ok(http::HeaderMap::new())));
         }
         Ok(())
+    }
+
+    /// Takes several messages of a call as [`message`](Self::message) takes one.
+    pub(super) fn run(&mut self, run: Run) {
+        let call = run.call;
+        let ours = self.is_ours(call);
+        let state = self.shared.state();
+        let inbox = if ours {
+            state.calls.get(&call).map(|it| Arc::clone(&it.inbox))
+        } else {
+            state
+                .peers_calls
+                .get(&call)
+                .and_then(|it| it.upload.clone())
+        };
+        drop(state);
+        let Some(inbox) = inbox else {
+            return;
+        };
+        let pushed = if ours && !inbox.is_accepted() {
+            Err(Status::internal(
+                "the peer sent a MESSAGE before its RESPONSE",
+            ))
+        } else {
+            inbox.push_run(run, &bounds(&self.shared))
+        };
+        match pushed {
+            Ok(waker) => self.wakers.extend(waker),
+            Err(status) => self.fail_any(call, status),
+        }
     }
 
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {
