@@ -119,7 +119,9 @@ impl Message {
         mut self,
         encoding: Encoding,
     ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
-        self.bytes(encoding)?;
+        if self.as_bytes().is_none() {
+            self.bytes(encoding)?;
+        }
         match self.0 {
             Repr::Encoded {
                 bytes,

@@ -109,7 +109,7 @@ async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, St
         *response.trailers_mut() = trailers;
         response
     } else {
-        Response::new(Body::stream(InboxBody {
+        Response::new(Body::frames(InboxBody {
             shared: Arc::clone(shared),
             inbox,
             encoding,

@@ -12,7 +12,7 @@ use super::connection::Shared;
 use super::field::put_varint;
 use super::frame::{Flags, FrameType};
 use super::inbox::{Inbox, Reader, Taken};
-use crate::call::{BodyFrame, Message};
+use crate::call::{BodyFrame, Frames, Message};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -97,3 +97,6 @@ impl Stream for InboxBody {
         }
     }
 }
+
+// A message that came as bytes gains nothing from a batch.
+impl Frames for InboxBody {}

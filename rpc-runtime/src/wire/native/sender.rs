@@ -164,35 +164,37 @@ impl Sender {
         batch: &mut Batch,
         filled: std::thread::Result<Filled>,
     ) -> Result<Option<HeaderMap>, Stopped> {
-        self.push_batch(batch)?;
+        // What comes to its end leaves together with the end.
+        let goes_on = matches!(filled, Ok(Filled::Full | Filled::Waiting));
+        self.push_batch(batch, goes_on)?;
         if let Some(status) = batch.take_failure() {
             return Err(Stopped::Failed(status));
         }
         match filled {
-            // The end is queued right behind, and leaves together with this.
             Ok(Filled::Ended(trailers)) => return Ok(Some(trailers)),
             Ok(Filled::Failed(status)) => return Err(Stopped::Failed(status)),
-            Ok(Filled::Full) => self.shared.flush_or_wake(),
-            Ok(Filled::Waiting) => {
-                self.shared.flush_or_wake();
-                wait_for_wake().await;
-            }
+            Ok(Filled::Full) => {}
+            Ok(Filled::Waiting) => wait_for_wake().await,
             Err(panic) => resume_unwind(panic),
         }
         Ok(None)
     }
 
-    fn push_batch(&self, batch: &mut Batch) -> Result<(), Stopped> {
+    fn push_batch(&self, batch: &mut Batch, flush: bool) -> Result<(), Stopped> {
         let mut state = self.shared.state();
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         let frames = batch.bytes();
         sending.credit -= i64::try_from(frames.len()).unwrap_or(i64::MAX);
         state.outgoing.push_frames_of(self.call, frames);
-        drop(state);
-        match batch.take_large() {
-            Some(large) => self.push(Some(large), &[]),
-            None => Ok(()),
+        if let Some(large) = batch.take_large() {
+            drop(state);
+            self.push(Some(large), &[])?;
+            state = self.shared.state();
         }
+        if flush {
+            self.shared.flush_or_wake_from(state);
+        }
+        Ok(())
     }
 
     /// Waits for credit and for room, and queues one message.
