@@ -269,3 +269,130 @@ impl<F: Future<Output = Result<(), Status>>> Frames for ItemBody<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use futures_util::stream;
+    use serde::{Deserialize, Serialize, Serializer, ser};
+
+    use super::*;
+    use crate::call::{BatchBounds, Body, Request};
+    use crate::codec::{Encoding, Serde};
+
+    /// A number that cannot be encoded if it is 13, and panics then if it is 14.
+    #[derive(Deserialize, Debug)]
+    struct Number(u64);
+
+    impl Serialize for Number {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                13 => Err(ser::Error::custom("unlucky")),
+                14 => panic!("worse"),
+                number => serializer.serialize_u64(number),
+            }
+        }
+    }
+
+    async fn body(items: impl Stream<Item = u64> + Send + 'static) -> Body {
+        let (context, _) =
+            Request::new(crate::call::Method::named("x/y"), Body::empty()).into_context();
+        let items = futures_util::StreamExt::map(items, Number);
+        let started = start::<Serde, _>(context, |out| out.items(items)).await;
+        Body::frames(started.expect("the handler began"))
+    }
+
+    fn batch(length: usize) -> Batch {
+        let mut batch = Batch::new(Encoding::JSON, [9; 16]);
+        batch.begin(BatchBounds {
+            length,
+            large: 1_000,
+        });
+        batch
+    }
+
+    fn fill(body: &mut Body, batch: &mut Batch) -> Filled {
+        body.poll_batch(&mut TaskContext::from_waker(Waker::noop()), batch)
+    }
+
+    /// Reads the numbers in a batch back, and checks what stands before each.
+    fn numbers(batch: &Batch) -> Vec<u64> {
+        let mut bytes = batch.bytes();
+        let mut numbers = Vec::new();
+        while let Some((prefix, rest)) = bytes.split_at_checked(16) {
+            let length = u32::from_le_bytes(*prefix.first_chunk().unwrap());
+            assert_eq!(prefix[4..], [9; 12]);
+            let (number, rest) = rest.split_at(usize::try_from(length).unwrap());
+            numbers.push(std::str::from_utf8(number).unwrap().parse().unwrap());
+            bytes = rest;
+        }
+        numbers
+    }
+
+    #[tokio::test]
+    async fn items_fill_batches_in_order_as_far_as_they_may() {
+        let mut body = body(stream::iter(100..110)).await;
+        let mut seen = Vec::new();
+        let mut ended = false;
+        while !ended {
+            // Each takes 19 bytes: two are behind fewer than 38.
+            let mut batch = batch(38);
+            ended = matches!(fill(&mut body, &mut batch), Filled::Ended(_));
+            assert!(numbers(&batch).len() <= 2);
+            seen.append(&mut numbers(&batch));
+            if let Poll::Ready(Some(frame)) =
+                body.poll_frame(&mut TaskContext::from_waker(Waker::noop()))
+            {
+                let Ok(BodyFrame::Message(message)) = frame else {
+                    panic!("{frame:?}");
+                };
+                seen.push(ValueMessage::<Serde, Number>::unwrap(message).unwrap().0);
+            }
+        }
+        assert_eq!(seen, (100..110).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_a_failure_is_kept() {
+        for bad in [13, 14] {
+            let mut body = body(stream::iter([1, 2, 3, bad, 5])).await;
+            let mut batch = batch(10_000);
+            assert!(matches!(fill(&mut body, &mut batch), Filled::Full));
+            assert_eq!(numbers(&batch), [1, 2, 3]);
+            assert!(batch.take_failure().is_some());
+        }
+        let panics = stream::iter(1..5).chain_panic();
+        let mut body = body(panics).await;
+        let mut batch = batch(10_000);
+        let Filled::Failed(status) = fill(&mut body, &mut batch) else {
+            panic!("the stream went on");
+        };
+        assert_eq!(status.code(), crate::Code::Internal);
+        assert_eq!(numbers(&batch), [1, 2, 3, 4]);
+    }
+
+    trait ChainPanic: Stream<Item = u64> + Sized {
+        fn chain_panic(self) -> impl Stream<Item = u64> {
+            let end = stream::once(async { panic!("on purpose") });
+            futures_util::StreamExt::chain(self, end)
+        }
+    }
+
+    impl<S: Stream<Item = u64>> ChainPanic for S {}
+
+    #[tokio::test]
+    async fn a_stream_that_waits_leaves_what_it_has() {
+        let mut body = body(futures_util::StreamExt::chain(
+            stream::iter([1, 2]),
+            stream::pending(),
+        ))
+        .await;
+        let mut first = batch(10_000);
+        assert!(matches!(fill(&mut body, &mut first), Filled::Waiting));
+        assert_eq!(numbers(&first), [1, 2]);
+        let mut second = batch(10_000);
+        assert!(matches!(fill(&mut body, &mut second), Filled::Waiting));
+        assert!(second.is_empty());
+    }
+}

@@ -552,4 +552,45 @@ mod tests {
         assert_eq!(FrameType(0x0B).name(), "unknown frame");
         assert_eq!(FrameType::GO_AWAY.name(), "GO_AWAY");
     }
+
+    #[test]
+    fn small_messages_of_one_call_come_out_as_a_run() {
+        let message =
+            |call, flags, length| frame_bytes(FrameType::MESSAGE, flags, call, &vec![7; length]);
+        let mut stream = message(1, Flags::NONE, 5);
+        for (call, flags, length) in [
+            (1, Flags::NONE, 0),
+            (1, Flags::NONE, 1024),
+            (1, Flags::NONE, 1025),
+            (3, Flags::NONE, 5),
+            (3, Flags::END, 5),
+        ] {
+            stream.unsplit(message(call, flags, length));
+        }
+        stream.extend_from_slice(&message(5, Flags::NONE, 5).repeat(2)[..40]);
+        let mut reader = FrameReader::with_bytes(1 << 20, stream);
+        let mut run = reader.next_run().unwrap();
+        let lengths: Vec<_> = std::iter::from_fn(|| run.next())
+            .map(|it| it.len())
+            .collect();
+        assert_eq!((run.call, lengths), (1, vec![5, 0, 1024]));
+        // What is large, of another call, flagged, or not whole comes by itself.
+        for length in [1025, 5, 5, 5] {
+            assert_eq!(reader.next_run(), None);
+            assert_eq!(reader.next().unwrap().unwrap().payload.len(), length);
+        }
+        assert_eq!((reader.next_run(), reader.next()), (None, Ok(None)));
+    }
+
+    #[test]
+    fn a_run_is_bounded() {
+        let one = frame_bytes(FrameType::MESSAGE, Flags::NONE, 1, &[7; 84]);
+        let mut reader = FrameReader::with_bytes(1 << 20, BytesMut::from(&one.repeat(1_000)[..]));
+        let mut bytes = 0;
+        while let Some(run) = reader.next_run() {
+            assert!(run.len() <= RUN);
+            bytes += run.len();
+        }
+        assert_eq!(bytes, 100_000);
+    }
 }

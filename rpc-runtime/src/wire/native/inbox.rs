@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -21,9 +21,6 @@ const PLACE: usize = 96;
 /// Messages up to this size are copied before they wait, because each would keep the whole memory
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
-
-/// How much that was handed out a reader releases at a time.
-const SETTLE: usize = 16 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -47,7 +44,7 @@ struct Inner {
 }
 
 /// What waits for the reader.
-enum Received {
+pub(super) enum Received {
     Message {
         bytes: Bytes,
         counted: bool,
@@ -58,7 +55,7 @@ enum Received {
 
 impl Received {
     /// What it holds of the budget.
-    fn charge(&self) -> usize {
+    pub(super) fn charge(&self) -> usize {
         PLACE
             + match self {
                 Self::Message { bytes, .. } => bytes.len(),
@@ -86,87 +83,6 @@ pub(super) struct Fragment {
 pub(super) struct Bounds<'a> {
     pub(super) max_message: usize,
     pub(super) budget: &'a Budget,
-}
-
-/// What a reader takes out.
-pub(super) enum Taken {
-    /// A message, and the credit that is to be given back now.
-    Message(Bytes, Option<u64>),
-    /// The end, good or bad.
-    End(Result<HeaderMap, Status>),
-}
-
-/// The reader's side of an inbox. It takes all that is there under one lock, and hands it out
-/// without any. What it has not handed out stays charged.
-#[derive(Default)]
-pub(super) struct Reader {
-    messages: VecDeque<Received>,
-    /// What is left of a run, and what all of it holds of the budget.
-    run: Option<(Run, usize)>,
-    /// What the budget held for messages that were handed out.
-    spent: usize,
-    /// What was handed out and not yet given back to the sender.
-    consumed: u64,
-}
-
-impl Reader {
-    /// Polls for the next message or the end.
-    pub(super) fn poll_take(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        inbox: &Inbox,
-        window: u32,
-        budget: &Budget,
-    ) -> Poll<Taken> {
-        let mut next = self.next();
-        if next.is_none() {
-            if let Err(end) = ready!(inbox.poll_refill(cx, self, budget)) {
-                return Poll::Ready(Taken::End(end));
-            }
-            next = self.next();
-        }
-        let Some((bytes, counted)) = next else {
-            return Poll::Pending;
-        };
-        if counted {
-            self.consumed += cost(&bytes).unsigned_abs();
-        }
-        // Half a window at a time: the sender never starves, and one frame serves many messages.
-        let due = self.consumed >= u64::from(window / 2);
-        let settle = self.spent > 0 && (self.is_empty() || self.spent >= SETTLE);
-        let credit = if due || settle {
-            inbox.settle(self, due, budget)
-        } else {
-            None
-        };
-        Poll::Ready(Taken::Message(bytes, credit))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.run.is_none() && self.messages.is_empty()
-    }
-
-    /// Returns the next message, and whether it costs credit.
-    fn next(&mut self) -> Option<(Bytes, bool)> {
-        if self.run.is_none() {
-            let received = self.messages.pop_front()?;
-            let charge = received.charge();
-            match received {
-                Received::Message { bytes, counted } => {
-                    self.spent += charge;
-                    return Some((bytes, counted));
-                }
-                Received::Run(run) => self.run = Some((run, charge)),
-            }
-        }
-        let (run, charge) = self.run.as_mut()?;
-        let message = run.next()?;
-        if run.len() == 0 {
-            self.spent += *charge;
-            self.run = None;
-        }
-        Some((message, true))
-    }
 }
 
 impl Inbox {
@@ -252,21 +168,23 @@ impl Inbox {
         }
     }
 
-    /// Gives the reader, which has nothing left, all messages that are here; else the end.
-    fn poll_refill(
+    /// Releases what the reader has handed out, and gives it, which has nothing left, all messages
+    /// that are here; else the end.
+    pub(super) fn poll_refill(
         &self,
         cx: &mut TaskContext<'_>,
-        reader: &mut Reader,
+        messages: &mut VecDeque<Received>,
+        spent: usize,
         budget: &Budget,
-    ) -> Poll<Result<(), Result<HeaderMap, Status>>> {
+    ) -> Poll<Option<Result<HeaderMap, Status>>> {
         let mut inner = self.lock();
-        inner.uncharge(std::mem::take(&mut reader.spent), budget);
+        inner.uncharge(spent, budget);
         if !inner.messages.is_empty() {
-            std::mem::swap(&mut inner.messages, &mut reader.messages);
-            return Poll::Ready(Ok(()));
+            std::mem::swap(&mut inner.messages, messages);
+            return Poll::Ready(None);
         }
         match &inner.end {
-            Some(end) => Poll::Ready(Err(end.clone())),
+            Some(end) => Poll::Ready(Some(end.clone())),
             None => {
                 inner.waker = Some(cx.waker().clone());
                 Poll::Pending
@@ -274,19 +192,13 @@ impl Inbox {
         }
     }
 
-    /// Releases what a reader has handed out; says which credit is to be given back, if it is due.
-    fn settle(&self, reader: &mut Reader, due: bool, budget: &Budget) -> Option<u64> {
+    /// Releases what the reader has handed out; says whether its sender gets `credit` for it.
+    pub(super) fn settle(&self, spent: usize, credit: Option<u64>, budget: &Budget) -> bool {
         let mut inner = self.lock();
-        inner.uncharge(std::mem::take(&mut reader.spent), budget);
-        if !due {
-            return None;
-        }
-        let credit = std::mem::take(&mut reader.consumed);
-        if inner.end.is_some() {
-            return None;
-        }
-        inner.credit += i64::try_from(credit).unwrap_or(i64::MAX);
-        Some(credit)
+        inner.uncharge(spent, budget);
+        let gives = credit.filter(|_| inner.end.is_none());
+        inner.credit += gives.map_or(0, |it| i64::try_from(it).unwrap_or(i64::MAX));
+        gives.is_some()
     }
 
     /// Takes a reply that is here whole: one message and a good end.

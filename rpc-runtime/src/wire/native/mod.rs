@@ -1,7 +1,7 @@
 //! The native wire, specified in `docs/wire.md`.
 //!
 //! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
-//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction. [`connection`] is what all
+//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`reader`] takes it out. [`connection`] is what all
 //! users of a connection share, [`driver`] the task that reads and writes, [`receive`] what each
 //! frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
@@ -25,11 +25,14 @@ mod inbox_body;
 mod open;
 mod outgoing;
 mod preface;
+mod reader;
 mod receive;
 mod reply;
 mod responder;
 mod sender;
 mod settings;
+#[cfg(test)]
+mod stream_tests;
 mod sweep;
 mod turn;
 mod varint;
