@@ -155,7 +155,8 @@ async fn what_fails_in_the_middle_comes_behind_what_came_before_it() {
             Encoding::MESSAGE_PACK,
         )))
     };
-    let failures: [(Code, fn() -> Result<BodyFrame, Status>); 3] = [
+    type Failure = fn() -> Result<BodyFrame, Status>;
+    let failures: [(Code, Failure); 3] = [
         (Code::ResourceExhausted, too_large),
         (Code::DataLoss, || {
             Err(Status::new(Code::DataLoss, "broken"))
