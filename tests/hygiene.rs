@@ -159,11 +159,11 @@ mod shadows {
         ServiceDescriptor,
         Handler,
         Items,
-        Probe,
+        OnWire,
         Codec,
         FallibleCall,
         RpcClient,
-        DefaultCode,
+        NotOnWire,
         NotResult,
         Target,
         Duration,
@@ -199,7 +199,7 @@ mod shadows {
         /// Takes them.
         async fn take(&self, a: Vec, b: String, c: Future, d: Box, e: T, f: Option) -> Ok;
         /// Takes the names of the runtime.
-        async fn runtime(&self, a: Call, b: Channel, c: Serde, d: Probe, e: Target) -> Err;
+        async fn runtime(&self, a: Call, b: Channel, c: Serde, d: OnWire, e: Target) -> Err;
         /// Has arguments by the names of locals that an expansion could have.
         async fn locals(&self, call: u8, service: u8, ctx: u8, out: u8, result: u8) -> T;
         /// Has arguments by the names of arguments.
@@ -223,7 +223,7 @@ mod shadows {
             }
         }
 
-        async fn runtime(&self, a: Call, b: Channel, c: Serde, d: Probe, e: Target) -> Err {
+        async fn runtime(&self, a: Call, b: Channel, c: Serde, d: OnWire, e: Target) -> Err {
             Box {
                 number: a.number + b.number + c.number + d.number + e.number,
             }

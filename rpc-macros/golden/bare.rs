@@ -116,32 +116,39 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <UsersClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < User > ::IS_RESULT,
+            ! __RpcWire:: < User > ::IS_RESULT,
             "method `list_users` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let request = __rpc_call.bare::<GetUserRequest>().await?;
+                let request = __rpc_call.bare(__RpcWire::<GetUserRequest>::read).await?;
+                let __rpc_reply = <__RpcT as Users>::get_user(&*__rpc_service, request)
+                    .await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Users>::get_user(&*__rpc_service, request).await,
-                        ::rpc_runtime::__private::Probe::<Result<User, Status>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<User, Status>,
+                        >::result(__rpc_reply, __RpcWire::<Result<User, Status>>::CODE),
                     )
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let request = __rpc_call.bare::<ListUsersRequest>().await?;
+                let request = __rpc_call
+                    .bare(__RpcWire::<ListUsersRequest>::read)
+                    .await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .items(
+                            .send(
                                 <__RpcT as Users>::list_users(&*__rpc_service, request),
+                                __RpcWire::<User>::value,
                             )
                             .await
                     })

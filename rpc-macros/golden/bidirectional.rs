@@ -112,37 +112,48 @@ impl<__RpcT: Chat> ::rpc_runtime::__private::Handler for ChatServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <ChatClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < Line > ::IS_RESULT,
+            ! __RpcWire:: < Line > ::IS_RESULT,
             "method `echo` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), lines) = __rpc_call.upload::<(), Line>().await?;
+                let ((), lines) = __rpc_call
+                    .upload(__RpcWire::<()>::args, __RpcWire::<Line>::read)
+                    .await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .items(<__RpcT as Chat>::echo(&*__rpc_service, lines))
+                            .send(
+                                <__RpcT as Chat>::echo(&*__rpc_service, lines),
+                                __RpcWire::<Line>::value,
+                            )
                             .await
                     })
                     .await
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((room,), lines) = __rpc_call.upload::<(String,), Line>().await?;
+                let ((room,), lines) = __rpc_call
+                    .upload(__RpcWire::<(String,)>::args, __RpcWire::<Line>::read)
+                    .await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .results(
+                            .send(
                                 <__RpcT as Chat>::chat(&*__rpc_service, lines, room),
-                                ::rpc_runtime::__private::Probe::<
+                                |__rpc_item| __RpcWire::<
                                     Result<Line, ChatError>,
-                                >::CODE,
+                                >::result(
+                                    __rpc_item,
+                                    __RpcWire::<Result<Line, ChatError>>::CODE,
+                                ),
                             )
                             .await
                     })

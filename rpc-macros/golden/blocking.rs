@@ -99,37 +99,40 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (n,) = __rpc_call.args::<(u32,)>().await?;
-                let __rpc_result = __rpc_call
+                let (n,) = __rpc_call.args(__RpcWire::<(u32,)>::args).await?;
+                let __rpc_reply = __rpc_call
                     .blocking(move || <__RpcT as Math>::factorial(&*__rpc_service, n))
                     .await?;
                 __rpc_call
-                    .reply_result(
-                        __rpc_result,
-                        ::rpc_runtime::__private::Probe::<
+                    .reply(
+                        __RpcWire::<
                             Result<String, MathError>,
-                        >::CODE,
+                        >::result(
+                            __rpc_reply,
+                            __RpcWire::<Result<String, MathError>>::CODE,
+                        ),
                     )
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (seconds,) = __rpc_call.args::<(u32,)>().await?;
+                let (seconds,) = __rpc_call.args(__RpcWire::<(u32,)>::args).await?;
                 let __rpc_context = __rpc_call.context();
-                let __rpc_result = __rpc_call
+                let __rpc_reply = __rpc_call
                     .blocking(move || <__RpcT as Math>::sleep(
                         &*__rpc_service,
                         &__rpc_context,
                         seconds,
                     ))
                     .await?;
-                __rpc_call.reply(__rpc_result)
+                __rpc_call.reply(__RpcWire::<()>::value(__rpc_reply))
             }),
         ]
     };

@@ -114,32 +114,35 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <GreeterClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         #[cfg(unix)]
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < Greeting > ::IS_RESULT,
+            ! __RpcWire:: < Greeting > ::IS_RESULT,
             "method `say` returns a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         #[cfg(not(unix))]
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < Greeting > ::IS_RESULT,
+            ! __RpcWire:: < Greeting > ::IS_RESULT,
             "method `say` returns a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
             #[cfg(unix)]
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(Name,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                let (name,) = __rpc_call.args(__RpcWire::<(Name,)>::args).await?;
+                let __rpc_reply = <__RpcT as Greeter>::say(&*__rpc_service, name).await;
+                __rpc_call.reply(__RpcWire::<Greeting>::value(__rpc_reply))
             }),
             #[cfg(not(unix))]
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(Name,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                let (name,) = __rpc_call.args(__RpcWire::<(Name,)>::args).await?;
+                let __rpc_reply = <__RpcT as Greeter>::say(&*__rpc_service, name).await;
+                __rpc_call.reply(__RpcWire::<Greeting>::value(__rpc_reply))
             }),
         ]
     };

@@ -118,24 +118,36 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), numbers) = __rpc_call.upload::<(), i64>().await?;
-                __rpc_call.reply(<__RpcT as Math>::sum(&*__rpc_service, numbers).await)
+                let ((), numbers) = __rpc_call
+                    .upload(__RpcWire::<()>::args, __RpcWire::<i64>::read)
+                    .await?;
+                let __rpc_reply = <__RpcT as Math>::sum(&*__rpc_service, numbers).await;
+                __rpc_call.reply(__RpcWire::<i64>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((start,), numbers) = __rpc_call.upload::<(i64,), i64>().await?;
+                let ((start,), numbers) = __rpc_call
+                    .upload(__RpcWire::<(i64,)>::args, __RpcWire::<i64>::read)
+                    .await?;
+                let __rpc_reply = <__RpcT as Math>::sum_after(
+                        &*__rpc_service,
+                        start,
+                        numbers,
+                    )
+                    .await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::sum_after(&*__rpc_service, start, numbers)
-                            .await,
-                        ::rpc_runtime::__private::Probe::<Result<i64, Status>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<i64, Status>,
+                        >::result(__rpc_reply, __RpcWire::<Result<i64, Status>>::CODE),
                     )
             }),
         ]

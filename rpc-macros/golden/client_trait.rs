@@ -127,33 +127,45 @@ impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <StoreClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (key,) = __rpc_call.args::<(String,)>().await?;
+                let (key,) = __rpc_call.args(__RpcWire::<(String,)>::args).await?;
                 let __rpc_context = __rpc_call.context();
+                let __rpc_reply = <__RpcT as Store>::get(
+                        &*__rpc_service,
+                        key,
+                        &__rpc_context,
+                    )
+                    .await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Store>::get(&*__rpc_service, key, &__rpc_context)
-                            .await,
-                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<String, Status>,
+                        >::result(__rpc_reply, __RpcWire::<Result<String, Status>>::CODE),
                     )
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let ((), keys) = __rpc_call.upload::<(), Key>().await?;
+                let ((), keys) = __rpc_call
+                    .upload(__RpcWire::<()>::args, __RpcWire::<Key>::read)
+                    .await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .results(
+                            .send(
                                 <__RpcT as Store>::watch(&*__rpc_service, keys),
-                                ::rpc_runtime::__private::Probe::<
+                                |__rpc_item| __RpcWire::<
                                     Result<String, Status>,
-                                >::CODE,
+                                >::result(
+                                    __rpc_item,
+                                    __RpcWire::<Result<String, Status>>::CODE,
+                                ),
                             )
                             .await
                     })

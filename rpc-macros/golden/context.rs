@@ -110,38 +110,46 @@ impl<__RpcT: Who> ::rpc_runtime::__private::Handler for WhoServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <WhoClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < Event > ::IS_RESULT,
+            ! __RpcWire:: < Event > ::IS_RESULT,
             "method `watch` yields a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
                 let __rpc_context = __rpc_call.context();
+                let __rpc_reply = <__RpcT as Who>::whoami(
+                        &*__rpc_service,
+                        &__rpc_context,
+                    )
+                    .await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Who>::whoami(&*__rpc_service, &__rpc_context).await,
-                        ::rpc_runtime::__private::Probe::<Result<String, Status>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<String, Status>,
+                        >::result(__rpc_reply, __RpcWire::<Result<String, Status>>::CODE),
                     )
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (topic,) = __rpc_call.args::<(String,)>().await?;
+                let (topic,) = __rpc_call.args(__RpcWire::<(String,)>::args).await?;
                 let __rpc_context = __rpc_call.context();
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .items(
+                            .send(
                                 <__RpcT as Who>::watch(
                                     &*__rpc_service,
                                     topic,
                                     &__rpc_context,
                                 ),
+                                __RpcWire::<Event>::value,
                             )
                             .await
                     })

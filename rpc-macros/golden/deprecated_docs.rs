@@ -97,16 +97,18 @@ impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <GreeterClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (name,) = __rpc_call.args::<(String,)>().await?;
-                __rpc_call.reply(<__RpcT as Greeter>::say(&*__rpc_service, name).await)
+                let (name,) = __rpc_call.args(__RpcWire::<(String,)>::args).await?;
+                let __rpc_reply = <__RpcT as Greeter>::say(&*__rpc_service, name).await;
+                __rpc_call.reply(__RpcWire::<String>::value(__rpc_reply))
             }),
         ]
     };

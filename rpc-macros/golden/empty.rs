@@ -75,12 +75,13 @@ impl<__RpcT: Nothing> ::rpc_runtime::__private::Handler for NothingServer<__RpcT
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <NothingClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[]
     };
     fn target(&self) -> &::std::sync::Arc<__RpcT> {

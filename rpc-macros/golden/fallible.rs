@@ -115,27 +115,32 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(f64, f64)>().await?;
+                let (a, b) = __rpc_call.args(__RpcWire::<(f64, f64)>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::divide(&*__rpc_service, a, b).await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::divide(&*__rpc_service, a, b).await,
-                        ::rpc_runtime::__private::Probe::<Result<f64, MathError>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<f64, MathError>,
+                        >::result(__rpc_reply, __RpcWire::<Result<f64, MathError>>::CODE),
                     )
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::load(&*__rpc_service).await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::load(&*__rpc_service).await,
-                        ::rpc_runtime::__private::Probe::<io::Result<Vec<u8>>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            io::Result<Vec<u8>>,
+                        >::result(__rpc_reply, __RpcWire::<io::Result<Vec<u8>>>::CODE),
                     )
             }),
         ]

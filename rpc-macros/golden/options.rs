@@ -106,20 +106,24 @@ impl<__RpcT: Math> crate::rpc::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = my::Codec;
     const SERVICE: &'static crate::rpc::__private::ServiceDescriptor = <MathClient as crate::rpc::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [crate::rpc::__private::MethodHandler<__RpcT, my::Codec>] = {
+    const METHODS: &'static [crate::rpc::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use crate::rpc::__private::{DefaultCode as _, NotResult as _};
+        use crate::rpc::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = crate::rpc::__private::OnWire<my::Codec, __RpcT>;
         &[
             |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+                let (a, b) = __rpc_call.args(__RpcWire::<(i64, i64)>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::add(&*__rpc_service, a, b).await;
+                __rpc_call.reply(__RpcWire::<i64>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| crate::rpc::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::pi(&*__rpc_service).await;
                 __rpc_call
-                    .reply_result(
-                        <__RpcT as Math>::pi(&*__rpc_service).await,
-                        crate::rpc::__private::Probe::<Result<f64, Status>>::CODE,
+                    .reply(
+                        __RpcWire::<
+                            Result<f64, Status>,
+                        >::result(__rpc_reply, __RpcWire::<Result<f64, Status>>::CODE),
                     )
             }),
         ]

@@ -86,17 +86,19 @@ impl<__RpcT: r#Match> ::rpc_runtime::__private::Handler for MatchServer<__RpcT> 
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MatchClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (r#fn,) = __rpc_call.args::<(String,)>().await?;
-                __rpc_call
-                    .reply(<__RpcT as r#Match>::r#type(&*__rpc_service, r#fn).await)
+                let (r#fn,) = __rpc_call.args(__RpcWire::<(String,)>::args).await?;
+                let __rpc_reply = <__RpcT as r#Match>::r#type(&*__rpc_service, r#fn)
+                    .await;
+                __rpc_call.reply(__RpcWire::<String>::value(__rpc_reply))
             }),
         ]
     };

@@ -96,21 +96,24 @@ impl<__RpcT: Users> ::rpc_runtime::__private::Handler for UsersServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <UsersClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (user_id,) = __rpc_call.args::<(u64,)>().await?;
-                __rpc_call
-                    .reply(<__RpcT as Users>::get_user(&*__rpc_service, user_id).await)
+                let (user_id,) = __rpc_call.args(__RpcWire::<(u64,)>::args).await?;
+                let __rpc_reply = <__RpcT as Users>::get_user(&*__rpc_service, user_id)
+                    .await;
+                __rpc_call.reply(__RpcWire::<String>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Users>::delete_users(&*__rpc_service).await)
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
+                let __rpc_reply = <__RpcT as Users>::delete_users(&*__rpc_service).await;
+                __rpc_call.reply(__RpcWire::<()>::value(__rpc_reply))
             }),
         ]
     };

@@ -110,31 +110,40 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                let (up_to,) = __rpc_call.args(__RpcWire::<(u64,)>::args).await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .items(<__RpcT as Math>::primes(&*__rpc_service, up_to))
+                            .send(
+                                <__RpcT as Math>::primes(&*__rpc_service, up_to),
+                                __RpcWire::<u64>::value,
+                            )
                             .await
                     })
                     .await
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (up_to,) = __rpc_call.args::<(u64,)>().await?;
+                let (up_to,) = __rpc_call.args(__RpcWire::<(u64,)>::args).await?;
                 __rpc_call
                     .stream(move |__rpc_out| async move {
                         __rpc_out
-                            .results(
+                            .send(
                                 <__RpcT as Math>::checked(&*__rpc_service, up_to),
-                                ::rpc_runtime::__private::Probe::<Result<u64, Status>>::CODE,
+                                |__rpc_item| __RpcWire::<
+                                    Result<u64, Status>,
+                                >::result(
+                                    __rpc_item,
+                                    __RpcWire::<Result<u64, Status>>::CODE,
+                                ),
                             )
                             .await
                     })

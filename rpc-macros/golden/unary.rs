@@ -112,32 +112,37 @@ impl<__RpcT: Math> ::rpc_runtime::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
     const SERVICE: &'static ::rpc_runtime::__private::ServiceDescriptor = <MathClient as ::rpc_runtime::__private::RpcClient>::SERVICE;
-    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<
-        __RpcT,
-        ::rpc_runtime::__private::Serde,
-    >] = {
+    const METHODS: &'static [::rpc_runtime::__private::MethodHandler<__RpcT>] = {
         #[allow(unused_imports)]
-        use ::rpc_runtime::__private::{DefaultCode as _, NotResult as _};
+        use ::rpc_runtime::__private::NotOnWire as _;
+        type __RpcWire<__RpcT> = ::rpc_runtime::__private::OnWire<
+            ::rpc_runtime::__private::Serde,
+            __RpcT,
+        >;
         const _: () = ::core::assert!(
-            ! ::rpc_runtime::__private::Probe:: < geometry::Point > ::IS_RESULT,
+            ! __RpcWire:: < geometry::Point > ::IS_RESULT,
             "method `origin` returns a `Result` under a name that does not end in `Result`: rename the alias, or write `Result<T, E>`"
         );
         &[
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a, b) = __rpc_call.args::<(i64, i64)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::add(&*__rpc_service, a, b).await)
+                let (a, b) = __rpc_call.args(__RpcWire::<(i64, i64)>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::add(&*__rpc_service, a, b).await;
+                __rpc_call.reply(__RpcWire::<i64>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let (a,) = __rpc_call.args::<(i64,)>().await?;
-                __rpc_call.reply(<__RpcT as Math>::double(&*__rpc_service, a).await)
+                let (a,) = __rpc_call.args(__RpcWire::<(i64,)>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::double(&*__rpc_service, a).await;
+                __rpc_call.reply(__RpcWire::<i64>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Math>::reset(&*__rpc_service).await)
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::reset(&*__rpc_service).await;
+                __rpc_call.reply(__RpcWire::<()>::value(__rpc_reply))
             }),
             |__rpc_service, mut __rpc_call| ::rpc_runtime::__private::boxed(async move {
-                let () = __rpc_call.args::<()>().await?;
-                __rpc_call.reply(<__RpcT as Math>::origin(&*__rpc_service).await)
+                let () = __rpc_call.args(__RpcWire::<()>::args).await?;
+                let __rpc_reply = <__RpcT as Math>::origin(&*__rpc_service).await;
+                __rpc_call.reply(__RpcWire::<geometry::Point>::value(__rpc_reply))
             }),
         ]
     };

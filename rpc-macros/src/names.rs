@@ -47,6 +47,11 @@ pub(crate) fn shown_implementation(service: &Ident) -> Ident {
     Ident::new("T", Span::call_site())
 }
 
+/// The alias in a server of what reads and writes a type with the codec of the service.
+pub(crate) fn on_wire(span: Span) -> Ident {
+    Ident::new("__RpcWire", located_at(span))
+}
+
 /// How the names of methods are written on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RenameRule {

@@ -130,7 +130,8 @@ impl Phase {
 ///
 /// A status that came from a peer is [remote](Self::is_remote). Where a handler returns such a
 /// status with `?`, its own caller gets [`Code::Internal`] without the peer's message, and the log
-/// keeps the cause; [`forward`](Self::forward) passes it on as it is.
+/// keeps the cause; [`forward`](Self::forward) passes it on as it is, and
+/// [`Channel::with_forwarding`](crate::Channel::with_forwarding) every status of a channel.
 #[derive(Clone)]
 pub struct Status(Box<Inner>);
 
@@ -403,9 +404,7 @@ impl<E> CallError<E> {
             Self::Status(status) => Some(status),
         }
     }
-}
 
-impl<E> CallError<E> {
     /// Returns the method's own error, or the status if the failure is another.
     ///
     /// # Errors

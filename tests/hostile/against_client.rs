@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::stream;
-use rpc_runtime::{Channel, Code, Limits, Status};
+use rpc_runtime::{Channel, Code, Limits, Phase, Status};
 use rpc_tests::math::MathClient;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -14,22 +14,35 @@ use tokio::time::{Instant, sleep};
 use super::healthy::{Bystander, Memory, alone, server, start};
 use super::raw::*;
 
-/// A server of one connection, which has read the client's greeting, and the client.
-async fn against<F>(play: impl FnOnce(Raw) -> F) -> (Channel, JoinHandle<F::Output>)
+/// A server of one connection, which has read the client's greeting and answers it as it likes,
+/// and what connecting to it comes to.
+async fn connecting<F>(
+    play: impl FnOnce(Raw) -> F + Send + 'static,
+) -> (Result<Channel, Status>, JoinHandle<F::Output>)
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let limits = Limits::new().max_message(1 << 20);
-    let connecting = tokio::spawn(async move { Channel::connect(&url).limits(limits).await });
-    let raw = Raw::accept(&listener).await;
-    (connecting.await.unwrap().unwrap(), tokio::spawn(play(raw)))
+    let playing = tokio::spawn(async move { play(Raw::accept(&listener).await).await });
+    (Channel::connect(&url).limits(limits).await, playing)
 }
 
-async fn greet(raw: &mut Raw) {
-    raw.send(&[&PREFACE[..], &generous_settings()].concat())
-        .await;
+/// As [`connecting`], of a server that greets first.
+async fn against<F>(
+    play: impl FnOnce(Raw) -> F + Send + 'static,
+) -> (Channel, JoinHandle<F::Output>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (channel, playing) = connecting(|mut raw| async move {
+        let greeting = [&PREFACE[..], &generous_settings()].concat();
+        raw.send(&greeting).await;
+        play(raw).await
+    })
+    .await;
+    (channel.expect("the server greets"), playing)
 }
 
 fn reply(call: u64, message: &[u8]) -> Vec<u8> {
@@ -47,7 +60,6 @@ async fn an_endless_stream_without_regard_to_credit() {
     let bystander = Bystander::of(&good.url).await;
     let memory = Memory::now();
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         raw.until(REQUEST, 1).await;
         raw.send(&frame(RESPONSE, 0, 1, &[0])).await;
         let items = frame(MESSAGE, 0, 1, &[5; 1_000]).repeat(100);
@@ -80,7 +92,6 @@ async fn acceptances_without_end() {
     let _alone = alone().await;
     let memory = Memory::now();
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         raw.until(REQUEST, 1).await;
         // Each with a message, which needs no credit.
         let again = frame(RESPONSE, BODY, 1, &block(&[], &[])).repeat(1_000);
@@ -109,7 +120,6 @@ async fn acceptances_without_end() {
 async fn replies_nobody_asked_for_and_two_to_one_call() {
     let _alone = alone().await;
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         for call in [1, 3, 5] {
             raw.until(REQUEST, call).await;
             let mut bytes = Vec::new();
@@ -138,7 +148,6 @@ async fn replies_nobody_asked_for_and_two_to_one_call() {
 async fn numbers_that_mean_nothing_are_sent_back_as_they_came() {
     let _alone = alone().await;
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         raw.until(REQUEST, 1).await;
         let number = field(METHOD_NUMBER, &varint(u64::MAX));
         raw.send(&frame(RESPONSE, BODY | END, 1, &block(&number, &[5])))
@@ -157,7 +166,6 @@ async fn numbers_that_mean_nothing_are_sent_back_as_they_came() {
 /// Answers the first call with `bytes` and the second one well; returns how the first one ends.
 async fn answered(bytes: Vec<u8>) -> Status {
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         raw.until(REQUEST, 1).await;
         raw.send(&bytes).await;
         raw.until(REQUEST, 3).await;
@@ -271,7 +279,6 @@ async fn bad_answers_fail_their_call_alone() {
 async fn a_call_to_a_client_that_serves_nothing_is_refused() {
     let _alone = alone().await;
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
         let calls = |number| Request {
             call: number,
             ..Request::default()
@@ -291,29 +298,38 @@ async fn a_call_to_a_client_that_serves_nothing_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_and_silence_and_a_close_inside_a_message() {
     let _alone = alone().await;
-    // (what is sent after the client's request, and part of the error)
-    let cases: [(Vec<u8>, &str); 6] = [
+    // (what is sent instead of a greeting, and part of the error)
+    let cases: [(Vec<u8>, &str); 5] = [
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "does not speak this wire",
+            "does not speak this wire: it began with `HTTP/1.1 400",
         ),
         (b"\xD3RPC\r\n\x1A\x07".to_vec(), "version 7"),
         ([&PREFACE[..], &reply(1, &[5])].concat(), "not SETTINGS"),
         (
-            [&PREFACE[..], &settings(), &header(u32::MAX, MESSAGE, 0, 1)].concat(),
-            "`max_frame`",
+            [&PREFACE[..], &frame(SETTINGS, 0, 0, &[0x10, 1, 0])].concat(),
+            "bad SETTINGS",
         ),
+        (Vec::new(), "before it introduced itself"),
+    ];
+    for (bytes, text) in cases {
+        let (channel, playing) = connecting(|mut raw| async move {
+            raw.send(&bytes).await;
+        })
+        .await;
+        let error = channel.unwrap_err();
+        assert_eq!(error.code(), Code::Unavailable, "{error}");
+        assert_eq!(error.phase(), Some(Phase::Connect), "{error}");
+        assert!(error.to_string().contains(text), "{text}: {error}");
+        playing.await.unwrap();
+    }
+
+    // (what is sent after the client's request, and part of the error)
+    let cases: [(Vec<u8>, &str); 3] = [
+        (header(u32::MAX, MESSAGE, 0, 1).to_vec(), "`max_frame`"),
+        (reply(1, &[5])[..17].to_vec(), "inside a frame"),
         (
-            [&PREFACE[..], &settings(), &reply(1, &[5])[..17]].concat(),
-            "inside a frame",
-        ),
-        (
-            [
-                &PREFACE[..],
-                &settings(),
-                &frame(RESPONSE, BODY | MORE, 1, &[0, 5]),
-            ]
-            .concat(),
+            frame(RESPONSE, BODY | MORE, 1, &[0, 5]),
             "closed the connection",
         ),
     ];
@@ -330,11 +346,7 @@ async fn garbage_and_silence_and_a_close_inside_a_message() {
     }
 
     // One that never answers: the deadline holds, for a stream too, and nothing waits longer.
-    let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
-        raw.rest().await
-    })
-    .await;
+    let (channel, playing) = against(|mut raw| async move { raw.rest().await }).await;
     let began = Instant::now();
     let short = Duration::from_millis(150);
     let error = math(&channel).add(2, 3).timeout(short).await.unwrap_err();
@@ -360,7 +372,7 @@ async fn a_server_that_never_reads_stops_an_upload_at_its_deadline() {
     let _alone = alone().await;
     let memory = Memory::now();
     let (channel, playing) = against(|mut raw| async move {
-        greet(&mut raw).await;
+        raw.until(REQUEST, 1).await;
         raw.send(&frame(CREDIT, 0, 1, &varint(u64::MAX))).await;
         sleep(Duration::from_millis(900)).await;
         raw

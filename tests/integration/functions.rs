@@ -1,7 +1,7 @@
 //! Functions by name, and typed services called by name.
 
-use rpc_runtime::{Channel, Code, Context, Server, Status};
-use rpc_tests::math::{Calculator, MathClient, MathError, MathServer};
+use rpc_runtime::{Channel, Code, Context, Router, Server, Status};
+use rpc_tests::math::{Calculator, Line, MathClient, MathError, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
 use serde_json::json;
 
@@ -67,6 +67,24 @@ async fn what_is_wrong_is_named() {
             Code::Unimplemented,
             "`other.Service`",
         ),
+        (
+            "Hallo",
+            json!([]),
+            Code::Unimplemented,
+            "no function `Hallo` is served here, did you mean `hello`?",
+        ),
+        (
+            "Math/ad",
+            json!([]),
+            Code::Unimplemented,
+            "did you mean `test.v1.Math/add`?",
+        ),
+        (
+            "test.v1.Math/count_than_fail",
+            json!([]),
+            Code::Unimplemented,
+            "has no method `count_than_fail`, did you mean `test.v1.Math/count_then_fail`?",
+        ),
         ("hello", json!([]), Code::InvalidArgument, "argument"),
         (
             "test.v1.Math/add",
@@ -90,6 +108,58 @@ async fn what_is_wrong_is_named() {
             status.peer().is_some_and(|it| it.starts_with("tcp://")),
             "{status}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_streams_is_not_called_for_one_value() {
+    let serving = serve("tcp", server()).await;
+    let remote = Channel::connect(&serving.url).await.unwrap();
+    let local = Channel::new(MathServer::new(Calculator::new()));
+    // Through a gateway, which knows nothing of the service.
+    let gateway = serve("tcp", Server::new().fallback(remote.clone())).await;
+    let behind = Channel::connect(&gateway.url).await.unwrap();
+    for channel in [remote, local, behind] {
+        // Exactly one item, which would pass for a value.
+        let status = channel.call::<_, u64>("test.v1.Math/count", (1,)).await;
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        let expected = "`test.v1.Math/count` is a server-streaming method: use `call_stream`";
+        assert_eq!(status.message(), expected);
+        let status = channel.call::<_, i64>("test.v1.Math/sum", (1,)).await;
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("client-streaming"), "{status}");
+        let mut chat = channel.call_stream::<_, Line>("test.v1.Math/chat", ("room",));
+        let status = chat.next().await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("bidirectional"), "{status}");
+        let mut sum = channel.call_stream::<_, i64>("test.v1.Math/add", (1, 2));
+        assert_eq!(sum.next().await.unwrap().unwrap(), 3);
+    }
+}
+
+#[tokio::test]
+async fn handlers_do_not_see_what_a_caller_by_name_expected() {
+    let seen = || async { Context::current().unwrap().metadata().len() };
+    let channel = Channel::new(Router::new().function("seen", seen));
+    let call = channel.call::<_, usize>("seen", ());
+    assert_eq!(call.metadata("name", "Ann").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_server_alone_names_the_nearest_method_and_little_of_a_long_name() {
+    let channel = Channel::new(MathServer::new(Calculator::new()));
+    let status = channel.call::<_, i64>("Math/ad", (1, 2)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+    let meant = "did you mean `test.v1.Math/add`?";
+    assert!(status.message().ends_with(meant), "{status}");
+    let long = "x".repeat(100_000);
+    let router = Channel::new(Router::new().function("x", || async {}));
+    for channel in [channel, router] {
+        let status = channel.call::<_, ()>(&long, ()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().len() < 512, "{status}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod batch;
 mod blocking;
+mod bytes;
 mod callbacks;
+mod calls;
 mod every_form;
 mod formats;
 mod functions;

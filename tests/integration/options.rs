@@ -346,6 +346,9 @@ struct Memory;
 
 impl Store for Memory {
     async fn get(&self, key: String, ctx: &Context) -> Result<String, Status> {
+        if key == "missing" {
+            return Err(Status::not_found("no such key"));
+        }
         Ok(format!("{key} by {}", ctx.method().path()))
     }
 
@@ -357,7 +360,10 @@ impl Store for Memory {
     }
 
     fn keys(&self, count: u8) -> impl Stream<Item = Result<String, Status>> {
-        stream::iter(0..count).map(|key| Ok(key.to_string()))
+        stream::iter(0..count).map(|key| match key {
+            200.. => Err(Status::out_of_range("there are 200 keys")),
+            key => Ok(key.to_string()),
+        })
     }
 }
 
@@ -380,4 +386,30 @@ async fn a_client_can_stand_in_for_its_service() {
     let values = stream::iter(["a".to_owned(), "b".to_owned()]);
     assert_eq!(client.put(values).await.unwrap(), 2);
     assert_eq!(count_keys(&client).await, 3);
+}
+
+/// The codes of a call that is refused and of a stream that fails behind its items.
+async fn codes(store: &StoreClient) -> [Code; 2] {
+    let refused = store.get("missing".into()).await.unwrap_err();
+    let keys: Vec<_> = store.keys(255).collect().await;
+    assert_eq!(keys.len(), 201);
+    let broken = keys.into_iter().find_map(Result::err).unwrap();
+    [refused.code(), broken.code()]
+}
+
+#[tokio::test]
+async fn a_proxy_says_what_the_server_behind_said_where_it_is_told_to() {
+    let expected = [Code::NotFound, Code::OutOfRange];
+    let behind = serve("tcp", Server::new().add(StoreServer::new(Memory))).await;
+    let channel = Channel::connect(&behind.url).await.unwrap();
+    let hiding = StoreClient::from_channel(channel.clone());
+    assert_eq!(codes(&hiding).await, expected);
+    let telling = StoreClient::from_channel(channel.with_forwarding());
+    assert_eq!(codes(&telling).await, expected);
+    for (implementation, expected) in [(hiding, [Code::Internal; 2]), (telling, expected)] {
+        let server = Server::new().add(StoreServer::new(implementation));
+        let proxy = serve("tcp", server).await;
+        let store = StoreClient::connect(&proxy.url).await.unwrap();
+        assert_eq!(codes(&store).await, expected);
+    }
 }

@@ -3,9 +3,9 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use rpc_runtime::{Channel, Code, Phase, Server};
+use rpc_runtime::{Channel, Code, Limits, Phase, Server, Status};
 use rpc_tests::math::{Calculator, MathClient, MathServer};
-use rpc_tests::serving::{Serving, address, serve};
+use rpc_tests::serving::{Serving, TRANSPORTS, address, serve};
 use tokio::time::{sleep, timeout};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -147,4 +147,84 @@ async fn an_attempt_to_connect_is_bounded() {
         status.message().contains("`connect_timeout` of 30ms"),
         "{status}"
     );
+}
+
+/// Connects to a server that reads one line and then sends `answer`, or nothing and stays.
+async fn connecting_to(answer: Option<&'static [u8]>) -> Status {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = stream.split();
+        let mut line = Vec::new();
+        let mut reader = BufReader::new(reader);
+        reader.read_until(b'\n', &mut line).await.unwrap();
+        match answer {
+            Some(answer) => writer.write_all(answer).await.unwrap(),
+            None => std::future::pending().await,
+        }
+    });
+    let connect = Channel::connect(&url).connect_timeout(match answer {
+        Some(_) => Duration::from_secs(3_600),
+        None => Duration::from_millis(50),
+    });
+    let connecting = timeout(LONG, connect.into_future()).await;
+    let status = connecting.expect("it fails at once").unwrap_err();
+    server.abort();
+    assert_eq!(
+        (status.code(), status.phase(), status.peer()),
+        (Code::Unavailable, Some(Phase::Connect), Some(&*url)),
+        "{status}"
+    );
+    status
+}
+
+#[tokio::test]
+async fn a_port_where_http_is_served_is_not_connected_to() {
+    let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let status = connecting_to(Some(answer)).await;
+    let text = "does not speak this wire: it began with `HTTP/1.1 400 Bad Request`";
+    assert!(status.message().contains(text), "{status}");
+    let status = connecting_to(Some(b"")).await;
+    let text = "closed the connection before it introduced itself";
+    assert!(status.message().contains(text), "{status}");
+}
+
+#[tokio::test]
+async fn a_port_that_says_nothing_is_given_up_after_the_time_to_connect() {
+    let status = connecting_to(None).await;
+    let text = "did not introduce itself within `connect_timeout` of 50ms";
+    assert!(status.message().contains(text), "{status}");
+}
+
+#[tokio::test]
+async fn one_silent_server_does_not_keep_a_channel_from_the_others() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("tcp://{}", silent.local_addr().unwrap());
+    let serving = serve("tcp", Server::new().add(MathServer::new(Calculator::new()))).await;
+    let math = MathClient::connect([&silent, &silent, &serving.url])
+        .connect_timeout(Duration::from_millis(300))
+        .await
+        .unwrap();
+    assert_eq!(math.add(1, 1).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn more_callers_than_places_wait_from_the_first_call_on() {
+    for transport in TRANSPORTS {
+        let server = Server::new().add(MathServer::new(Calculator::new()));
+        let serving = serve(transport, server.limits(Limits::new().max_calls(2))).await;
+        let eager = MathClient::connect(&serving.url).await.unwrap();
+        let lazy = MathClient::connect(&serving.url).lazy().unwrap();
+        let io = rpc_runtime::transport::open(&serving.url).await.unwrap();
+        let over = MathClient::new(Channel::over(io));
+        for math in [eager, lazy, over] {
+            let calls: Vec<_> = (0..64).map(|_| math.sleep(1).start()).collect();
+            for call in calls {
+                let slept = timeout(LONG, call).await.expect("every call gets its turn");
+                assert_eq!(slept.expect("no call is refused"), 1);
+            }
+        }
+    }
 }

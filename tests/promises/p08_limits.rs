@@ -39,8 +39,11 @@ fn names(status: &Status, code: Code, limit: &str, value: usize) {
     );
 }
 
-fn names_message(status: &Status) {
+/// Checks that a status says whose limit it was, which the users of both sides can understand.
+fn names_message(status: &Status, side: &str) {
     names(status, Code::ResourceExhausted, "max_message", LIMIT);
+    let whose = format!("over the {side}'s limit `max_message` of {LIMIT} bytes");
+    assert!(status.message().contains(&whose), "{status}");
 }
 
 async fn echo(client: &ProbeClient, bytes: usize) -> Result<usize, Status> {
@@ -49,22 +52,21 @@ async fn echo(client: &ProbeClient, bytes: usize) -> Result<usize, Status> {
 }
 
 /// Goes up to the limit, past it by little and by much, and back.
-async fn past_the_limit(probing: &Probing) {
+async fn past_the_limit(probing: &Probing, side: &str) {
     for bytes in [LIMIT + 1, LIMIT * 10, LIMIT * 100] {
-        names_message(&echo(&probing.client, bytes).await.unwrap_err());
+        names_message(&echo(&probing.client, bytes).await.unwrap_err(), side);
         assert_eq!(echo(&probing.client, LIMIT - 50).await.unwrap(), LIMIT - 50);
     }
 }
 
 async fn a_request_over_the_clients_limit_is_not_sent(transport: &str) {
-    past_the_limit(&Probing::limited(transport, Limits::new(), small()).await).await;
+    let probing = Probing::limited(transport, Limits::new(), small()).await;
+    past_the_limit(&probing, "client").await;
 }
 
 async fn a_request_over_the_servers_limit_is_not_sent(transport: &str) {
     let probing = Probing::limited(transport, small(), Limits::new()).await;
-    // From here on the client knows the settings.
-    probing.works().await;
-    past_the_limit(&probing).await;
+    past_the_limit(&probing, "server").await;
     let status = echo(&probing.client, LIMIT * 2).await.unwrap_err();
     assert!(!status.is_remote(), "{status}");
 }
@@ -103,12 +105,8 @@ async fn a_request_over_the_servers_limit_is_refused(transport: &str) {
             (error.kind, error.number(field::CODE)),
             (kind::ERROR, Some(8))
         );
-        assert!(error.text().contains("`max_message`"), "{}", error.text());
-        assert!(
-            error.text().contains(&LIMIT.to_string()),
-            "{}",
-            error.text()
-        );
+        let whose = format!("the server's limit `max_message` of {LIMIT} bytes");
+        assert!(error.text().contains(&whose), "{}", error.text());
     }
     probing.quiet().await;
     probing.works().await;
@@ -117,28 +115,24 @@ async fn a_request_over_the_servers_limit_is_refused(transport: &str) {
 async fn an_answer_over_the_servers_limit_is_not_sent(transport: &str) {
     let probing = Probing::limited(transport, small(), Limits::new()).await;
     let mut items = probing.client.flow(LIMIT as u64 * 2);
-    names_message(&bounded(items.next()).await.unwrap().unwrap_err());
+    names_message(&bounded(items.next()).await.unwrap().unwrap_err(), "server");
     assert!(bounded(items.next()).await.is_none());
     probing.quiet().await;
-    past_the_limit(&probing).await;
+    past_the_limit(&probing, "server").await;
 }
 
 async fn an_answer_over_the_clients_limit_is_refused(transport: &str) {
     // A server that knows the limit does not send more; this one does.
     let server = RawServer::listen(transport).await;
-    let (channel, mut peer) = server.channel(&[]).await;
-    drop((channel, peer));
     if let Some(url) = server.url() {
         let connect = rpc_runtime::Channel::connect(url).limits(small());
-        let (channel, accepted) = tokio::join!(connect, server.accept());
-        peer = accepted;
-        peer.introduce(&[]).await;
-        let client = ProbeClient::new(channel.unwrap());
+        let (channel, mut peer) = server.connected(connect, &[]).await;
+        let client = ProbeClient::new(channel);
         for _ in 0..2 {
             let call = client.add(1, 2).start();
             let request = peer.next_of(kind::REQUEST).await.call;
             peer.reply(request, &[0; LIMIT + 1]).await;
-            names_message(&bounded(call).await.unwrap_err());
+            names_message(&bounded(call).await.unwrap_err(), "client");
         }
         let call = client.add(1, 2).start();
         let request = peer.next_of(kind::REQUEST).await.call;
@@ -149,7 +143,7 @@ async fn an_answer_over_the_clients_limit_is_refused(transport: &str) {
     let probing = Probing::limited(transport, Limits::new(), small()).await;
     let mut items = probing.client.flow(LIMIT as u64 * 2);
     let status = bounded(items.next()).await.unwrap().unwrap_err();
-    names_message(&status);
+    names_message(&status, "client");
     assert!(status.is_remote());
     probing.works().await;
 }
@@ -160,7 +154,7 @@ async fn items_have_the_same_limit(transport: &str) {
     let items = futures_util::stream::iter([ByteBuf::from(vec![1; LIMIT * 2])]);
     let upload = ByteClient::new(channel).bytes(items).start();
     let call = server.next_of(kind::REQUEST).await.call;
-    names_message(&bounded(upload).await.unwrap_err());
+    names_message(&bounded(upload).await.unwrap_err(), "server");
     assert_eq!(server.next_for(call).await.kind, kind::CANCEL);
 }
 

@@ -315,8 +315,7 @@ impl Probe for Prober {
 
     async fn metadata(&self, bytes: u64, ctx: &Context) -> u64 {
         let value = "v".repeat(usize::try_from(bytes).unwrap());
-        let name = http::HeaderName::from_static("large");
-        ctx.add_reply_metadata(name, value.try_into().expect("letters"));
+        ctx.add_reply_metadata("large", value);
         bytes
     }
 

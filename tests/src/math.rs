@@ -155,14 +155,8 @@ impl Math for Calculator {
 
     async fn who(&self, ctx: &Context) -> Result<String, Status> {
         let name = ctx.metadata().get("name").and_then(|it| it.to_str().ok());
-        ctx.add_trailer(
-            http::HeaderName::from_static("seen"),
-            http::HeaderValue::from_static("yes"),
-        );
-        ctx.add_reply_metadata(
-            http::HeaderName::from_static("served-by"),
-            http::HeaderValue::from_static("calculator"),
-        );
+        ctx.add_trailer("seen", "yes");
+        ctx.add_reply_metadata("served-by", "calculator");
         name.map(str::to_owned)
             .ok_or_else(|| Status::unauthenticated("no name"))
     }

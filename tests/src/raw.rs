@@ -1,8 +1,10 @@
 //! A peer that speaks frames by hand, as `docs/wire.md` says them, and so can break every rule.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use rpc_runtime::Channel;
+use rpc_runtime::client::Connect;
 use rpc_runtime::transport::{self, Io};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
@@ -170,6 +172,11 @@ pub fn frame(kind: u8, flags: u8, call: u64, payload: &[u8]) -> Vec<u8> {
 pub struct RawPeer(Box<dyn Stream>);
 
 impl RawPeer {
+    /// Speaks over this byte stream.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self(Box::new(stream))
+    }
+
     /// Opens a connection and says nothing.
     pub async fn connect(url: &str) -> Self {
         let io = transport::open(url).await.expect("the server listens");
@@ -357,22 +364,33 @@ impl RawServer {
         accepted.await.expect("a client connects in time")
     }
 
+    /// Accepts what connects, and introduces the server with these settings meanwhile: a client is
+    /// connected only then.
+    pub async fn connected<T: 'static>(
+        &self,
+        connect: Connect<T>,
+        settings: &[u8],
+    ) -> (T, RawPeer) {
+        let (connected, peer) = tokio::join!(connect.into_future(), async {
+            let mut peer = self.accept().await;
+            peer.introduce(settings).await;
+            peer
+        });
+        (connected.expect("the server listens"), peer)
+    }
+
     /// Connects a channel, and introduces the server with these settings.
     pub async fn channel(&self, settings: &[u8]) -> (Channel, RawPeer) {
         let (channel, mut peer) = match self.url() {
-            Some(url) => {
-                let (channel, peer) = tokio::join!(Channel::connect(url), self.accept());
-                (channel.expect("the server listens"), peer)
-            }
+            Some(url) => self.connected(Channel::connect(url), settings).await,
             None => {
                 let (client, server) = tokio::io::duplex(64 << 10);
-                (
-                    Channel::over(Io::new(client).with_peer("mem:raw")),
-                    RawPeer(Box::new(server)),
-                )
+                let channel = Channel::over(Io::new(client).with_peer("mem:raw"));
+                let mut peer = RawPeer::over(server);
+                peer.introduce(settings).await;
+                (channel, peer)
             }
         };
-        peer.introduce(settings).await;
         // From here on the client knows the settings.
         peer.settle().await;
         (channel, peer)

@@ -226,8 +226,8 @@ async fn an_upload_whose_caller_goes_away_leaves_nothing() {
     let store = FileStore::new(Folder::open(&place.shared).unwrap());
     let server = rpc_runtime::Server::new().add(FilesServer::new(store));
     let server = server.listen("mem:files-gone").bind().await.unwrap();
-    let files = FilesClient::connect(server.url()).await.unwrap();
     let serving = tokio::spawn(server.serve());
+    let files = FilesClient::connect("mem:files-gone").await.unwrap();
 
     let endless = stream::iter([Part::Data(content())]).chain(stream::pending());
     let upload = files.upload("new".into(), false, endless).start();

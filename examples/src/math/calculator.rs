@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use http::{HeaderName, HeaderValue};
 use rpc_runtime::{Context, RpcError, Status, Streaming, rpc_service};
 use serde::{Deserialize, Serialize};
 
@@ -210,14 +209,8 @@ impl Math for Calculator {
     async fn describe_call(&self, ctx: &Context) -> Result<String, Status> {
         let language = ctx.metadata().get("accept-language");
         let language = language.and_then(|it| it.to_str().ok()).unwrap_or("none");
-        ctx.add_reply_metadata(
-            HeaderName::from_static("content-language"),
-            HeaderValue::from_static("en"),
-        );
-        ctx.add_trailer(
-            HeaderName::from_static("steps"),
-            HeaderValue::from_static("1"),
-        );
+        ctx.add_reply_metadata("content-language", "en");
+        ctx.add_trailer("steps", "1");
         let limited = if ctx.remaining().is_some() { "a" } else { "no" };
         Ok(format!("language {language}, {limited} deadline"))
     }

@@ -1,7 +1,8 @@
 //! The server: a struct around the user's implementation, with one handler per method.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Ident;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
@@ -80,14 +81,13 @@ fn expand_handler(service: &Service) -> TokenStream {
     let cfgs = &service.carried.cfgs;
     let allow = expand_allow();
     let implementation = names::implementation();
-    let assertions = service
-        .sound_methods()
-        .map(|method| expand_assertion(method, rt));
+    let assertions = service.sound_methods().filter_map(expand_assertion);
     let methods = service
         .sound_methods()
         .map(|method| expand_method(method, service));
-    // The traits carry the defaults of the constants of `Probe`. Without names of their own they
-    // cannot get into the way of the user's types.
+    let on_wire = names::on_wire(Span::call_site());
+    // The trait carries the defaults of what `OnWire` has. Without a name of its own it cannot get
+    // into the way of the user's types.
     quote! {
         #cfgs
         #allow
@@ -98,9 +98,10 @@ fn expand_handler(service: &Service) -> TokenStream {
             const SERVICE: &'static #rt::ServiceDescriptor =
                 <#client_ident as #rt::RpcClient>::SERVICE;
 
-            const METHODS: &'static [#rt::MethodHandler<#implementation, #codec>] = {
+            const METHODS: &'static [#rt::MethodHandler<#implementation>] = {
                 #[allow(unused_imports)]
-                use #rt::{DefaultCode as _, NotResult as _};
+                use #rt::NotOnWire as _;
+                type #on_wire<#implementation> = #rt::OnWire<#codec, #implementation>;
                 #(#assertions)*
                 &[#(#methods,)*]
             };
@@ -114,7 +115,7 @@ fn expand_handler(service: &Service) -> TokenStream {
 
 /// An error must never travel as a value. Whether a type is a `Result` is told by its name, so a
 /// `Result` behind another name is refused, by the compiler, which sees through names.
-fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
+fn expand_assertion(method: &Method) -> Option<TokenStream> {
     let ty = &method.output.ty;
     if method.output.is_fallible || is_plain(ty) {
         return None;
@@ -131,10 +132,10 @@ fn expand_assertion(method: &Method, rt: &TokenStream) -> Option<TokenStream> {
         method.ident.unraw()
     );
     let span = located_at(ty.span());
-    let rt = path_at(rt, ty.span());
+    let is_result = expand_on_wire(ty, "IS_RESULT", span);
     Some(quote_spanned! {span=>
         #cfgs
-        const _: () = ::core::assert!(!#rt::Probe::<#ty>::IS_RESULT, #message);
+        const _: () = ::core::assert!(!#is_result, #message);
     })
 }
 
@@ -169,59 +170,62 @@ fn expand_arguments(method: &Method) -> TokenStream {
         span,
     } = expand_tuple(method);
     let call = names::local("call", span);
+    let args = expand_on_wire(&types, "args", span);
     if let Some(upload) = method.upload() {
         let (ident, item) = (&upload.ident, &upload.ty);
-        let span = located_at(item.span());
-        let call = names::local("call", span);
+        let read = expand_on_wire(item, "read", located_at(item.span()));
         return quote_spanned! {span=>
-            let (#values, #ident) = #call.upload::<#types, #item>().await?;
+            let (#values, #ident) = #call.upload(#args, #read).await?;
         };
     }
     if method.options.bare.is_some() {
-        let request = method.values().map(|arg| &arg.ident);
-        let ty = method.values().map(|arg| &arg.ty);
-        return quote_spanned! {span=> let #(#request)* = #call.bare::<#(#ty)*>().await?; };
+        let idents = method.values().map(|arg| &arg.ident);
+        let reads = method
+            .values()
+            .map(|arg| expand_on_wire(&arg.ty, "read", span));
+        return quote_spanned! {span=> #(let #idents = #call.bare(#reads).await?;)* };
     }
-    quote_spanned! {span=> let #values = #call.args::<#types>().await?; }
+    quote_spanned! {span=> let #values = #call.args(#args).await?; }
+}
+
+/// What is known of a type under the codec of the service, such as the function that writes it.
+fn expand_on_wire(ty: &impl ToTokens, item: &str, span: Span) -> TokenStream {
+    let on_wire = names::on_wire(span);
+    let item = Ident::new(item, span);
+    quote_spanned! {span=> #on_wire::<#ty>::#item }
 }
 
 /// Calls the user's method and sends what it returns. All of it is shown at the returned type.
 fn expand_reply(method: &Method, service: &Service) -> TokenStream {
     let ty = &method.output.ty;
     let span = located_at(ty.span());
-    let rt = path_at(&service.rt, span);
     let call = names::local("call", span);
     let invocation = expand_invocation(method, service, span);
-    let code = quote_spanned! {span=> #rt::Probe::<#ty>::CODE };
+    let code = expand_on_wire(ty, "CODE", span);
     let is_fallible = method.output.is_fallible;
+    let write = expand_on_wire(ty, if is_fallible { "result" } else { "value" }, span);
     if method.output.is_stream() {
-        let out = names::local("out", span);
-        let send = if is_fallible {
-            quote_spanned! {span=> #out.results(#invocation, #code) }
+        let (out, item) = (names::local("out", span), names::local("item", span));
+        let write = if is_fallible {
+            quote_spanned! {span=> |#item| #write(#item, #code) }
         } else {
-            quote_spanned! {span=> #out.items(#invocation) }
+            write
         };
         // `move`, as the block inside would only borrow what is `Copy`.
         return quote_spanned! {span=>
-            #call.stream(move |#out| async move { #send.await }).await
+            #call.stream(move |#out| async move { #out.send(#invocation, #write).await }).await
         };
     }
-    let (prepare, value) = if method.options.blocking.is_some() {
-        let result = names::local("result", span);
-        let prepare = quote_spanned! {span=>
-            let #result = #call.blocking(move || #invocation).await?;
-        };
-        (prepare, quote! { #result })
+    let reply = names::local("reply", span);
+    let value = if method.options.blocking.is_some() {
+        quote_spanned! {span=> #call.blocking(move || #invocation).await? }
     } else {
-        (
-            TokenStream::new(),
-            quote_spanned! {span=> #invocation.await },
-        )
+        quote_spanned! {span=> #invocation.await }
     };
-    if is_fallible {
-        quote_spanned! {span=> #prepare #call.reply_result(#value, #code) }
-    } else {
-        quote_spanned! {span=> #prepare #call.reply(#value) }
+    let code = is_fallible.then(|| quote_spanned! {span=> , #code });
+    quote_spanned! {span=>
+        let #reply = #value;
+        #call.reply(#write(#reply #code))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Messages of a stream that are encoded one behind the other, for a wire that sends many at once.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::message::{Message, ValueMessage};
-use crate::codec::{Encodes, Encoding};
+use super::rope::Rope;
+use crate::codec::{Encodes, Encoding, Pieces};
 use crate::status::Status;
 
 /// The length of what stands before each message.
@@ -20,7 +21,7 @@ pub(crate) struct Batch {
     prefix: Prefix,
     bounds: BatchBounds,
     bytes: BytesMut,
-    large: Option<Bytes>,
+    large: Option<Rope>,
     failed: Option<Status>,
 }
 
@@ -29,7 +30,8 @@ pub(crate) struct Batch {
 pub(crate) struct BatchBounds {
     /// No message is added behind this many bytes, prefixes included.
     pub(crate) length: usize,
-    /// A message of this size or more comes out by itself, and is the last one.
+    /// A message of this size or more, or with pieces that are shared, comes out by itself, and is
+    /// the last one.
     pub(crate) large: usize,
 }
 
@@ -87,7 +89,7 @@ impl Batch {
     }
 
     /// Takes the large message that comes behind the others.
-    pub(crate) fn take_large(&mut self) -> Option<Bytes> {
+    pub(crate) fn take_large(&mut self) -> Option<Rope> {
         self.large.take()
     }
 
@@ -103,7 +105,7 @@ impl Batch {
         T: Send + 'static,
     {
         let encoding = self.encoding;
-        self.append(|out| ValueMessage::<C, T>::encode(value, encoding, out));
+        self.append(|out, pieces| ValueMessage::<C, T>::encode(&value, encoding, out, pieces));
     }
 
     /// Adds a message that was made already.
@@ -111,28 +113,69 @@ impl Batch {
         if let Some(bytes) = message.as_bytes()
             && bytes.len() >= self.bounds.large
         {
-            self.large = Some(bytes.clone());
+            self.large = Some(bytes.clone().into());
             return;
         }
         let encoding = self.encoding;
-        self.append(|out| message.encode_into(encoding, out));
+        self.append(|out, pieces| message.encode_into(encoding, out, pieces));
     }
 
-    fn append(&mut self, encode: impl FnOnce(&mut BytesMut) -> Result<(), Status>) {
+    fn append(&mut self, encode: impl FnOnce(&mut BytesMut, &mut Pieces) -> Result<(), Status>) {
         let start = self.bytes.len();
+        let head = start + PREFIX_LENGTH;
+        let mut pieces = Pieces::default();
         self.bytes.extend_from_slice(&self.prefix);
-        if let Err(status) = encode(&mut self.bytes) {
+        if let Err(status) = encode(&mut self.bytes, &mut pieces) {
             self.bytes.truncate(start);
             self.failed = Some(status);
             return;
         }
-        let length = self.bytes.len() - start - PREFIX_LENGTH;
-        if length >= self.bounds.large {
-            let mut large = self.bytes.split_off(start);
-            large.advance(PREFIX_LENGTH);
-            self.large = Some(large.freeze());
+        let length = self.bytes.len() - head;
+        if !pieces.is_empty() {
+            self.large = Some(Rope::of(&mut self.bytes, head, pieces));
+            self.bytes.truncate(start);
+        } else if length >= self.bounds.large {
+            self.large = Some(self.bytes.split_off(head).freeze().into());
+            self.bytes.truncate(start);
         } else if let Some(place) = self.bytes.get_mut(start..start + 4) {
             place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    use crate::codec::Serde;
+
+    #[test]
+    fn large_bytes_come_out_by_themselves_and_are_not_copied() {
+        let item = Bytes::from(vec![7; 20_000]);
+        let wrap = ValueMessage::<Serde, Bytes>::wrap;
+        let puts: [fn(&mut Batch, Bytes); 2] = [Batch::put::<Serde, Bytes>, |batch, item| {
+            batch.put_message(ValueMessage::<Serde, Bytes>::wrap(item));
+        }];
+        for put in puts {
+            let mut batch = Batch::new(Encoding::MESSAGE_PACK, Prefix::default());
+            batch.begin(BatchBounds {
+                length: 100_000,
+                large: 16_384,
+            });
+            batch.put_message(wrap(Bytes::from_static(b"small")));
+            let before = batch.bytes().to_vec();
+            put(&mut batch, item.clone());
+            assert!(batch.is_full());
+            assert_eq!(batch.bytes(), before, "only the small one");
+            let large = batch.take_large().expect("a message by itself");
+            let mut expected = wrap(item.clone());
+            let expected = expected.bytes(Encoding::MESSAGE_PACK).unwrap();
+            assert_eq!(
+                large.pieces().flatten().copied().collect::<Vec<_>>(),
+                expected
+            );
+            assert!(large.pieces().any(|it| it.as_ptr() == item.as_ptr()));
         }
     }
 }

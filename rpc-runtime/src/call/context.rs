@@ -5,11 +5,12 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
 use super::cancellation::{Cancellation, Cancelled};
 use super::connection_info::ConnectionInfo;
+use super::metadata::{IntoMetadataValue, Metadata, append_metadata};
 use super::method::Method;
 use super::scope::{Detached, Scoped, current, spawn_in};
 use crate::status::Status;
@@ -28,7 +29,7 @@ pub struct Context(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) method: Method,
-    pub(crate) metadata: HeaderMap,
+    pub(crate) metadata: Metadata,
     pub(crate) extensions: Extensions,
     pub(crate) connection: Option<Arc<ConnectionInfo>>,
     pub(crate) deadline: Option<Instant>,
@@ -39,8 +40,26 @@ pub(crate) struct Inner {
 /// What a handler adds to its reply besides the value.
 #[derive(Default, Debug)]
 pub(crate) struct ReplyMetadata {
-    pub(crate) metadata: HeaderMap,
-    pub(crate) trailers: HeaderMap,
+    pub(crate) metadata: Metadata,
+    pub(crate) trailers: Metadata,
+    /// The first entry that could not be added, which fails the call.
+    pub(crate) mistake: Option<Status>,
+}
+
+impl ReplyMetadata {
+    fn note(&mut self, added: Result<(), Status>) {
+        if let Err(mistake) = added {
+            self.mistake.get_or_insert(mistake);
+        }
+    }
+
+    fn check(&mut self) -> Result<(), Status> {
+        self.mistake.take().map_or(Ok(()), |mistake| {
+            tracing::error!(%mistake, "a handler added metadata that cannot be sent");
+            let text = "the handler added metadata that cannot be sent";
+            Err(Status::internal(text).with_source(mistake))
+        })
+    }
 }
 
 impl Context {
@@ -114,26 +133,49 @@ impl Context {
 
     /// Adds metadata to the reply. It goes out before the value, and before a stream's first item;
     /// for a stream, what is added after its first `.await` comes too late and is not sent.
-    pub fn add_reply_metadata(&self, name: HeaderName, value: HeaderValue) {
-        self.reply().metadata.append(name, value);
+    ///
+    /// Name and value are as for [`Call::metadata`](crate::Call::metadata). What HTTP would not
+    /// allow makes the call fail with [`Code::Internal`](crate::Code::Internal), instead of with
+    /// its value.
+    pub fn add_reply_metadata(&self, name: impl AsRef<str>, value: impl IntoMetadataValue) {
+        let (name, value) = (name.as_ref(), value.into_value());
+        let mut reply = self.reply();
+        let added = append_metadata(&mut reply.metadata, name, value);
+        reply.note(added);
     }
 
     /// Adds metadata behind the reply's value or behind a stream's last item. If the call fails, it
     /// comes with the failure instead, as [`Status::metadata`].
-    pub fn add_trailer(&self, name: HeaderName, value: HeaderValue) {
-        self.reply().trailers.append(name, value);
+    ///
+    /// Name and value are as for [`add_reply_metadata`](Self::add_reply_metadata).
+    pub fn add_trailer(&self, name: impl AsRef<str>, value: impl IntoMetadataValue) {
+        let (name, value) = (name.as_ref(), value.into_value());
+        let mut reply = self.reply();
+        let added = append_metadata(&mut reply.trailers, name, value);
+        reply.note(added);
     }
 
     fn reply(&self) -> MutexGuard<'_, ReplyMetadata> {
         self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn take_reply_metadata(&self) -> HeaderMap {
-        std::mem::take(&mut self.reply().metadata)
+    /// Takes the metadata, and fails for an entry that could not be added so far.
+    pub(crate) fn take_reply_metadata(&self) -> Result<Metadata, Status> {
+        let mut reply = self.reply();
+        reply.check()?;
+        Ok(reply.metadata.take())
     }
 
-    pub(crate) fn take_trailers(&self) -> HeaderMap {
-        std::mem::take(&mut self.reply().trailers)
+    /// Takes the trailers, and fails for an entry that could not be added so far.
+    pub(crate) fn take_trailers(&self) -> Result<Metadata, Status> {
+        let mut reply = self.reply();
+        reply.check()?;
+        Ok(reply.trailers.take())
+    }
+
+    /// Takes the trailers of a call that has failed anyway.
+    pub(crate) fn take_trailers_of_failure(&self) -> Metadata {
+        self.reply().trailers.take()
     }
 
     /// Returns the same context without deadline and cancellation, for work that the call starts

@@ -1,5 +1,8 @@
 //! The bounds on what a peer may send and have buffered.
 
+use std::time::Duration;
+
+use super::FAR_AHEAD;
 use crate::codec::DecodeLimits;
 
 /// The bounds on what a peer may send and have buffered: one set, for both directions, on every
@@ -7,7 +10,8 @@ use crate::codec::DecodeLimits;
 ///
 /// What goes past a limit fails alone, with
 /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) and a text that names the limit (a
-/// value that nests too deep is [`Code::InvalidArgument`](crate::Code::InvalidArgument));
+/// value that nests too deep is [`Code::InvalidArgument`](crate::Code::InvalidArgument), a message
+/// that does not come on [`Code::DeadlineExceeded`](crate::Code::DeadlineExceeded));
 /// a connection is closed only where its framing is lost or its peer floods it.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -18,6 +22,7 @@ pub struct Limits {
     pub(crate) stream_window: u32,
     pub(crate) max_buffered: usize,
     pub(crate) max_outgoing: usize,
+    pub(crate) message_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -30,6 +35,7 @@ impl Default for Limits {
             stream_window: 256 << 10,
             max_buffered: 256 << 20,
             max_outgoing: 4 << 20,
+            message_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -47,7 +53,7 @@ impl Limits {
 
     /// Bounds one encoded message, in bytes; 16 MiB by default, at least 1 KiB, at most 2 GiB.
     /// Larger things travel as streams. It bounds what is sent as well as what is received, so a
-    /// larger one has to be set on both sides.
+    /// larger one has to be set on both sides; the error says which side's limit it was.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes.clamp(LEAST_MESSAGE, i32::MAX as usize);
@@ -86,7 +92,8 @@ impl Limits {
     }
 
     /// Bounds all that one connection has received and not yet handed on, and the requests of calls
-    /// that run, in bytes; 256 MiB by default.
+    /// that run, in bytes; 256 MiB by default. Memory of large messages that is kept for a second
+    /// to be used again counts too, and gives way when it is needed.
     #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes.max(LEAST_MESSAGE);
@@ -98,6 +105,16 @@ impl Limits {
     #[must_use]
     pub fn max_outgoing(mut self, bytes: usize) -> Self {
         self.max_outgoing = bytes.max(64 << 10);
+        self
+    }
+
+    /// Bounds how long a message that comes in several frames may stay incomplete; 30 seconds by
+    /// default. Each 16 KiB of it that come put that off by a second, to at most this long from
+    /// then: a large message on a slow line arrives, but one that stops, or comes byte by byte,
+    /// fails its call and gives its memory back.
+    #[must_use]
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.message_timeout = timeout.min(FAR_AHEAD);
         self
     }
 

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use crate::codec::{
-    Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, Serde, encode_serde,
+    Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, Pieces, Serde, encode_serde,
 };
 use crate::status::{Phase, Status};
 
@@ -34,6 +34,16 @@ enum Repr {
 
 trait TypedMessage: Any + Send {
     fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError>;
+
+    /// Encodes, but for large `Bytes`, which become pieces.
+    fn encode_sharing(
+        &self,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        _pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        self.encode(encoding, out)
+    }
 }
 
 impl Message {
@@ -67,17 +77,22 @@ impl Message {
             return Ok(bytes.clone());
         }
         let mut out = BytesMut::new();
-        self.encode_into(encoding, &mut out)?;
+        if let Repr::Typed(value) = &mut self.0 {
+            let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
+            guarded(encoding, || value.encode(encoding, &mut out))?;
+        }
         let bytes = out.freeze();
         *self = Self::encoded(bytes.clone(), encoding);
         Ok(bytes)
     }
 
-    /// Appends the message to `out`; bytes that are encoded already are copied.
+    /// Appends the message to `out`, but for large `Bytes` of the value, which become `pieces`.
+    /// Bytes that are encoded already are copied.
     pub(crate) fn encode_into(
         &mut self,
         encoding: Encoding,
         out: &mut BytesMut,
+        pieces: &mut Pieces,
     ) -> Result<(), Status> {
         match &mut self.0 {
             Repr::Encoded { bytes, .. } => {
@@ -86,7 +101,7 @@ impl Message {
             }
             Repr::Typed(value) => {
                 let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
-                encode_guarded(&**value, encoding, out)
+                guarded(encoding, || value.encode_sharing(encoding, out, pieces))
             }
         }
     }
@@ -119,7 +134,7 @@ impl Message {
         mut self,
         encoding: Encoding,
     ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
-        if self.as_bytes().is_none() {
+        if matches!(self.0, Repr::Typed(_)) {
             self.bytes(encoding)?;
         }
         match self.0 {
@@ -154,6 +169,15 @@ impl<C: Encodes<T>, T: Send + 'static> TypedMessage for ValueMessage<C, T> {
     fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
         C::encode(&self.value, encoding, out)
     }
+
+    fn encode_sharing(
+        &self,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        C::encode_sharing(&self.value, encoding, out, pieces)
+    }
 }
 
 impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
@@ -164,13 +188,15 @@ impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
         })
     }
 
-    /// Appends a value to `out` as its message would be; `out` may be longer after an error.
-    pub(crate) fn encode(value: T, encoding: Encoding, out: &mut BytesMut) -> Result<(), Status> {
-        let message = Self {
-            value,
-            codec: PhantomData,
-        };
-        encode_guarded(&message, encoding, out)
+    /// Appends a value as [`Message::encode_into`] would its message; `out` may be longer after an
+    /// error.
+    pub(crate) fn encode(
+        value: &T,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        pieces: &mut Pieces,
+    ) -> Result<(), Status> {
+        guarded(encoding, || C::encode_sharing(value, encoding, out, pieces))
     }
 
     /// Takes or decodes the value. `encoding` counts only for a value of another type.
@@ -195,6 +221,15 @@ pub(crate) struct ArgsMessage<C, A> {
 impl<C: EncodesArgs<A>, A: Send + 'static> TypedMessage for ArgsMessage<C, A> {
     fn encode(&self, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError> {
         C::encode_args(self.names, &self.args, encoding, out)
+    }
+
+    fn encode_sharing(
+        &self,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        C::encode_args_sharing(self.names, &self.args, encoding, out, pieces)
     }
 }
 
@@ -254,12 +289,11 @@ impl ErrorBody {
 
 /// Encodes a value whose `Serialize` may be the user's own: one that panics fails its call, and not
 /// the task that writes for all calls.
-fn encode_guarded(
-    value: &dyn TypedMessage,
+fn guarded(
     encoding: Encoding,
-    out: &mut BytesMut,
+    encode: impl FnOnce() -> Result<(), CodecError>,
 ) -> Result<(), Status> {
-    let encoded = catch_unwind(AssertUnwindSafe(|| value.encode(encoding, out)));
+    let encoded = catch_unwind(AssertUnwindSafe(encode));
     encoded
         .unwrap_or_else(|_| {
             tracing::error!("a value panicked while it was encoded");

@@ -17,7 +17,21 @@ pub enum MethodKind {
     Bidirectional,
 }
 
+/// The metadata in which a caller that lacks a method's description says which kind it takes the
+/// method for: `unary` or `server-streaming`.
+pub(crate) const EXPECTED_KIND: &str = "rpc-kind";
+
 impl MethodKind {
+    /// Returns the kind in words, such as `server-streaming`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::ServerStreaming => "server-streaming",
+            Self::ClientStreaming => "client-streaming",
+            Self::Bidirectional => "bidirectional",
+        }
+    }
+
     /// Returns whether the caller sends a stream.
     pub const fn is_upload(self) -> bool {
         matches!(self, Self::ClientStreaming | Self::Bidirectional)

@@ -23,6 +23,36 @@ pub trait RpcError: StdError {
     fn code(&self) -> Code;
 }
 
+impl<E: RpcError> CallError<E> {
+    /// Returns the kind of the failure: that of the method's own error, which
+    /// [`#[derive(RpcError)]`](derive@crate::RpcError) gives it, or that of the status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_runtime::{CallError, Code, RpcError, Status};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, thiserror::Error, Serialize, Deserialize, RpcError)]
+    /// enum ShopError {
+    ///     #[error("there is no {0}")]
+    ///     #[rpc(error_code = NotFound)]
+    ///     NoSuchItem(String),
+    /// }
+    ///
+    /// let error = CallError::App(ShopError::NoSuchItem("book".to_owned()));
+    /// assert_eq!(error.code(), Code::NotFound);
+    /// let error = CallError::<ShopError>::Status(Status::unavailable("no connection"));
+    /// assert_eq!(error.code(), Code::Unavailable);
+    /// ```
+    pub fn code(&self) -> Code {
+        match self {
+            Self::App(error) => error.code(),
+            Self::Status(status) => status.code(),
+        }
+    }
+}
+
 /// What a fallible method returns, taken apart by type, so that aliases of `Result` work.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`, although its name ends in `Result`",

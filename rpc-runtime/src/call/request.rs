@@ -11,6 +11,7 @@ use super::body::Body;
 use super::cancellation::Cancellation;
 use super::connection_info::ConnectionInfo;
 use super::context::{Context, Inner};
+use super::metadata::Metadata;
 use super::method::Method;
 use crate::codec::Encoding;
 
@@ -18,7 +19,7 @@ use crate::codec::Encoding;
 /// body.
 pub struct Request {
     method: Method,
-    metadata: HeaderMap,
+    metadata: Metadata,
     deadline: Option<Instant>,
     acceptance_deadline: Option<Instant>,
     encoding: Option<Encoding>,
@@ -33,7 +34,7 @@ impl Request {
     pub fn new(method: impl Into<Method>, body: Body) -> Self {
         Self {
             method: method.into(),
-            metadata: HeaderMap::new(),
+            metadata: Metadata::default(),
             deadline: None,
             acceptance_deadline: None,
             encoding: None,
@@ -79,6 +80,10 @@ impl Request {
     pub fn shorten_timeout(&mut self, timeout: Duration) {
         let deadline = deadline_in(timeout);
         self.deadline = Some(self.deadline.map_or(deadline, |it| it.min(deadline)));
+    }
+
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
     }
 
     pub(crate) fn deadline_instant(&self) -> Option<Instant> {
@@ -186,11 +191,16 @@ impl Request {
 }
 
 /// A deadline far enough ahead to stand for "no deadline" where an instant must be.
-const FAR_AHEAD: Duration = Duration::from_secs(86_400 * 365 * 30);
+pub(crate) const FAR_AHEAD: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Returns the instant that is `timeout` ahead; one that does not fit an instant is far ahead.
 pub(crate) fn deadline_in(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(FAR_AHEAD)
+    deadline_after(Instant::now(), timeout)
+}
+
+/// Returns the instant that is `timeout` after another, as [`deadline_in`] does.
+pub(crate) fn deadline_after(now: Instant, timeout: Duration) -> Instant {
+    now + timeout.min(FAR_AHEAD)
 }
 
 impl fmt::Debug for Request {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap};
 
 use super::body::Body;
+use super::metadata::Metadata;
 
 /// What a [`Service`](crate::Service) answers: metadata and a body.
 ///
@@ -13,8 +14,8 @@ use super::body::Body;
 /// [`on_end`](Self::on_end).
 #[derive(Debug)]
 pub struct Response {
-    metadata: HeaderMap,
-    trailers: HeaderMap,
+    metadata: Metadata,
+    trailers: Metadata,
     extensions: Extensions,
     /// Who answered, where a wire brought the response.
     peer: Option<Arc<str>>,
@@ -25,8 +26,8 @@ impl Response {
     /// Makes a response without metadata.
     pub fn new(body: Body) -> Self {
         Self {
-            metadata: HeaderMap::new(),
-            trailers: HeaderMap::new(),
+            metadata: Metadata::default(),
+            trailers: Metadata::default(),
             extensions: Extensions::new(),
             peer: None,
             body,
@@ -62,6 +63,22 @@ impl Response {
     /// Returns the extensions for changing them.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
+    }
+
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+    }
+
+    pub(crate) fn set_trailers(&mut self, trailers: Metadata) {
+        self.trailers = trailers;
+    }
+
+    pub(crate) fn take_metadata(&mut self) -> Metadata {
+        self.metadata.take()
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Metadata {
+        self.trailers.take()
     }
 
     pub(crate) fn take_peer(&mut self) -> Option<Arc<str>> {
@@ -116,11 +133,11 @@ pub struct Reply<T> {
 }
 
 impl<T> Reply<T> {
-    pub(crate) fn new(value: T, metadata: HeaderMap, trailers: HeaderMap) -> Self {
+    pub(crate) fn new(value: T, metadata: Metadata, trailers: Metadata) -> Self {
         Self {
             value,
-            metadata,
-            trailers,
+            metadata: metadata.into_map(),
+            trailers: trailers.into_map(),
         }
     }
 }

@@ -8,8 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_core::Stream;
 
 use super::body::{Body, BodyFrame};
-use super::message::{Message, ValueMessage};
-use crate::codec::Encodes;
+use super::message::Message;
 use crate::status::Status;
 
 /// The messages that a caller streams to a method: `numbers: Streaming<i64>`.
@@ -36,14 +35,8 @@ impl<T> Unpin for Streaming<T> {}
 
 impl<T> Streaming<T> {
     /// Makes a stream that reads the messages of a body.
-    pub(crate) fn decoding<C: Encodes<T>>(body: Body) -> Self
-    where
-        T: Send + 'static,
-    {
-        Self(Source::Body {
-            body,
-            decode: ValueMessage::<C, T>::unwrap,
-        })
+    pub(crate) fn reading(body: Body, decode: fn(Message) -> Result<T, Status>) -> Self {
+        Self(Source::Body { body, decode })
     }
 
     /// Makes a stream of one that can fail. An `Err` cancels the call with that status, so the

@@ -5,7 +5,9 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use super::call::{Call, CallFuture};
+use super::call::Call;
+use super::reply_call::ReplyCall;
+use crate::call::Reply;
 use crate::status::Status;
 use crate::wire::cork;
 
@@ -14,8 +16,8 @@ const MAX_CALLS: usize = 1_024;
 
 /// Makes several calls at once, whose requests leave in one write.
 ///
-/// `calls` is a tuple of up to eight calls of any types, or a `Vec` of calls of one type. Each call
-/// keeps its own deadline, passes the same layers and counts against the same limits as if it were
+/// `calls` is a tuple of up to eight calls of any types, or a `Vec` of calls of one type; a call may
+/// be [one that gives its metadata](Call::with_reply). Each call keeps its own deadline, passes the same layers and counts against the same limits as if it were
 /// made alone, and fails alone. The results come back in the order of the calls.
 ///
 /// A batch of more than 1,024 calls fails as a whole, each call with
@@ -143,20 +145,50 @@ pub trait Calls {
     fn results(running: &mut Self::Running) -> Option<Self::Results>;
 }
 
-/// A call of a batch.
+/// A call that can be part of a [`batch`]: a [`Call`], or one [with its reply](Call::with_reply).
+pub trait BatchCall: IntoFuture<Output = Result<Self::Value, Self::Error>> {
+    /// What the call gives.
+    type Value;
+    /// How the call fails.
+    type Error;
+
+    /// Makes the failure of a call that is not made.
+    #[doc(hidden)]
+    fn refuse(&self, status: Status) -> Self::Error;
+}
+
+impl<T, X> BatchCall for Call<T, X> {
+    type Value = T;
+    type Error = X;
+
+    fn refuse(&self, status: Status) -> X {
+        self.fail_with(status)
+    }
+}
+
+impl<T, X> BatchCall for ReplyCall<T, X> {
+    type Value = Reply<T>;
+    type Error = X;
+
+    fn refuse(&self, status: Status) -> X {
+        self.fail_with(status)
+    }
+}
+
+/// A call of a batch that runs.
 #[doc(hidden)]
 #[allow(missing_debug_implementations, reason = "nobody outside sees it")]
-pub enum Item<T, X> {
-    Running(Box<CallFuture<T, X>>),
-    Ended(Result<T, X>),
+pub enum Item<C: BatchCall> {
+    Running(Pin<Box<C::IntoFuture>>),
+    Ended(Result<C::Value, C::Error>),
     Taken,
 }
 
-impl<T, X> Item<T, X> {
-    fn begin(call: Call<T, X>, refused: Option<usize>) -> Self {
+impl<C: BatchCall> Item<C> {
+    fn begin(call: C, refused: Option<usize>) -> Self {
         match refused {
-            None => Self::Running(Box::new(call.into_future())),
-            Some(limit) => Self::Ended(Err(call.fail_with(Status::resource_exhausted(format!(
+            None => Self::Running(Box::pin(call.into_future())),
+            Some(limit) => Self::Ended(Err(call.refuse(Status::resource_exhausted(format!(
                 "the batch has more calls than the limit `max_calls` of {limit}"
             ))))),
         }
@@ -164,7 +196,7 @@ impl<T, X> Item<T, X> {
 
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> bool {
         if let Self::Running(call) = self {
-            match Pin::new(&mut **call).poll(cx) {
+            match call.as_mut().poll(cx) {
                 Poll::Pending => return false,
                 Poll::Ready(result) => *self = Self::Ended(result),
             }
@@ -172,7 +204,7 @@ impl<T, X> Item<T, X> {
         true
     }
 
-    fn take(&mut self) -> Option<Result<T, X>> {
+    fn take(&mut self) -> Option<Result<C::Value, C::Error>> {
         match std::mem::replace(self, Self::Taken) {
             Self::Ended(result) => Some(result),
             _ => None,
@@ -180,9 +212,9 @@ impl<T, X> Item<T, X> {
     }
 }
 
-impl<T, X> Calls for Vec<Call<T, X>> {
-    type Results = Vec<Result<T, X>>;
-    type Running = Vec<Item<T, X>>;
+impl<C: BatchCall> Calls for Vec<C> {
+    type Results = Vec<Result<C::Value, C::Error>>;
+    type Running = Vec<Item<C>>;
 
     fn count(&self) -> usize {
         self.len()
@@ -209,10 +241,10 @@ impl<T, X> Calls for Vec<Call<T, X>> {
 }
 
 macro_rules! tuples {
-    ($($count:literal: $($index:tt $value:ident $error:ident),*;)*) => {$(
-        impl<$($value, $error),*> Calls for ($(Call<$value, $error>,)*) {
-            type Results = ($(Result<$value, $error>,)*);
-            type Running = ($(Item<$value, $error>,)*);
+    ($($count:literal: $($index:tt $call:ident),*;)*) => {$(
+        impl<$($call: BatchCall),*> Calls for ($($call,)*) {
+            type Results = ($(Result<$call::Value, $call::Error>,)*);
+            type Running = ($(Item<$call>,)*);
 
             fn count(&self) -> usize {
                 $count
@@ -236,12 +268,12 @@ macro_rules! tuples {
 }
 
 tuples! {
-    1: 0 A XA;
-    2: 0 A XA, 1 B XB;
-    3: 0 A XA, 1 B XB, 2 C XC;
-    4: 0 A XA, 1 B XB, 2 C XC, 3 D XD;
-    5: 0 A XA, 1 B XB, 2 C XC, 3 D XD, 4 E XE;
-    6: 0 A XA, 1 B XB, 2 C XC, 3 D XD, 4 E XE, 5 G XG;
-    7: 0 A XA, 1 B XB, 2 C XC, 3 D XD, 4 E XE, 5 G XG, 6 H XH;
-    8: 0 A XA, 1 B XB, 2 C XC, 3 D XD, 4 E XE, 5 G XG, 6 H XH, 7 I XI;
+    1: 0 A;
+    2: 0 A, 1 B;
+    3: 0 A, 1 B, 2 C;
+    4: 0 A, 1 B, 2 C, 3 D;
+    5: 0 A, 1 B, 2 C, 3 D, 4 E;
+    6: 0 A, 1 B, 2 C, 3 D, 4 E, 5 F;
+    7: 0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G;
+    8: 0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H;
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
-use super::outgoing::{OutgoingCall, Running, Watch, name_method, name_peer};
-use crate::call::{Body, BodyFrame, Message, Method, MethodError, Reply, Returns};
+use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
+use super::reply_call::ReplyCall;
+use crate::call::{
+    Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Reply, Response, Returns,
+};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -29,7 +31,7 @@ use crate::status::{Phase, Status};
 /// error type of its own.
 #[must_use = "a call does nothing unless it is awaited or started"]
 pub struct Call<T, X = Status> {
-    outgoing: OutgoingCall,
+    outgoing: Box<OutgoingCall>,
     decode: fn(Message) -> Result<T, Status>,
     fail: fn(Status) -> X,
 }
@@ -40,7 +42,7 @@ pub type FallibleCall<R, C = crate::codec::Serde> =
 
 impl<T, X> Call<T, X> {
     pub(super) fn new(
-        outgoing: OutgoingCall,
+        outgoing: Box<OutgoingCall>,
         decode: fn(Message) -> Result<T, Status>,
         fail: fn(Status) -> X,
     ) -> Self {
@@ -57,10 +59,15 @@ impl<T, X> Call<T, X> {
         self
     }
 
-    /// Adds metadata to the request. A name or a value that HTTP would not allow fails the call
-    /// with [`Code::InvalidArgument`](crate::Code::InvalidArgument).
-    pub fn metadata(mut self, name: &str, value: &str) -> Self {
-        self.outgoing.add_metadata(name, value);
+    /// Adds metadata to the request: a name, such as a `&str` or a [`HeaderName`], and a value, such
+    /// as a text, a number or a [`HeaderValue`]. What HTTP would not allow fails the call with
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument).
+    ///
+    /// [`HeaderName`]: http::HeaderName
+    /// [`HeaderValue`]: http::HeaderValue
+    pub fn metadata(mut self, name: impl AsRef<str>, value: impl IntoMetadataValue) -> Self {
+        self.outgoing
+            .add_metadata(name.as_ref(), value.into_value());
         self
     }
 
@@ -70,29 +77,16 @@ impl<T, X> Call<T, X> {
         self
     }
 
-    /// Makes the call and returns the metadata around the value as well.
+    /// Asks for the metadata around the value as well: the call gives a [`Reply`].
     ///
-    /// # Errors
-    ///
-    /// As for awaiting the call itself.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future cancels the call.
-    pub async fn with_reply(self) -> Result<Reply<T>, X> {
-        let CallFuture {
-            exchange,
-            decode,
-            fail,
-        } = self.into_future();
-        let method = exchange.method.clone();
-        let exchanged = exchange.await.map_err(fail)?;
-        exchanged.decode(&method, decode).map_err(fail)
+    /// Like the call itself, what is returned is awaited, started, waited for, or part of a batch.
+    pub fn with_reply(self) -> ReplyCall<T, X> {
+        ReplyCall::new(self)
     }
 
     /// Makes the failure of a call that is not made.
     pub(super) fn fail_with(&self, status: Status) -> X {
-        (self.fail)(name_method(status, self.outgoing.method()))
+        (self.fail)(self.outgoing.origin().name(status))
     }
 
     /// Begins the call now, in a task of its own; the future that is returned gives its result.
@@ -114,15 +108,19 @@ impl<T, X> Call<T, X> {
     /// thread of a tokio runtime but that of a blocking method, because in asynchronous code it
     /// would stall the runtime. On a thread of `spawn_blocking`, use `Handle::block_on`.
     pub fn wait(self) -> Result<T, X> {
+        self.wait_reply().map(|reply| reply.value)
+    }
+
+    pub(super) fn wait_reply(self) -> Result<Reply<T>, X> {
         let CallFuture {
             exchange,
             decode,
             fail,
         } = self.into_future();
-        let method = exchange.method.clone();
+        let origin = exchange.origin.clone();
         let exchanged = blocking::block_on(exchange).and_then(|it| it);
-        let reply = exchanged.and_then(|it| it.decode(&method, decode));
-        reply.map(|it| it.value).map_err(fail)
+        let reply = exchanged.and_then(|it| it.decode(&origin, decode));
+        reply.map_err(fail)
     }
 }
 
@@ -153,27 +151,33 @@ pub struct CallFuture<T, X = Status> {
     fail: fn(Status) -> X,
 }
 
+impl<T, X> CallFuture<T, X> {
+    pub(super) fn poll_reply(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply<T>, X>> {
+        let exchanged = ready!(Pin::new(&mut self.exchange).poll(cx));
+        let reply = exchanged.and_then(|it| it.decode(&self.exchange.origin, self.decode));
+        Poll::Ready(reply.map_err(self.fail))
+    }
+}
+
 impl<T, X> Future for CallFuture<T, X> {
     type Output = Result<T, X>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let exchanged = ready!(Pin::new(&mut self.exchange).poll(cx));
-        let reply = exchanged.and_then(|it| it.decode(&self.exchange.method, self.decode));
-        Poll::Ready(reply.map(|it| it.value).map_err(self.fail))
+        self.poll_reply(cx).map_ok(|reply| reply.value)
     }
 }
 
 impl<T, X> fmt::Debug for CallFuture<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CallFuture")
-            .field(&self.exchange.method)
+            .field(&self.exchange.origin.method)
             .finish()
     }
 }
 
 /// One request and one message back, whatever their types.
 struct Exchange {
-    method: Method,
+    origin: Origin,
     state: State,
 }
 
@@ -190,45 +194,47 @@ struct Reading {
     body: Body,
     watch: Watch,
     message: Option<Message>,
-    metadata: HeaderMap,
-    trailers: HeaderMap,
+    metadata: Metadata,
+    trailers: Metadata,
 }
 
 struct Exchanged {
     peer: Option<Arc<str>>,
     message: Message,
-    metadata: HeaderMap,
-    trailers: HeaderMap,
+    metadata: Metadata,
+    trailers: Metadata,
 }
 
 impl Exchanged {
     /// Reads the message. One that cannot be read is the server's mistake, not the caller's.
     fn decode<T>(
         self,
-        method: &Method,
+        origin: &Origin,
         decode: fn(Message) -> Result<T, Status>,
     ) -> Result<Reply<T>, Status> {
         let value = decode(self.message).map_err(|cause| {
             let status = Status::internal("the reply cannot be read").with_source(cause);
-            let status = name_peer(status.in_phase(Phase::Decode), self.peer.as_ref());
-            name_method(status, method)
+            origin.name(name_peer(
+                status.in_phase(Phase::Decode),
+                self.peer.as_ref(),
+            ))
         })?;
         Ok(Reply::new(value, self.metadata, self.trailers))
     }
 }
 
 impl Exchange {
-    fn new(outgoing: OutgoingCall) -> Self {
+    fn new(outgoing: Box<OutgoingCall>) -> Self {
         Self {
-            method: outgoing.method().clone(),
-            state: State::Ready(Box::new(outgoing)),
+            origin: outgoing.origin(),
+            state: State::Ready(outgoing),
         }
     }
 
     fn spawn(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Ended);
         let exchange = Self {
-            method: self.method.clone(),
+            origin: self.origin.clone(),
             state,
         };
         self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(exchange)));
@@ -244,15 +250,13 @@ impl Exchange {
                     }
                 }
                 State::Calling(running) => {
-                    let (mut response, watch) = ready!(running.poll_response(cx))?;
-                    self.state = State::Reading(Box::new(Reading {
-                        metadata: std::mem::take(response.metadata_mut()),
-                        trailers: std::mem::take(response.trailers_mut()),
-                        peer: response.take_peer(),
-                        body: response.take_body(),
-                        watch,
-                        message: None,
-                    }));
+                    let (response, watch) = ready!(running.poll_response(cx))?;
+                    match whole(response) {
+                        Ok(exchanged) => return Poll::Ready(Ok(exchanged)),
+                        Err(response) => {
+                            self.state = State::Reading(Box::new(Reading::new(response, watch)));
+                        }
+                    }
                 }
                 State::Reading(reading) => {
                     let polled = reading.poll(cx);
@@ -279,11 +283,35 @@ impl Future for Exchange {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let result = ready!(self.poll_exchange(cx));
         self.state = State::Ended;
-        Poll::Ready(result.map_err(|status| name_method(status, &self.method)))
+        Poll::Ready(result.map_err(|status| self.origin.name(status)))
     }
 }
 
+/// Returns what a response holds whose body is one message, as nearly all are.
+fn whole(mut response: Response) -> Result<Exchanged, Response> {
+    let Some(message) = response.body_mut().take_single() else {
+        return Err(response);
+    };
+    Ok(Exchanged {
+        peer: response.take_peer(),
+        message,
+        metadata: response.take_metadata(),
+        trailers: response.take_trailers(),
+    })
+}
+
 impl Reading {
+    fn new(mut response: Response, watch: Watch) -> Self {
+        Self {
+            metadata: response.take_metadata(),
+            trailers: response.take_trailers(),
+            peer: response.take_peer(),
+            body: response.take_body(),
+            watch,
+            message: None,
+        }
+    }
+
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {
         loop {
             let Poll::Ready(frame) = self.body.poll_frame(cx) else {
@@ -295,7 +323,7 @@ impl Reading {
                         return Poll::Ready(Err(unexpected("more than one message")));
                     }
                 }
-                Some(BodyFrame::Trailers(trailers)) => self.trailers = trailers,
+                Some(BodyFrame::Trailers(trailers)) => self.trailers = trailers.into(),
                 None => return Poll::Ready(self.finish()),
             }
         }
@@ -309,8 +337,8 @@ impl Reading {
         Ok(Exchanged {
             peer: self.peer.clone(),
             message,
-            metadata: std::mem::take(&mut self.metadata),
-            trailers: std::mem::take(&mut self.trailers),
+            metadata: self.metadata.take(),
+            trailers: self.trailers.take(),
         })
     }
 }

@@ -9,11 +9,14 @@ use super::call::Call;
 use super::outgoing::OutgoingCall;
 use super::response_stream::ResponseStream;
 use bytes::BytesMut;
+use http::HeaderValue;
 use serde::Serialize;
 
 use super::connect::{Connect, IntoTarget};
 use super::endpoint::{Destination, Endpoints};
-use crate::call::{Body, Context, DynamicArgs, Method, Request, Response, ValueMessage};
+use crate::call::{
+    Body, Context, DynamicArgs, EXPECTED_KIND, Method, MethodKind, Request, Response, ValueMessage,
+};
 use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::Status;
@@ -29,6 +32,7 @@ pub struct Channel {
     service: BoxService,
     encoding: Option<Encoding>,
     timeout: Option<Duration>,
+    forwards: bool,
 }
 
 impl Channel {
@@ -44,6 +48,7 @@ impl Channel {
             service: BoxService::new(service),
             encoding: None,
             timeout: None,
+            forwards: false,
         }
     }
 
@@ -140,10 +145,26 @@ impl Channel {
         self
     }
 
+    /// Lets a handler pass the statuses of its calls through this channel on to its own caller, as
+    /// if it had [forwarded](Status::forward) each of them, also those in the middle of a stream.
+    ///
+    /// It is for proxies, whose callers are meant to see what the server behind says, such as a
+    /// client that is [served](crate::rpc_service#proxies) as the implementation of its own trait.
+    #[must_use]
+    pub fn with_forwarding(mut self) -> Self {
+        self.forwards = true;
+        self
+    }
+
     /// Calls a method or a function by name, for scripts and tests.
     ///
     /// `args` is a tuple, matched by position, or anything that serde writes as a map, matched by
     /// name.
+    ///
+    /// # Errors
+    ///
+    /// As for every call, and [`Code::Unimplemented`](crate::Code::Unimplemented) for a method that
+    /// streams in either direction.
     ///
     /// # Examples
     ///
@@ -163,7 +184,7 @@ impl Channel {
         Serde: Encodes<T>,
     {
         Call::new(
-            self.begin(method, args),
+            self.begin(method, MethodKind::Unary, args),
             ValueMessage::<Serde, T>::unwrap,
             |it| it,
         )
@@ -178,16 +199,22 @@ impl Channel {
         Serde: Encodes<T>,
     {
         ResponseStream::new(
-            self.begin(method, args),
+            self.begin(method, MethodKind::ServerStreaming, args),
             ValueMessage::<Serde, T>::unwrap,
             |it| it,
         )
     }
 
-    fn begin<A: Serialize + Send + 'static>(&self, method: &str, args: A) -> OutgoingCall {
+    fn begin<A>(&self, method: &str, kind: MethodKind, args: A) -> Box<OutgoingCall>
+    where
+        A: Serialize + Send + 'static,
+    {
         let mut call = OutgoingCall::new::<Serde>(self.clone(), Method::named(method));
-        call.request_mut()
-            .set_body(Body::message(DynamicArgs::wrap(args)));
+        let request = call.request_mut();
+        // The server has the description, so it is the one to notice a mistake.
+        let expected = HeaderValue::from_static(kind.name());
+        request.metadata_mut().insert(EXPECTED_KIND, expected);
+        request.set_body(Body::message(DynamicArgs::wrap(args)));
         call
     }
 
@@ -201,6 +228,10 @@ impl Channel {
 
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(super) fn forwards(&self) -> bool {
+        self.forwards
     }
 }
 

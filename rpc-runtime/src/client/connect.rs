@@ -9,7 +9,7 @@ use super::blocking;
 use super::channel::Channel;
 use super::endpoint::{Destination, Endpoint, Endpoints};
 use super::stub::RpcClient;
-use crate::call::Limits;
+use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService};
 use crate::status::{Phase, Status};
@@ -24,6 +24,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The URL says how: `tcp://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output). A
 /// list of URLs makes one channel that spreads its calls over all of them.
+///
+/// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
+/// something else listens fails here and not at the first call, and a server must run already. With
+/// a list of URLs one server that answers is enough.
 ///
 /// A connection that is lost is made again by the next call, after a pause that grows and is
 /// spread at random while attempts fail; a call in between fails at once with the reason.
@@ -77,7 +81,8 @@ impl<T> Connect<T> {
         }
     }
 
-    /// Bounds one attempt to connect; 10 seconds by default.
+    /// Bounds one attempt to connect, until the server has introduced itself; 10 seconds by
+    /// default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -129,7 +134,10 @@ impl<T> Connect<T> {
         connected.and_then(|it| it).map(make)
     }
 
-    fn into_endpoints(self) -> Result<(Endpoints, Make<T>), Status> {
+    fn into_endpoints(mut self) -> Result<(Endpoints, Make<T>), Status> {
+        // The attempt ends first, with an error that names the client's own setting.
+        self.config.handshake_timeout =
+            self.connect_timeout.min(FAR_AHEAD) + Duration::from_secs(1);
         let config = Arc::new(self.config);
         let served = self.router.map(|router| Served {
             running: RunningCalls::new(usize::MAX),

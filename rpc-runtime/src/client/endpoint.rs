@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Request, Response};
+use crate::call::{Request, Response, deadline_in};
 use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
@@ -143,6 +143,13 @@ impl Endpoint {
         outcome.unwrap_or_else(|| Err(stopped()))
     }
 
+    fn open_connection(&self) -> Option<Arc<Connection>> {
+        match &*self.state() {
+            State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
+            _ => None,
+        }
+    }
+
     #[allow(
         clippy::type_complexity,
         reason = "the three ways it can be are its whole point"
@@ -180,20 +187,10 @@ impl Endpoint {
         Err(Ok(attempt))
     }
 
+    /// Opens a byte stream and waits for the peer to introduce itself on it.
     async fn attempt(&self) -> Outcome {
-        let connected = timeout(self.connect_timeout, self.destination.connect()).await;
-        let io = match connected {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) => {
-                return Err(self.blame(Status::unavailable("cannot connect").with_source(error)));
-            }
-            Err(_) => {
-                let limit = self.connect_timeout;
-                let text = format!("cannot connect within `connect_timeout` of {limit:?}");
-                return Err(self.blame(Status::unavailable(text)));
-            }
-        };
-        let io = io.with_peer(&*self.url);
+        let deadline = deadline_in(self.connect_timeout);
+        let io = self.open_stream(deadline).await?;
         let config = Arc::clone(&self.config);
         let (connection, driver) = open(
             io,
@@ -207,7 +204,32 @@ impl Endpoint {
                 tracing::debug!(%reason, "a connection ended");
             }
         });
+        let introduced = timeout_at(deadline, connection.introduced()).await;
+        let introduced = introduced.unwrap_or_else(|_| {
+            let limit = self.connect_timeout;
+            Err(Status::unavailable(format!(
+                "the peer did not introduce itself within `connect_timeout` of {limit:?}: \
+                 is it a server that speaks this wire, and running?"
+            )))
+        });
+        introduced.map_err(|status| self.blame(status))?;
         Ok(Arc::new(connection))
+    }
+
+    async fn open_stream(&self, deadline: Instant) -> Result<Io, Status> {
+        let connected = timeout_at(deadline, self.destination.connect()).await;
+        let io = match connected {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) => {
+                return Err(self.blame(Status::unavailable("cannot connect").with_source(error)));
+            }
+            Err(_) => {
+                let limit = self.connect_timeout;
+                let text = format!("cannot connect within `connect_timeout` of {limit:?}");
+                return Err(self.blame(Status::unavailable(text)));
+            }
+        };
+        Ok(io.with_peer(&*self.url))
     }
 
     fn settle(&self, attempts: u32, outcome: &Outcome) {
@@ -260,8 +282,12 @@ impl Endpoints {
         }
     }
 
-    /// Connects to every address; succeeds if one can be reached.
+    /// Connects to every address at once; succeeds if one can be reached.
     pub(super) async fn connect(&self) -> Result<(), Status> {
+        for endpoint in &self.endpoints {
+            // Begins an attempt, which a task of its own goes on with.
+            let _ = endpoint.connection_or_attempt();
+        }
         let mut failure = None;
         let mut reached = false;
         for endpoint in &self.endpoints {
@@ -296,7 +322,18 @@ impl Service for Endpoints {
             .pick()
             .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
         let connection = endpoint.connected(request.first_deadline()).await?;
-        connection.call(request).await
+        connection.start(request).await
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        // Nearly always there is a connection, and the call's own future is all that is needed.
+        match self.pick().and_then(|it| it.open_connection()) {
+            Some(connection) => connection.start(request),
+            None => Box::pin(async move { self.call(request).await }),
+        }
     }
 
     fn keeps_deadlines(&self) -> bool {

@@ -7,13 +7,15 @@ mod channel;
 mod connect;
 mod endpoint;
 mod outgoing;
+mod reply_call;
 mod response_stream;
 mod stub;
 mod upload;
 
-pub use batch::{Batch, BatchFuture, Calls, batch};
+pub use batch::{Batch, BatchCall, BatchFuture, Calls, batch};
 pub use call::{Call, CallFuture, FallibleCall};
 pub use channel::Channel;
 pub use connect::{Connect, IntoTarget, Target};
+pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};
 pub use stub::{Client, RpcClient, StubCall};

@@ -1,18 +1,18 @@
 //! A call before its answer: what was set on its builder, and how it begins.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, Context, Method, MethodHandle, Request, Response, check_encoding, deadline_in,
+    Body, BoxError, Context, Method, MethodHandle, Request, Response, append_metadata,
+    check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
 use crate::service::{BoxFuture, BoxService, Service};
@@ -35,8 +35,8 @@ pub(super) struct OutgoingCall {
 }
 
 impl OutgoingCall {
-    pub(super) fn new<C: Codec>(channel: Channel, method: impl Into<Method>) -> Self {
-        Self {
+    pub(super) fn new<C: Codec>(channel: Channel, method: impl Into<Method>) -> Box<Self> {
+        Box::new(Self {
             channel,
             request: Request::new(method, Body::empty()),
             default_encoding: C::DEFAULT,
@@ -44,7 +44,7 @@ impl OutgoingCall {
             timeout: None,
             parent: Context::current(),
             mistake: None,
-        }
+        })
     }
 
     pub(super) fn request_mut(&mut self) -> &mut Request {
@@ -55,6 +55,14 @@ impl OutgoingCall {
         self.request.method()
     }
 
+    /// Returns what stays known of the call when it has begun.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            method: self.method().clone(),
+            forwards: self.channel.forwards(),
+        }
+    }
+
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
     }
@@ -63,28 +71,17 @@ impl OutgoingCall {
         self.request.set_encoding(encoding);
     }
 
-    pub(super) fn add_metadata(&mut self, name: &str, value: &str) {
-        let parsed = HeaderName::try_from(name)
-            .map_err(|error| mistake(format!("`{name}` is not a metadata name"), error))
-            .and_then(|name| match HeaderValue::try_from(value) {
-                Ok(value) => Ok((name, value)),
-                Err(error) => Err(mistake(
-                    format!("the value of metadata `{name}` is not allowed"),
-                    error,
-                )),
-            });
-        let added = parsed.and_then(|(name, value)| {
-            let added = self.request.metadata_mut().try_append(name, value);
-            added.map_err(|error| mistake("there is too much metadata", error))
-        });
+    pub(super) fn add_metadata(&mut self, name: &str, value: Result<HeaderValue, BoxError>) {
+        let added = append_metadata(self.request.metadata_mut(), name, value);
         if let Err(status) = added {
+            let status = status.in_phase(Phase::Send);
             self.mistake.get_or_insert(status);
         }
     }
 
     /// Begins the call. A call with an answer of one message always has a deadline; one that is
     /// answered by a stream has one if it was asked for, and else a bound on its acceptance.
-    pub(super) fn begin(mut self, streams: bool) -> Result<Running, Status> {
+    pub(super) fn begin(mut self: Box<Self>, streams: bool) -> Result<Running, Status> {
         if let Some(status) = self.mistake.take() {
             return Err(status);
         }
@@ -93,7 +90,10 @@ impl OutgoingCall {
         (self.check_encoding)(encoding).map_err(|status| status.in_phase(Phase::Send))?;
         self.request.set_encoding(encoding);
         self.set_deadline(streams)?;
-        Ok(Running::new(self.channel.service(), self.request))
+        let Self {
+            channel, request, ..
+        } = *self;
+        Ok(Running::new(channel.service(), request))
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
@@ -112,7 +112,8 @@ impl OutgoingCall {
             Some(asked.unwrap_or(default))
         };
         let inherited = self.parent.as_ref().and_then(Context::deadline_instant);
-        let own = own.map(deadline_in);
+        let now = Instant::now();
+        let own = own.map(|it| deadline_after(now, it));
         let deadline = match (own, inherited) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
@@ -122,21 +123,12 @@ impl OutgoingCall {
             let status = Status::cancelled("the call that this one belongs to was cancelled");
             return Err(status.in_phase(Phase::Send));
         }
-        if deadline.is_some_and(|it| it <= Instant::now()) {
+        if deadline.is_some_and(|it| it <= now) {
             let status = Status::deadline_exceeded("the deadline passed before the call began");
             return Err(status.in_phase(Phase::Send));
         }
         Ok(())
     }
-}
-
-fn mistake(
-    message: impl Into<Cow<'static, str>>,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Status {
-    Status::invalid_argument(message)
-        .with_source(source)
-        .in_phase(Phase::Send)
 }
 
 /// A call on its way to a response. Dropping it cancels the call.
@@ -206,6 +198,25 @@ fn expired(message: &'static str) -> Status {
     Status::deadline_exceeded(message).in_phase(Phase::Reply)
 }
 
+/// Which method was called, and whether a handler may pass on how the call failed.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) method: Method,
+    forwards: bool,
+}
+
+impl Origin {
+    /// Adds to a status where it came from.
+    pub(super) fn name(&self, status: Status) -> Status {
+        let status = name_method(status, &self.method);
+        if self.forwards {
+            status.forward()
+        } else {
+            status
+        }
+    }
+}
+
 /// Adds to a status who answered.
 pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
     match peer {
@@ -215,7 +226,7 @@ pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
 }
 
 /// Adds to a status which method was called; a path that is static costs nothing.
-pub(super) fn name_method(status: Status, method: &Method) -> Status {
+fn name_method(status: Status, method: &Method) -> Status {
     match method.handle().map(MethodHandle::descriptor) {
         Some(descriptor) => status.in_method(descriptor.path()),
         None => status.in_method(method.path().to_owned()),

@@ -13,8 +13,10 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
-use super::outgoing::{OutgoingCall, Running, Watch, name_method, name_peer};
-use crate::call::{Body, BodyFrame, Message, Method, MethodError, Response, Returns, deadline_in};
+use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
+use crate::call::{
+    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Response, Returns, deadline_in,
+};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -27,6 +29,10 @@ use crate::status::{Phase, Status};
 ///
 /// There is no bound on the whole unless [`timeout`](Self::timeout) or the method sets one. The
 /// server must accept the stream within the channel's timeout, 30 seconds by default.
+///
+/// Settings come before the first poll and before [`start`](Self::start). One that comes later is
+/// a mistake: it cancels the call, which fails with
+/// [`Code::FailedPrecondition`](crate::Code::FailedPrecondition).
 #[must_use = "a stream does nothing unless it is polled or started"]
 pub struct ResponseStream<T, X = Status> {
     download: Download,
@@ -43,19 +49,19 @@ impl<T, X> Unpin for ResponseStream<T, X> {}
 
 impl<T, X> ResponseStream<T, X> {
     pub(super) fn new(
-        outgoing: OutgoingCall,
+        outgoing: Box<OutgoingCall>,
         decode: fn(Message) -> Result<T, Status>,
         fail: fn(Status) -> X,
     ) -> Self {
         Self {
             download: Download {
-                method: outgoing.method().clone(),
+                origin: outgoing.origin(),
                 peer: None,
                 first_item_timeout: None,
                 first_item: None,
                 metadata: HeaderMap::new(),
                 trailers: HeaderMap::new(),
-                state: State::Ready(Box::new(outgoing)),
+                state: State::Ready(outgoing),
             },
             decode,
             fail,
@@ -63,41 +69,43 @@ impl<T, X> ResponseStream<T, X> {
     }
 
     /// Bounds the whole life of the stream, from its first poll; the server is told.
-    ///
-    /// Has no effect once the call has begun.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.configure(|outgoing| outgoing.set_timeout(timeout));
         self
     }
 
     /// Bounds the time until the first item, from the first poll. The server is not told.
-    ///
-    /// Has no effect once the call has begun.
     pub fn first_item_timeout(mut self, timeout: Duration) -> Self {
+        self.configure(|_| {});
         self.download.first_item_timeout = Some(timeout);
         self
     }
 
-    /// Adds metadata to the request. A name or a value that HTTP would not allow fails the call
-    /// with [`Code::InvalidArgument`](crate::Code::InvalidArgument).
+    /// Adds metadata to the request: a name, such as a `&str` or a [`HeaderName`], and a value, such
+    /// as a text, a number or a [`HeaderValue`]. What HTTP would not allow fails the call with
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument).
     ///
-    /// Has no effect once the call has begun.
-    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+    /// [`HeaderName`]: http::HeaderName
+    /// [`HeaderValue`]: http::HeaderValue
+    pub fn metadata(mut self, name: impl AsRef<str>, value: impl IntoMetadataValue) -> Self {
+        let (name, value) = (name.as_ref(), value.into_value());
         self.configure(|outgoing| outgoing.add_metadata(name, value));
         self
     }
 
     /// Chooses the encoding of the messages, both ways.
-    ///
-    /// Has no effect once the call has begun.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.configure(|outgoing| outgoing.set_encoding(encoding));
         self
     }
 
     fn configure(&mut self, change: impl FnOnce(&mut OutgoingCall)) {
-        if let State::Ready(outgoing) = &mut self.download.state {
-            change(outgoing);
+        match &mut self.download.state {
+            State::Ready(outgoing) => change(outgoing),
+            // What has ended stays ended.
+            State::Ended => {}
+            // Unnoticed, a setting that has no effect could be a deadline that does not come.
+            begun => *begun = State::Misused,
         }
     }
 
@@ -175,7 +183,7 @@ impl<T, X> Stream for ResponseStream<T, X> {
 impl<T, X> fmt::Debug for ResponseStream<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ResponseStream")
-            .field(&self.download.method)
+            .field(&self.download.origin.method)
             .finish()
     }
 }
@@ -219,7 +227,7 @@ impl<T, X> fmt::Debug for Blocking<T, X> {
 
 /// One request and a stream back, whatever their types.
 struct Download {
-    method: Method,
+    origin: Origin,
     /// Who accepted the stream.
     peer: Option<Arc<str>>,
     first_item_timeout: Option<Duration>,
@@ -234,6 +242,8 @@ enum State {
     Calling(Running),
     Spawned(AbortOnDropHandle<Result<(Response, Watch), Status>>),
     Streaming(Box<(Body, Watch)>),
+    /// It was set up after it had begun, and has yet to say so.
+    Misused,
     Ended,
 }
 
@@ -257,7 +267,7 @@ impl Download {
     fn fail(&mut self, status: Status) -> Status {
         self.state = State::Ended;
         self.first_item = None;
-        name_method(name_peer(status, self.peer.as_ref()), &self.method)
+        self.origin.name(name_peer(status, self.peer.as_ref()))
     }
 
     fn decode<T>(
@@ -275,6 +285,7 @@ impl Download {
         loop {
             let (mut response, watch) = match &mut self.state {
                 State::Streaming(_) | State::Ended => return Poll::Ready(Ok(())),
+                State::Misused => return Poll::Ready(Err(misused())),
                 State::Calling(running) => ready!(running.poll_response(cx))?,
                 State::Spawned(task) => match ready!(Pin::new(task).poll(cx)) {
                     Ok(result) => result?,
@@ -336,4 +347,10 @@ impl Download {
             }
         }
     }
+}
+
+fn misused() -> Status {
+    Status::failed_precondition(
+        "the stream was set up after it had begun: settings come before `start` and the first poll",
+    )
 }

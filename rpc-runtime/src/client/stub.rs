@@ -31,7 +31,7 @@ pub struct Client<C> {
     codec: PhantomData<fn() -> C>,
 }
 
-impl<C: Codec> Client<C> {
+impl<C> Client<C> {
     /// Makes the inside of a client.
     pub fn new(channel: Channel) -> Self {
         Self {
@@ -39,7 +39,9 @@ impl<C: Codec> Client<C> {
             codec: PhantomData,
         }
     }
+}
 
+impl<C: Codec> Client<C> {
     /// Begins a call with arguments by name.
     pub fn call<A>(&self, method: MethodHandle, args: A) -> StubCall<C>
     where
@@ -89,7 +91,7 @@ impl<C> fmt::Debug for Client<C> {
 /// A call whose arguments are known and whose kind of answer is not.
 #[doc(hidden)]
 pub struct StubCall<C> {
-    call: OutgoingCall,
+    call: Box<OutgoingCall>,
     first: Option<Message>,
     codec: PhantomData<fn() -> C>,
 }
@@ -106,7 +108,7 @@ impl<C: Codec> StubCall<C> {
         self
     }
 
-    fn into_call(mut self) -> OutgoingCall {
+    fn into_call(mut self) -> Box<OutgoingCall> {
         if let Some(message) = self.first {
             self.call.request_mut().set_body(Body::message(message));
         }

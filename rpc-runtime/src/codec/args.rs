@@ -17,7 +17,8 @@ use serde::{Serialize, Serializer, forward_to_deserialize_any};
 
 #[cfg(feature = "postcard")]
 use super::SerdeWithPostcard;
-use super::serde_codec::{SerdeValue, decode_args, encode_args};
+use super::serde_codec::{SerdeValue, decode_args, encode_args, encode_args_sharing};
+use super::shared_bytes::{Pieces, SharingSeed, as_large_bytes};
 use super::{CodecError, DecodeLimits, EncodesArgs, Encoding, Serde};
 
 /// The names of a method's arguments, in order.
@@ -31,11 +32,14 @@ pub(super) trait Arguments: Sized {
     /// Writes the arguments as a struct.
     fn write<S: Serializer>(&self, names: Names, serializer: S) -> Result<S::Ok, S::Error>;
 
+    /// Lends the arguments that are large `Bytes`, which need not be copied.
+    fn with_large_bytes<R>(&self, use_them: impl FnOnce(&[Option<&Bytes>]) -> R) -> R;
+
     /// Reads the arguments by position.
-    fn read_seq<'de, S: SeqAccess<'de>>(names: Names, seq: S) -> Result<Self, S::Error>;
+    fn read_seq<'de, S: SeqAccess<'de>>(reading: Reading<'_>, seq: S) -> Result<Self, S::Error>;
 
     /// Reads the arguments by name.
-    fn read_map<'de, M: MapAccess<'de>>(names: Names, map: M) -> Result<Self, M::Error>;
+    fn read_map<'de, M: MapAccess<'de>>(reading: Reading<'_>, map: M) -> Result<Self, M::Error>;
 
     /// Returns what the arguments are when none was sent.
     fn absent(names: Names) -> Result<Self, PlainError>;
@@ -53,46 +57,54 @@ impl<A: Arguments> Serialize for WriteArguments<'_, A> {
     }
 }
 
-/// Deserializes one or more arguments.
-pub(super) struct ReadArguments<A> {
+/// What the arguments are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
     names: Names,
+    /// The encoded bytes, of which `Bytes` may be slices.
+    source: &'a Bytes,
+}
+
+/// Deserializes one or more arguments.
+pub(super) struct ReadArguments<'a, A> {
+    reading: Reading<'a>,
     arguments: PhantomData<fn() -> A>,
 }
 
-impl<A> ReadArguments<A> {
-    pub(super) fn new(names: Names) -> Self {
+impl<'a, A> ReadArguments<'a, A> {
+    pub(super) fn new(names: Names, source: &'a Bytes) -> Self {
         Self {
-            names,
+            reading: Reading { names, source },
             arguments: PhantomData,
         }
     }
 }
 
-impl<'de, A: Arguments> DeserializeSeed<'de> for ReadArguments<A> {
+impl<'de, A: Arguments> DeserializeSeed<'de> for ReadArguments<'_, A> {
     type Value = A;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<A, D::Error> {
-        deserializer.deserialize_struct(STRUCT_NAME, self.names, self)
+        deserializer.deserialize_struct(STRUCT_NAME, self.reading.names, self)
     }
 }
 
-impl<'de, A: Arguments> Visitor<'de> for ReadArguments<A> {
+impl<'de, A: Arguments> Visitor<'de> for ReadArguments<'_, A> {
     type Value = A;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "a map or an array of the arguments `{}`",
-            self.names.join("`, `")
+            self.reading.names.join("`, `")
         )
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<A, S::Error> {
-        A::read_seq(self.names, seq)
+        A::read_seq(self.reading, seq)
     }
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<A, M::Error> {
-        A::read_map(self.names, map)
+        A::read_map(self.reading, map)
     }
 }
 
@@ -147,12 +159,13 @@ fn name_of(names: Names, index: usize) -> &'static str {
 }
 
 /// Reads the next argument by position.
-fn next<'de, T, S>(names: Names, index: usize, seq: &mut S) -> Result<T, S::Error>
+fn next<'de, T, S>(reading: Reading<'_>, index: usize, seq: &mut S) -> Result<T, S::Error>
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + 'static,
     S: SeqAccess<'de>,
 {
-    match seq.next_element() {
+    let names = reading.names;
+    match seq.next_element_seed(SharingSeed::new(reading.source)) {
         Ok(Some(value)) => Ok(value),
         Ok(None) => absent(names, index).map_err(S::Error::custom),
         Err(error) => Err(in_argument(names, index, error)),
@@ -186,14 +199,15 @@ fn check_no_more<'de, S: SeqAccess<'de>>(expected: usize, seq: &mut S) -> Result
 /// Reads the value of an argument that must not have one yet.
 fn fill<'de, T, M>(
     slot: &mut Option<T>,
-    names: Names,
+    reading: Reading<'_>,
     index: usize,
     map: &mut M,
 ) -> Result<(), M::Error>
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + 'static,
     M: MapAccess<'de>,
 {
+    let names = reading.names;
     if slot.is_some() {
         let name = name_of(names, index);
         return Err(M::Error::custom(format_args!(
@@ -201,7 +215,7 @@ where
         )));
     }
     let value = map
-        .next_value()
+        .next_value_seed(SharingSeed::new(reading.source))
         .map_err(|error| in_argument(names, index, error))?;
     *slot = Some(value);
     Ok(())
@@ -284,6 +298,16 @@ macro_rules! encodes_args {
                 encode_args::<Self, _>(names, args, encoding, out)
             }
 
+            fn encode_args_sharing(
+                names: Names,
+                args: &($($argument,)+),
+                encoding: Encoding,
+                out: &mut BytesMut,
+                pieces: &mut Pieces,
+            ) -> Result<(), CodecError> {
+                encode_args_sharing::<Self, _>(names, args, encoding, out, pieces)
+            }
+
             fn decode_args(
                 names: Names,
                 bytes: &Bytes,
@@ -306,23 +330,28 @@ macro_rules! arguments {
                 fields.end()
             }
 
+            fn with_large_bytes<R>(&self, use_them: impl FnOnce(&[Option<&Bytes>]) -> R) -> R {
+                use_them(&[$(as_large_bytes(&self.$index)),+])
+            }
+
             fn read_seq<'de, S: SeqAccess<'de>>(
-                names: Names,
+                reading: Reading<'_>,
                 mut seq: S,
             ) -> Result<Self, S::Error> {
-                let arguments = ($(next::<$argument, _>(names, $index, &mut seq)?,)+);
+                let arguments = ($(next::<$argument, _>(reading, $index, &mut seq)?,)+);
                 check_no_more($count, &mut seq)?;
                 Ok(arguments)
             }
 
             fn read_map<'de, M: MapAccess<'de>>(
-                names: Names,
+                reading: Reading<'_>,
                 mut map: M,
             ) -> Result<Self, M::Error> {
+                let names = reading.names;
                 let mut found = ($(None::<$argument>,)+);
                 while let Some(index) = map.next_key_seed(ReadName(names))? {
                     match index {
-                        $(Some($index) => fill(&mut found.$index, names, $index, &mut map)?,)+
+                        $(Some($index) => fill(&mut found.$index, reading, $index, &mut map)?,)+
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                         }

@@ -19,6 +19,7 @@ mod limits;
 mod registry;
 mod scan;
 mod serde_codec;
+mod shared_bytes;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,10 @@ pub use self::registry::RegisterError;
 pub use self::serde_codec::SerdeWithPostcard;
 pub(crate) use self::serde_codec::encode as encode_serde;
 pub use self::serde_codec::{Serde, SerdeFamily, SerdeValue};
+#[cfg(test)]
+use self::shared_bytes::LARGE;
+#[doc(hidden)]
+pub use self::shared_bytes::Pieces;
 
 /// A family of encodings that one service can speak.
 ///
@@ -70,6 +75,17 @@ pub trait Encodes<T>: Codec {
     /// whose keys are not strings). `out` is then as it was before.
     fn encode(value: &T, encoding: Encoding, out: &mut BytesMut) -> Result<(), CodecError>;
 
+    /// Like `encode`, but large `Bytes` need not be copied and become pieces of the message.
+    #[doc(hidden)]
+    fn encode_sharing(
+        value: &T,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        _pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        Self::encode(value, encoding, out)
+    }
+
     /// Reads a value that must fill all of `bytes`.
     ///
     /// # Errors
@@ -103,6 +119,18 @@ pub trait EncodesArgs<A>: Codec {
         encoding: Encoding,
         out: &mut BytesMut,
     ) -> Result<(), CodecError>;
+
+    /// Like `encode_args`, but large `Bytes` need not be copied and become pieces of the message.
+    #[doc(hidden)]
+    fn encode_args_sharing(
+        names: &'static [&'static str],
+        args: &A,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        _pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        Self::encode_args(names, args, encoding, out)
+    }
 
     /// Reads arguments that must fill all of `bytes`.
     ///

@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::marker::PhantomData;
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
@@ -12,6 +11,7 @@ use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
 use super::encoding::Kind;
 use super::format::{AnySeed, AnyValue, Format};
 use super::registry::REGISTRY;
+use super::shared_bytes::{LARGE, Pieces, SharingSeed, as_large_bytes};
 use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, scan};
 
 /// MessagePack, JSON and registered formats, for every type that is `Serialize` and
@@ -99,10 +99,10 @@ fn names_after(built_in: &str) -> String {
     note = "derive `serde::Serialize` and `serde::Deserialize` for it and for the types inside it",
     note = "a type that borrows, such as `&str`, must become one that owns, such as `String`"
 )]
-pub trait SerdeValue: Serialize + DeserializeOwned {}
+pub trait SerdeValue: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> SerdeValue for T {}
+impl<T: Serialize + DeserializeOwned + 'static> SerdeValue for T {}
 
 /// Implements [`Encodes`] and [`EncodesArgs`] without arguments for a codec of serde types.
 /// [`args`](super::args) has the tuples.
@@ -113,13 +113,23 @@ macro_rules! serde_codec {
                 encode::<Self, T>(value, encoding, out)
             }
 
+            fn encode_sharing(
+                value: &T,
+                encoding: Encoding,
+                out: &mut BytesMut,
+                pieces: &mut Pieces,
+            ) -> Result<(), CodecError> {
+                let large = [as_large_bytes(value)];
+                encode_sharing::<Self, T>(value, &large, encoding, out, pieces)
+            }
+
             fn decode(
                 bytes: &Bytes,
                 encoding: Encoding,
                 limits: DecodeLimits,
             ) -> Result<T, CodecError> {
                 check_supported::<Self>(encoding)?;
-                decode(PhantomData::<T>, bytes, encoding, limits)
+                decode(SharingSeed::<T>::new(bytes), bytes, encoding, limits)
             }
         }
 
@@ -160,6 +170,25 @@ pub(super) fn encode_args<C: Codec, A: Arguments>(
     encode::<C, _>(&WriteArguments { names, args }, encoding, out)
 }
 
+/// Appends arguments, except for those that are large `Bytes`, which become `pieces`.
+pub(super) fn encode_args_sharing<C: Codec, A: Arguments>(
+    names: &'static [&'static str],
+    args: &A,
+    encoding: Encoding,
+    out: &mut BytesMut,
+    pieces: &mut Pieces,
+) -> Result<(), CodecError> {
+    args.with_large_bytes(|large| {
+        encode_sharing::<C, _>(
+            &WriteArguments { names, args },
+            large,
+            encoding,
+            out,
+            pieces,
+        )
+    })
+}
+
 /// Reads arguments from a map or an array.
 pub(super) fn decode_args<C: Codec, A: Arguments>(
     names: &'static [&'static str],
@@ -172,7 +201,7 @@ pub(super) fn decode_args<C: Codec, A: Arguments>(
     if bytes.is_empty() && matches!(encoding.kind(), Kind::MessagePack | Kind::Json) {
         return A::absent(names).map_err(|error| CodecError::decode(encoding, error));
     }
-    decode(ReadArguments::new(names), bytes, encoding, limits)
+    decode(ReadArguments::new(names, bytes), bytes, encoding, limits)
 }
 
 fn decode_no_args(
@@ -203,10 +232,23 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     encoding: Encoding,
     out: &mut BytesMut,
 ) -> Result<(), CodecError> {
+    encode_sharing::<C, T>(value, &[], encoding, out, &mut Pieces::default())
+}
+
+/// Appends a value; what of it stands in `large` becomes a piece instead of being copied.
+fn encode_sharing<C: Codec, T: Serialize>(
+    value: &T,
+    large: &[Option<&Bytes>],
+    encoding: Encoding,
+    out: &mut BytesMut,
+    pieces: &mut Pieces,
+) -> Result<(), CodecError> {
     check_supported::<C>(encoding)?;
     let before = out.len();
-    write(value, encoding.kind(), out).map_err(|error| {
-        out.truncate(before);
+    let mut appender = Appender { out, large, pieces };
+    write(value, encoding.kind(), &mut appender).map_err(|error| {
+        appender.out.truncate(before);
+        appender.pieces.clear();
         CodecError::encode(encoding, error)
     })
 }
@@ -214,19 +256,19 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
 fn write<T: Serialize>(
     value: &T,
     kind: Kind,
-    out: &mut BytesMut,
+    out: &mut Appender<'_>,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     match kind {
         Kind::MessagePack => {
-            let mut serializer = rmp_serde::Serializer::new(Appender(out)).with_struct_map();
+            let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
             value.serialize(&mut serializer)?;
         }
-        Kind::Json => serde_json::to_writer(Appender(out), value)?,
+        Kind::Json => serde_json::to_writer(out, value)?,
         #[cfg(feature = "postcard")]
         Kind::Postcard => {
-            postcard::to_io(value, Appender(out))?;
+            postcard::to_io(value, out)?;
         }
-        Kind::Registered(index) => write_registered(AnyValue::new(value), index, out)?,
+        Kind::Registered(index) => write_registered(AnyValue::new(value), index, out.out)?,
     }
     Ok(())
 }
@@ -261,8 +303,8 @@ fn decode<'de, S: DeserializeSeed<'de>>(
     match kind {
         Kind::MessagePack => {
             let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-            seed.deserialize(&mut deserializer)
-                .map_err(|error| CodecError::decode(encoding, error))
+            let read = seed.deserialize(&mut deserializer);
+            read.map_err(|error| CodecError::decode(encoding, error))
         }
         Kind::Json => read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error)),
         #[cfg(feature = "postcard")]
@@ -327,16 +369,42 @@ fn read_registered<'de, S: DeserializeSeed<'de>>(
 }
 
 /// Writes into a buffer that grows. `BufMut::writer` does the same with one more check a write.
-struct Appender<'a>(&'a mut BytesMut);
+struct Appender<'a> {
+    out: &'a mut BytesMut,
+    /// What is shared instead of copied.
+    large: &'a [Option<&'a Bytes>],
+    pieces: &'a mut Pieces,
+}
+
+impl Appender<'_> {
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
+        if bytes.len() < LARGE || !self.share(bytes) {
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Takes a slice that is all of a known `Bytes` by reference.
+    fn share(&mut self, slice: &[u8]) -> bool {
+        let known = self.large.iter().flatten();
+        let found = known.copied().find(|it| std::ptr::eq(&***it, slice));
+        if let Some(bytes) = found {
+            self.pieces.push(self.out.len(), bytes.clone());
+        }
+        found.is_some()
+    }
+}
 
 impl io::Write for Appender<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
+        self.append(bytes);
         Ok(bytes.len())
     }
 
+    #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.append(bytes);
         Ok(())
     }
 

@@ -4,8 +4,12 @@ use std::future::ready;
 use std::sync::Arc;
 
 use super::in_process;
+use super::nearest::{shown, suggestion};
 use super::server_call::ServerCall;
-use crate::call::{Entered, Method, Request, Response, ServiceDescriptor};
+use crate::call::{
+    EXPECTED_KIND, Entered, Method, MethodDescriptor, MethodKind, Request, Response,
+    ServiceDescriptor,
+};
 use crate::codec::Codec;
 use crate::service::{BoxFuture, Service};
 use crate::status::Status;
@@ -16,7 +20,7 @@ pub type HandlerFuture = BoxFuture<'static, Result<Response, Status>>;
 
 /// The glue of one method: reads the arguments, calls the implementation, writes the result.
 #[doc(hidden)]
-pub type MethodHandler<T, C> = fn(Arc<T>, ServerCall<C>) -> HandlerFuture;
+pub type MethodHandler<T> = fn(Arc<T>, ServerCall) -> HandlerFuture;
 
 /// What `#[rpc_service]` generates for a server: a table of glue beside the descriptor.
 ///
@@ -36,7 +40,7 @@ pub trait Handler: Send + Sync + 'static {
     const SERVICE: &'static ServiceDescriptor;
     /// The glue of each method, in the order of the descriptor.
     #[doc(hidden)]
-    const METHODS: &'static [MethodHandler<Self::Target, Self::Codec>];
+    const METHODS: &'static [MethodHandler<Self::Target>];
 
     /// Returns the implementation.
     fn target(&self) -> &Arc<Self::Target>;
@@ -56,7 +60,7 @@ impl<H: Handler> Service for H {
     }
 }
 
-fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
+fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
     let index = match method_index(H::SERVICE, request.method()) {
         Ok(index) => index,
         Err(status) => return Box::pin(ready(Err(status))),
@@ -64,12 +68,38 @@ fn dispatch<H: Handler>(handler: &H, request: Request) -> HandlerFuture {
     let (Some(run), Some(method)) = (H::METHODS.get(index), H::SERVICE.methods().get(index)) else {
         return Box::pin(ready(Err(Status::internal("the method has no handler"))));
     };
+    if let Err(status) = check_kind(&mut request, method.kind()) {
+        return Box::pin(ready(Err(status)));
+    }
     let target = Arc::clone(handler.target());
     in_process::guard(request, |request| {
-        let call = ServerCall::new(method.args(), request);
+        let call = ServerCall::new::<H::Codec>(method.args(), request);
         let _entered = Entered::new(call.context());
         run(target, call)
     })
+}
+
+/// Refuses a caller without the description of the method that takes it for another kind: it would
+/// read a stream as one value, or send one value as a stream.
+pub(super) fn check_kind(request: &mut Request, kind: MethodKind) -> Result<(), Status> {
+    if request.metadata().is_empty() {
+        return Ok(());
+    }
+    let Some(expected) = request.metadata_mut().remove(EXPECTED_KIND) else {
+        return Ok(());
+    };
+    let instead = if kind.is_upload() {
+        "a call by name cannot send its stream, use a client of the service"
+    } else if kind.is_download() && expected == MethodKind::Unary.name() {
+        "use `call_stream`"
+    } else {
+        return Ok(());
+    };
+    let path = request.method().path();
+    Err(Status::unimplemented(format!(
+        "`{path}` is a {} method: {instead}",
+        kind.name()
+    )))
 }
 
 /// Finds the method: at once where the caller has the same descriptor, else by name.
@@ -79,19 +109,30 @@ fn method_index(service: &'static ServiceDescriptor, method: &Method) -> Result<
     {
         return Ok(handle.index());
     }
-    if method.service() != service.name() {
-        return Err(Status::unimplemented(format!(
-            "this is the service `{}`, it has no method `{}`",
-            service.name(),
-            method.path()
-        )));
+    if method.service() == service.name()
+        && let Some(found) = service.find(method.name())
+    {
+        return Ok(found.index());
     }
-    let found = service.find(method.name());
-    found.map(|handle| handle.index()).ok_or_else(|| {
-        Status::unimplemented(format!(
-            "the service `{}` has no method `{}`",
+    Err(not_found(service, method))
+}
+
+fn not_found(service: &'static ServiceDescriptor, method: &Method) -> Status {
+    let meant = suggestion(
+        method.path(),
+        service.methods().iter().map(MethodDescriptor::path),
+    );
+    Status::unimplemented(if method.service() == service.name() {
+        format!(
+            "the service `{}` has no method `{}`{meant}",
             service.name(),
-            method.name()
-        ))
+            shown(method.name())
+        )
+    } else {
+        format!(
+            "this is the service `{}`, it has no method `{}`{meant}",
+            service.name(),
+            shown(method.path())
+        )
     })
 }

@@ -1,14 +1,15 @@
 //! Functions that are served by name, without a trait.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::boundary::boxed_in;
-use super::dispatch::HandlerFuture;
+use super::dispatch::{HandlerFuture, check_kind};
 use super::in_process;
+use super::on_wire::OnWire;
 use super::server_call::ServerCall;
-use crate::call::{MethodError, NoCode, Request};
+use crate::call::{MethodError, MethodKind, NoCode, Request};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::service::BoxFuture;
 
@@ -102,13 +103,17 @@ where
     T: Send + 'static,
     Serde: EncodesArgs<A> + Encodes<T>,
 {
-    fn call(&self, request: Request) -> HandlerFuture {
+    fn call(&self, mut request: Request) -> HandlerFuture {
+        if let Err(status) = check_kind(&mut request, MethodKind::Unary) {
+            return Box::pin(ready(Err(status)));
+        }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
-            let mut call = ServerCall::<Serde>::new(function.names(), request);
+            let mut call = ServerCall::new::<Serde>(function.names(), request);
             boxed_in(call.context(), async move {
-                let args = call.args::<A>().await?;
-                call.reply(function.run(args).await)
+                let args = call.args(OnWire::<Serde, A>::args).await?;
+                let value = function.run(args).await;
+                call.reply(OnWire::<Serde, T>::value(value))
             })
         })
     }
@@ -122,13 +127,17 @@ where
     E: MethodError<Serde> + Send + 'static,
     Serde: EncodesArgs<A> + Encodes<T>,
 {
-    fn call(&self, request: Request) -> HandlerFuture {
+    fn call(&self, mut request: Request) -> HandlerFuture {
+        if let Err(status) = check_kind(&mut request, MethodKind::Unary) {
+            return Box::pin(ready(Err(status)));
+        }
         let function = Arc::clone(&self.0);
         in_process::guard(request, |request| {
-            let mut call = ServerCall::<Serde>::new(function.names(), request);
+            let mut call = ServerCall::new::<Serde>(function.names(), request);
             boxed_in(call.context(), async move {
-                let args = call.args::<A>().await?;
-                call.reply_result(function.run(args).await, NoCode)
+                let args = call.args(OnWire::<Serde, A>::args).await?;
+                let result = function.run(args).await;
+                call.reply(OnWire::<Serde, Result<T, E>>::result(result, NoCode))
             })
         })
     }

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
@@ -15,18 +14,13 @@ use std::task::{Context as TaskContext, Poll, ready};
 use futures_core::Stream;
 
 use super::boundary::Boundary;
-use crate::call::{
-    Batch, BodyFrame, Context, ErrorCode, Filled, Frames, Message, MethodError, Returns,
-    ValueMessage,
-};
-use crate::codec::{Codec, Encodes};
+use crate::call::{Batch, BodyFrame, Context, Filled, Frames, Message};
 use crate::status::Status;
 
 /// Where a handler's items go.
 #[doc(hidden)]
-pub struct Items<C> {
+pub struct Items {
     slot: Slot,
-    codec: PhantomData<fn() -> C>,
 }
 
 /// What is between the block and whoever polls the body.
@@ -72,18 +66,14 @@ impl Slot {
     /// Polls a stream until the place is full or the stream has no more.
     ///
     /// The body that empties a full place polls again right after; no waker is needed for that.
-    fn poll_items<C, T>(
+    fn poll_items(
         &self,
-        mut next: impl FnMut() -> Poll<Option<Result<T, Status>>>,
-    ) -> Poll<Result<(), Status>>
-    where
-        C: Encodes<T>,
-        T: Send + 'static,
-    {
+        mut next: impl FnMut() -> Poll<Option<Result<Message, Status>>>,
+    ) -> Poll<Result<(), Status>> {
         let mut held = Held::new(self);
         while !held.place.is_full() {
             match ready!(next()) {
-                Some(Ok(item)) => held.place.put::<C, T>(item),
+                Some(Ok(message)) => held.place.put(message),
                 Some(Err(status)) => return Poll::Ready(Err(status)),
                 None => return Poll::Ready(Ok(())),
             }
@@ -100,14 +90,10 @@ impl Place {
         }
     }
 
-    fn put<C, T>(&mut self, item: T)
-    where
-        C: Encodes<T>,
-        T: Send + 'static,
-    {
+    fn put(&mut self, message: Message) {
         match self {
-            Self::Message(message) => *message = Some(ValueMessage::<C, T>::wrap(item)),
-            Self::Batch(batch) => batch.put::<C, T>(item),
+            Self::Message(place) => *place = Some(message),
+            Self::Batch(batch) => batch.put_message(message),
         }
     }
 }
@@ -132,46 +118,23 @@ impl Drop for Held<'_> {
     }
 }
 
-impl<C: Codec> Items<C> {
-    /// Passes every item on.
-    pub async fn items<S>(self, stream: S) -> Result<(), Status>
-    where
-        S: Stream,
-        S::Item: Send + 'static,
-        C: Encodes<S::Item>,
-    {
-        let mut stream = pin!(stream);
-        poll_fn(|cx| {
-            let next = || stream.as_mut().poll_next(cx).map(|item| item.map(Ok));
-            self.slot.poll_items::<C, S::Item>(next)
-        })
-        .await
-    }
-
-    /// Passes every item on, up to the first error, which ends the stream.
-    pub async fn results<R>(
+impl Items {
+    /// Passes every item on as a message, up to the first error, which ends the stream.
+    pub async fn send<S: Stream>(
         self,
-        stream: impl Stream<Item = R>,
-        code: impl ErrorCode<R::Err>,
-    ) -> Result<(), Status>
-    where
-        R: Returns<Ok: Send + 'static, Err: MethodError<C>>,
-        C: Encodes<R::Ok>,
-    {
-        let code = code.into_reader();
+        stream: S,
+        write: impl Fn(S::Item) -> Result<Message, Status>,
+    ) -> Result<(), Status> {
         let mut stream = pin!(stream);
         poll_fn(|cx| {
-            let next = || {
-                let item = ready!(stream.as_mut().poll_next(cx));
-                Poll::Ready(item.map(|it| it.into_result().map_err(|it| it.into_status(code))))
-            };
-            self.slot.poll_items::<C, R::Ok>(next)
+            let next = || stream.as_mut().poll_next(cx).map(|item| item.map(&write));
+            self.slot.poll_items(next)
         })
         .await
     }
 }
 
-impl<C> fmt::Debug for Items<C> {
+impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Items")
     }
@@ -186,18 +149,15 @@ pub(super) struct ItemBody<F> {
 
 /// Starts a handler's stream. The first poll has happened when it returns, so that what the
 /// handler says at its beginning (metadata, a refusal) is known.
-pub(super) async fn start<C, F>(
+pub(super) async fn start<F>(
     context: Context,
-    run: impl FnOnce(Items<C>) -> F,
+    run: impl FnOnce(Items) -> F,
 ) -> Result<ItemBody<F>, Status>
 where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let slot = Slot::default();
-    let run = run(Items {
-        slot: slot.clone(),
-        codec: PhantomData,
-    });
+    let run = run(Items { slot: slot.clone() });
     let mut body = ItemBody {
         run: Some(Box::pin(Boundary::new(context.clone(), run))),
         context,
@@ -239,11 +199,10 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
         if self.run.is_some() {
             return Poll::Pending;
         }
-        let trailers = self.context.take_trailers();
-        if trailers.is_empty() {
-            Poll::Ready(None)
-        } else {
-            Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers))))
+        match self.context.take_trailers() {
+            Ok(trailers) if trailers.is_empty() => Poll::Ready(None),
+            Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers.into_map())))),
+            Err(status) => Poll::Ready(Some(Err(status))),
         }
     }
 }
@@ -261,7 +220,10 @@ impl<F: Future<Output = Result<(), Status>>> Frames for ItemBody<F> {
             return Filled::Failed(status);
         }
         if self.run.is_none() {
-            Filled::Ended(self.context.take_trailers())
+            match self.context.take_trailers() {
+                Ok(trailers) => Filled::Ended(trailers.into_map()),
+                Err(status) => Filled::Failed(status),
+            }
         } else if batch.is_full() {
             Filled::Full
         } else {
@@ -278,7 +240,7 @@ mod tests {
     use serde::{Deserialize, Serialize, Serializer, ser};
 
     use super::*;
-    use crate::call::{BatchBounds, Body, Request};
+    use crate::call::{BatchBounds, Body, Request, ValueMessage};
     use crate::codec::{Encoding, Serde};
 
     /// A number that cannot be encoded if it is 13, and panics then if it is 14.
@@ -299,7 +261,10 @@ mod tests {
         let (context, _) =
             Request::new(crate::call::Method::named("x/y"), Body::empty()).into_context();
         let items = futures_util::StreamExt::map(items, Number);
-        let started = start::<Serde, _>(context, |out| out.items(items)).await;
+        let started = start(context, |out| {
+            out.send(items, |it| Ok(ValueMessage::<Serde, _>::wrap(it)))
+        })
+        .await;
         Body::frames(started.expect("the handler began"))
     }
 

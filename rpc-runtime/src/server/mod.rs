@@ -8,6 +8,8 @@ mod dispatch;
 mod function;
 mod in_process;
 mod items;
+mod nearest;
+mod on_wire;
 mod router;
 #[allow(
     clippy::module_inception,
@@ -23,6 +25,7 @@ pub use connections::Connections;
 pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
 pub use items::Items;
+pub use on_wire::{NotOnWire, OnWire};
 pub use router::Router;
 pub use server::Server;
 pub use server_call::ServerCall;

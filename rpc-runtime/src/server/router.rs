@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 use super::dispatch::{Handler, HandlerFuture};
 use super::function::{self, Callable, Function};
+use super::nearest::{shown, suggestion};
 use crate::call::{Method, MethodError, MethodTable, Request, Response, ServiceDescriptor};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::service::{BoxFuture, BoxService, Service};
@@ -19,6 +20,10 @@ use crate::status::Status;
 ///
 /// A router is a [`Service`]: a client can call it in process, a [`Server`](crate::Server) serves
 /// it.
+///
+/// A call of something that is not served fails with
+/// [`Code::Unimplemented`](crate::Code::Unimplemented), and is told the name that it nearly hit. A
+/// [`layer`](Self::layer) that refuses callers does so before they are told anything.
 ///
 /// # Examples
 ///
@@ -40,6 +45,8 @@ use crate::status::Status;
 pub struct Router {
     routes: HashMap<Arc<str>, Route>,
     services: Vec<&'static ServiceDescriptor>,
+    /// The services that were added here, to be found without their names.
+    added: Vec<(&'static ServiceDescriptor, BoxService)>,
     fallback: Option<BoxService>,
     layers: Vec<Wrap>,
     /// The layers around the rest, made by the first call.
@@ -85,6 +92,7 @@ impl Router {
             }
         }
         self.services.push(H::SERVICE);
+        self.added.push((H::SERVICE, service));
         self
     }
 
@@ -167,6 +175,13 @@ impl Router {
             self.route(route.method, target);
         }
         self.services.extend(other.services);
+        match behind_layers.clone() {
+            None => self.added.extend(other.added),
+            Some(layered) => {
+                let added = other.added.into_iter().map(|(it, _)| (it, layered.clone()));
+                self.added.extend(added);
+            }
+        }
         if let Some(fallback) = other.fallback {
             assert!(self.fallback.is_none(), "both routers have a fallback");
             self.fallback = Some(behind_layers.unwrap_or(fallback));
@@ -208,6 +223,12 @@ impl Router {
     }
 
     fn dispatch_inside(&self, request: Request) -> HandlerFuture {
+        if let Some(handle) = request.method().handle() {
+            let mut added = self.added.iter();
+            if let Some((_, service)) = added.find(|(it, _)| std::ptr::eq(*it, handle.service())) {
+                return service.start(request);
+            }
+        }
         match self.routes.get(request.method().path()) {
             Some(route) => match &route.target {
                 Target::Service(service) => service.start(request),
@@ -221,13 +242,18 @@ impl Router {
     }
 
     fn not_found(&self, method: &Method) -> Status {
-        let path = method.path();
+        let path = shown(method.path());
+        let meant = suggestion(method.path(), self.routes.keys().map(|it| &**it));
         Status::unimplemented(match method.service() {
-            "" => format!("no function `{path}` is served here"),
-            service if self.services.iter().any(|it| it.name() == service) => {
-                format!("the service `{service}` has no method `{}`", method.name())
-            }
-            service => format!("no service `{service}` is served here (for `{path}`)"),
+            "" => format!("no function `{path}` is served here{meant}"),
+            service if self.services.iter().any(|it| it.name() == service) => format!(
+                "the service `{service}` has no method `{}`{meant}",
+                shown(method.name())
+            ),
+            service => format!(
+                "no service `{}` is served here (for `{path}`){meant}",
+                shown(service)
+            ),
         })
     }
 }

@@ -38,9 +38,10 @@ type Wrap = Box<dyn FnOnce(BoxService) -> BoxService + Send>;
 ///     .listen("tcp://127.0.0.1:0")
 ///     .bind()
 ///     .await?;
-/// let channel = Channel::connect(server.url()).await?;
+/// let url = server.url().to_owned();
 /// let stop = server.shutdown_handle();
 /// let serving = tokio::spawn(server.serve());
+/// let channel = Channel::connect(&url).await?;
 /// assert_eq!(channel.call::<_, String>("hello", ("Alice",)).await?, "Hello, Alice!");
 /// stop.shutdown();
 /// serving.await??;
@@ -245,7 +246,8 @@ impl Server {
         self
     }
 
-    /// Opens every address, without accepting anything yet.
+    /// Opens every address, without accepting anything yet: a client that connects waits until the
+    /// server is served.
     ///
     /// # Errors
     ///

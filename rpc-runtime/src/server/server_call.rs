@@ -2,39 +2,45 @@
 
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 
 use super::blocking;
 use super::items::{self, Items};
 use crate::call::{
-    ArgsMessage, Body, BodyFrame, Context, ErrorCode, Message, MethodError, Request, Response,
-    Returns, Streaming, ValueMessage, check_encoding,
+    Body, BodyFrame, Context, Message, Request, Response, Streaming, check_encoding,
 };
-use crate::codec::{Codec, Encodes, EncodesArgs, Encoding};
+use crate::codec::{Codec, Encoding};
 use crate::status::Status;
 
 use bytes::Bytes;
 
+/// Reads arguments by their names.
+type ReadArgs<A> = fn(&'static [&'static str], Message) -> Result<A, Status>;
+
+/// Reads a value.
+type Read<T> = fn(Message) -> Result<T, Status>;
+
 /// One call on its way into a handler.
 #[doc(hidden)]
-pub struct ServerCall<C> {
+pub struct ServerCall {
     names: &'static [&'static str],
     context: Context,
     encoding: Option<Encoding>,
+    default_encoding: Encoding,
+    check_encoding: fn(Encoding) -> Result<(), Status>,
     body: Body,
-    codec: PhantomData<fn() -> C>,
 }
 
-impl<C: Codec> ServerCall<C> {
-    pub(super) fn new(names: &'static [&'static str], request: Request) -> Self {
+impl ServerCall {
+    pub(super) fn new<C: Codec>(names: &'static [&'static str], request: Request) -> Self {
         let encoding = request.encoding();
         let (context, body) = request.into_context();
         Self {
             names,
             context,
             encoding,
+            default_encoding: C::DEFAULT,
+            check_encoding: check_encoding::<C>,
             body,
-            codec: PhantomData,
         }
     }
 
@@ -44,32 +50,22 @@ impl<C: Codec> ServerCall<C> {
     }
 
     /// Reads the arguments of a method that takes no stream.
-    pub async fn args<A>(&mut self) -> Result<A, Status>
-    where
-        A: Send + 'static,
-        C: EncodesArgs<A>,
-    {
+    pub async fn args<A>(&mut self, read: ReadArgs<A>) -> Result<A, Status> {
         let message = self.only_message().await?;
-        ArgsMessage::<C, A>::unwrap(self.names, message)
+        read(self.names, message)
     }
 
     /// Reads the one argument of a bare method.
-    pub async fn bare<T>(&mut self) -> Result<T, Status>
-    where
-        T: Send + 'static,
-        C: Encodes<T>,
-    {
-        let message = self.only_message().await?;
-        ValueMessage::<C, T>::unwrap(message)
+    pub async fn bare<T>(&mut self, read: Read<T>) -> Result<T, Status> {
+        read(self.only_message().await?)
     }
 
     /// Reads the arguments beside a stream, if the method has any, and hands the stream over.
-    pub async fn upload<A, T>(&mut self) -> Result<(A, Streaming<T>), Status>
-    where
-        A: Send + 'static,
-        T: Send + 'static,
-        C: EncodesArgs<A> + Encodes<T>,
-    {
+    pub async fn upload<A, T>(
+        &mut self,
+        read_args: ReadArgs<A>,
+        read: Read<T>,
+    ) -> Result<(A, Streaming<T>), Status> {
         self.check_encoding()?;
         let names = self.names;
         let head = if self.body.has_head() {
@@ -82,13 +78,13 @@ impl<C: Codec> ServerCall<C> {
             Some(head) if !names.is_empty() => head,
             _ => self.no_message(),
         };
-        let args = ArgsMessage::<C, A>::unwrap(names, message)?;
+        let args = read_args(names, message)?;
         let body = std::mem::replace(&mut self.body, Body::empty());
-        Ok((args, Streaming::decoding::<C>(body)))
+        Ok((args, Streaming::reading(body, read)))
     }
 
     fn check_encoding(&self) -> Result<(), Status> {
-        self.encoding.map_or(Ok(()), check_encoding::<C>)
+        self.encoding.map_or(Ok(()), self.check_encoding)
     }
 
     /// Reads the one message of the request, and refuses a second one.
@@ -109,49 +105,34 @@ impl<C: Codec> ServerCall<C> {
 
     /// No message at all, which is how no arguments may be sent.
     fn no_message(&self) -> Message {
-        Message::encoded(Bytes::new(), self.encoding.unwrap_or(C::DEFAULT))
-    }
-
-    /// Answers with a value.
-    pub fn reply<T>(self, value: T) -> Result<Response, Status>
-    where
-        T: Send + 'static,
-        C: Encodes<T>,
-    {
-        let mut response = Response::new(Body::message(ValueMessage::<C, T>::wrap(value)));
-        *response.metadata_mut() = self.context.take_reply_metadata();
-        *response.trailers_mut() = self.context.take_trailers();
-        Ok(response)
+        Message::encoded(Bytes::new(), self.encoding.unwrap_or(self.default_encoding))
     }
 
     /// Answers with a value or with the method's own error.
-    pub fn reply_result<R>(
-        self,
-        result: R,
-        code: impl ErrorCode<R::Err>,
-    ) -> Result<Response, Status>
-    where
-        R: Returns<Ok: Send + 'static, Err: MethodError<C>>,
-        C: Encodes<R::Ok>,
-    {
-        match result.into_result() {
-            Ok(value) => self.reply(value),
-            Err(error) => {
-                let mut status = error.into_status(code.into_reader());
-                status.metadata_mut().extend(self.context.take_trailers());
+    pub fn reply(self, reply: Result<Message, Status>) -> Result<Response, Status> {
+        match reply {
+            Ok(message) => {
+                let mut response = Response::new(Body::message(message));
+                response.set_metadata(self.context.take_reply_metadata()?);
+                response.set_trailers(self.context.take_trailers()?);
+                Ok(response)
+            }
+            Err(mut status) => {
+                let trailers = self.context.take_trailers_of_failure();
+                status.metadata_mut().extend(trailers.into_map());
                 Err(status)
             }
         }
     }
 
     /// Answers with a stream.
-    pub async fn stream<F>(self, run: impl FnOnce(Items<C>) -> F) -> Result<Response, Status>
+    pub async fn stream<F>(self, run: impl FnOnce(Items) -> F) -> Result<Response, Status>
     where
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let items = items::start(self.context.clone(), run).await?;
         let mut response = Response::new(Body::frames(items));
-        *response.metadata_mut() = self.context.take_reply_metadata();
+        response.set_metadata(self.context.take_reply_metadata()?);
         Ok(response)
     }
 
@@ -175,7 +156,7 @@ async fn next_message(body: &mut Body) -> Result<Option<Message>, Status> {
     }
 }
 
-impl<C> fmt::Debug for ServerCall<C> {
+impl fmt::Debug for ServerCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerCall")
             .field("context", &self.context)

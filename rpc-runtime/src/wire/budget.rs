@@ -31,6 +31,11 @@ impl SharedBudget {
         fits
     }
 
+    /// Says whether half of the limit stays free when `bytes` more are used.
+    fn has(&self, bytes: usize) -> bool {
+        self.used.load(Ordering::Relaxed) + bytes <= self.limit / 2
+    }
+
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -85,6 +90,15 @@ impl Budget {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Counts memory that is kept only because there is plenty: at most half of any limit is
+    /// used then. False if there is less.
+    pub(crate) fn try_charge_spare(&self, bytes: usize) -> bool {
+        let used = self.used.load(Ordering::Relaxed) + bytes;
+        let is_plenty =
+            used <= self.limit / 2 && self.shared.as_ref().is_none_or(|it| it.has(bytes));
+        is_plenty && self.try_charge(bytes).is_ok()
     }
 
     #[cfg(test)]

@@ -28,10 +28,11 @@ pub(crate) async fn run() -> Result<(), Failure> {
         .listen("tcp://127.0.0.1:0")
         .bind()
         .await?;
-    println!("Serving a temporary folder at {}", server.url());
-    let files = FilesClient::connect(server.url()).await?;
+    let url = server.url().to_owned();
+    println!("Serving a temporary folder at {url}");
     let stop = server.shutdown_handle();
     let serving = tokio::spawn(server.serve());
+    let files = FilesClient::connect(&url).await?;
 
     show_upload(&files, &shared, &mine).await?;
     show_list(&files).await?;

@@ -20,10 +20,11 @@ pub(crate) async fn run() -> Result<(), Failure> {
         .listen("tcp://127.0.0.1:0")
         .bind()
         .await?;
-    println!("Serving at {}", server.url());
-    let channel = Channel::connect(server.url()).await?;
+    let url = server.url().to_owned();
+    println!("Serving at {url}");
     let stop = server.shutdown_handle();
     let serving = tokio::spawn(server.serve());
+    let channel = Channel::connect(&url).await?;
 
     let mut report = Report::default();
     show_everything(&channel, &mut report).await?;

@@ -4,6 +4,7 @@ mod arguments;
 mod hostile;
 mod registered;
 mod round_trip;
+mod shared_bytes;
 
 use std::fmt::Debug;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+#[cfg(test)]
 use http::HeaderMap;
 
 use super::field::{
@@ -10,6 +11,7 @@ use super::field::{
 };
 #[cfg(test)]
 use super::field::{put_field, put_metadata};
+use crate::call::Metadata;
 
 /// How much a block of fields may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +70,7 @@ pub(crate) struct CallFields {
     pub(crate) timeout: Option<Duration>,
     pub(crate) encoding: Option<u64>,
     pub(crate) encoding_name: Option<Text>,
-    pub(crate) metadata: HeaderMap,
+    pub(crate) metadata: Metadata,
     pub(crate) code: Option<u64>,
     pub(crate) text: Option<String>,
     /// The method's own error, in the encoding of the call.
@@ -210,7 +212,7 @@ mod tests {
             timeout: Some(Duration::from_micros(30_000_000)),
             encoding: Some(1),
             encoding_name: Some(String::from("cbor").into()),
-            metadata,
+            metadata: metadata.into(),
             code: Some(3),
             text: Some("no such thing".to_owned()),
             details: Some(Bytes::from_static(b"\x81\x01")),

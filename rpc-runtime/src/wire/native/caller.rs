@@ -1,26 +1,31 @@
 //! Our calls on a connection.
 
-use std::future::poll_fn;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll, Waker, ready as ready_or_pending};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::task::AbortHandle;
 
+use super::call_fields::put_timeout;
 use super::calls::{OurCall, Sending};
 use super::catch_panic::catch_panic;
-use super::connection::{Shared, State};
-use super::field::{FieldType, put_field, put_metadata, put_timeout, put_varint, put_varint_field};
+use super::connection::Shared;
+use super::field::{
+    FieldType, field_start, put_field, put_metadata, put_varint_field, varint, varint_field,
+};
 use super::frame::{Flags, FrameType};
-use super::inbox::Inbox;
+use super::inbox::{Accepted, Inbox};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::reader::Reader;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
-use super::turn::{take_place, wait_for_turn};
+use super::turn::{Place, introduced, take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
 use crate::codec::Encoding;
-use crate::service::Service;
+use crate::service::{BoxFuture, Service};
 use crate::status::{Code, Phase, Status};
 use crate::wire::cork;
 
@@ -46,9 +51,15 @@ impl Connection {
         &self.shared
     }
 
+    /// Waits until the peer has introduced itself; fails with the reason if the connection is closed
+    /// before that.
+    pub(crate) async fn introduced(&self) -> Result<(), Status> {
+        introduced(&self.shared).await
+    }
+
     /// Returns whether new calls can begin here.
     pub(crate) fn is_open(&self) -> bool {
-        self.shared.refusal(&self.shared.state()).is_none()
+        !self.shared.refuses.load(Ordering::Acquire)
     }
 
     /// Returns the calls that are on their way.
@@ -70,10 +81,15 @@ impl Drop for Connection {
 }
 
 impl Service for Connection {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let shared = &self.shared;
-        let result = call(shared, request).await;
-        result.map_err(|status| status.at_peer(&shared.peer))
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.start(request)
+    }
+
+    fn call_boxed(
+        self: Arc<Self>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        self.start(request)
     }
 
     fn keeps_deadlines(&self) -> bool {
@@ -81,48 +97,54 @@ impl Service for Connection {
     }
 }
 
-async fn call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, Status> {
-    let mut body = request.take_body();
-    let mut place = match take_place(shared) {
-        Some(place) => place,
-        None => wait_for_turn(shared, &request).await?,
-    };
-    let head = match body.take_single() {
-        Some(message) => Some(message),
-        None if body.has_head() => first_message(&mut body).await?,
-        None => None,
-    };
-    let streams = body.is_stream();
-    let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let mut opened = open(shared, &request, head, streams)?;
-    place.0 = None;
-    shared.flush_or_wake();
-    if streams {
-        opened.start_upload(encoding, body);
+impl Connection {
+    /// Begins a call: at once, if its request is one message and there is a place and room for it.
+    pub(crate) fn start(
+        &self,
+        mut request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        let shared = &self.shared;
+        if let Some(mut message) = request.body_mut().take_single() {
+            if let Some(place) = take_place(shared) {
+                match open(shared, &request, Some(&mut message), false, place) {
+                    Ok(opened) => return Box::pin(Responding(Some(opened))),
+                    Err(Refused::Failed(status)) => {
+                        let status = status.in_phase(Phase::Send).at_peer(&shared.peer);
+                        return Box::pin(ready(Err(status)));
+                    }
+                    Err(Refused::NoRoom) => {}
+                }
+            }
+            request.set_body(Body::message(message));
+        }
+        let shared = Arc::clone(shared);
+        Box::pin(async move {
+            let result = wait_and_call(&shared, request).await;
+            result.map_err(|status| status.at_peer(&shared.peer))
+        })
     }
-    let inbox = Arc::clone(&opened.inbox);
-    let metadata = poll_fn(|cx| inbox.poll_accepted(cx)).await;
-    let metadata = metadata.map_err(|status| status.in_phase(Phase::Reply))?;
-    let mut response = if let Some((bytes, trailers)) = inbox.take_whole(&shared.budget) {
-        let limits = shared.config.limits.decode_limits();
-        let message = Message::with_limits(bytes, encoding, limits);
-        let mut response = Response::new(Body::message(message));
-        *response.trailers_mut() = trailers;
-        response
-    } else {
-        Response::new(Body::frames(InboxBody {
-            shared: Arc::clone(shared),
-            inbox,
-            encoding,
-            call: opened.call,
-            ended: false,
-            reader: Reader::default(),
-            _open: Some(opened),
-        }))
+}
+
+async fn wait_and_call(shared: &Arc<Shared>, mut request: Request) -> Result<Response, Status> {
+    let mut body = request.take_body();
+    let mut head = body.take_single();
+    let streams = body.is_stream();
+    let mut place = wait_for_turn(shared, &request).await?;
+    if head.is_none() && body.has_head() {
+        head = first_message(&mut body).await?;
+    }
+    let mut opened = loop {
+        match open(shared, &request, head.as_mut(), streams, place) {
+            Ok(opened) => break opened,
+            Err(Refused::Failed(status)) => return Err(status.in_phase(Phase::Send)),
+            // Others were faster.
+            Err(Refused::NoRoom) => place = wait_for_turn(shared, &request).await?,
+        }
     };
-    *response.metadata_mut() = metadata;
-    response.set_peer(&shared.peer);
-    Ok(response)
+    if streams {
+        opened.start_upload(body);
+    }
+    Responding(Some(opened)).await
 }
 
 async fn first_message(body: &mut Body) -> Result<Option<Message>, Status> {
@@ -132,25 +154,40 @@ async fn first_message(body: &mut Body) -> Result<Option<Message>, Status> {
     }
 }
 
+/// Why a call did not begin.
+enum Refused {
+    Failed(Status),
+    /// The connection has more to write than it takes; the call may wait for that.
+    NoRoom,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Self::Failed(status)
+    }
+}
+
 /// Writes the request and enters the call.
 fn open(
     shared: &Arc<Shared>,
     request: &Request,
-    head: Option<Message>,
+    head: Option<&mut Message>,
     streams: bool,
-) -> Result<OpenCall, Status> {
+    place: Place<'_>,
+) -> Result<OpenCall, Refused> {
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let opened = with_scratch(|scratch| {
+    with_scratch(|scratch| {
         put_request_fields(scratch, request, encoding);
         let fields = scratch.len();
         check_fields(shared, request, fields)?;
         let large = match head {
-            Some(mut message) => encode_behind(&mut message, encoding, scratch)?,
+            Some(message) => encode_behind(message, encoding, scratch)?,
             None => None,
         };
-        enter(shared, request, scratch, fields, large, streams)
-    });
-    opened.map_err(|status| status.in_phase(Phase::Send))
+        let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
+        let body = large.map_or(OutBody::Slice(small), OutBody::Shared);
+        enter(shared, request, fields, body, streams, place)
+    })
 }
 
 /// Writes all fields but the method, which is known only under the lock.
@@ -186,64 +223,78 @@ fn check_fields(shared: &Shared, request: &Request, length: usize) -> Result<(),
 fn enter(
     shared: &Arc<Shared>,
     request: &Request,
-    scratch: &[u8],
-    fields: usize,
-    large: Option<Bytes>,
+    fields: &[u8],
+    body: OutBody<'_>,
     streams: bool,
-) -> Result<OpenCall, Status> {
-    let (fields, small) = scratch.split_at_checked(fields).unwrap_or((scratch, &[]));
-    let length = large.as_ref().map_or(small.len(), Bytes::len);
+    place: Place<'_>,
+) -> Result<OpenCall, Refused> {
     let deadline = request.deadline_instant();
     let expires = request.first_deadline();
+    let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
+    let method = method_key(request.method());
     cork::join_batch(shared);
     let inbox = Arc::new(Inbox::new(shared.config.limits.stream_window));
     let mut state = shared.state();
     if let Some(reason) = shared.refusal(&state) {
-        return Err(reason);
+        return Err(reason.into());
     }
-    check_length(shared, &state, length)?;
+    if state.outgoing.len() > shared.config.limits.max_outgoing {
+        return Err(Refused::NoRoom);
+    }
+    check_length(shared, body.len())?;
     let call = state.next_call;
     state.next_call += 2;
-    let method = method_key(request.method());
-    let head = request_head(&state, request.method(), method, fields);
     let flags = if streams {
         Flags::BODY
     } else {
         Flags::BODY | Flags::END
     };
+    let (name, path) = match method.and_then(|key| state.method_numbers.get(&key)) {
+        Some(number) => (varint_field(FieldType::METHOD_NUMBER, *number), ""),
+        None => {
+            let path = request.method().path();
+            (field_start(FieldType::METHOD, path.len()), path)
+        }
+    };
+    let block = varint((name.len() + path.len() + fields.len()) as u64);
     state.outgoing.push(Parts {
         frame_type: FrameType::REQUEST,
         flags,
         call,
-        head: &head,
-        body: large.map_or(OutBody::Slice(small), OutBody::Shared),
+        head: &[&block, &name, path.as_bytes(), fields],
+        body,
     });
-    let sending = Sending::new(state.peer_settings.as_ref());
+    let sending = Sending::new(shared.peer_settings.get());
     state.calls.insert(
         call,
         OurCall {
             inbox: Arc::clone(&inbox),
+            accepted: false,
             sending,
             upload: None,
             expires,
             deadline,
-            encoding: request.encoding().unwrap_or(Encoding::MESSAGE_PACK),
+            encoding,
             method,
         },
     );
-    let driver = if state.sweep_by(expires) {
+    place.keep();
+    // Before the flush, which may take the driver's waker for itself.
+    let sweeper = if state.sweep_by(expires) {
         state.driver.take()
     } else {
         None
     };
+    let flush = state.flush(shared);
     drop(state);
-    if let Some(driver) = driver {
-        driver.wake();
-    }
+    sweeper.into_iter().for_each(Waker::wake);
+    shared.finish_flush(flush);
     Ok(OpenCall {
         shared: Arc::clone(shared),
         inbox,
+        encoding,
         call,
+        over: false,
     })
 }
 
@@ -253,40 +304,24 @@ fn method_key(method: &Method) -> Option<(usize, usize)> {
     Some((std::ptr::from_ref(handle.service()).addr(), handle.index()))
 }
 
-/// The fields of a request: the method by its number where the peer gave it one, and the rest.
-fn request_head(
-    state: &State,
-    method: &Method,
-    key: Option<(usize, usize)>,
-    fields: &[u8],
-) -> BytesMut {
-    let mut name = BytesMut::new();
-    match key.and_then(|key| state.method_numbers.get(&key)) {
-        Some(number) => put_varint_field(&mut name, FieldType::METHOD_NUMBER, *number),
-        None => put_field(&mut name, FieldType::METHOD, method.path().as_bytes()),
-    }
-    let mut head = BytesMut::with_capacity(10 + name.len() + fields.len());
-    put_varint(&mut head, (name.len() + fields.len()) as u64);
-    head.put_slice(&name);
-    head.put_slice(fields);
-    head
-}
-
 /// A call of ours on its way. Dropping it gives the call up, if it has not ended.
 pub(super) struct OpenCall {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
+    encoding: Encoding,
     call: u64,
+    /// The whole reply was taken; nothing is left to give up.
+    over: bool,
 }
 
 impl OpenCall {
     /// Starts the task that sends the stream; it ends with the call.
-    fn start_upload(&mut self, encoding: Encoding, mut body: Body) {
+    fn start_upload(&mut self, mut body: Body) {
         let sender = Sender {
             shared: Arc::clone(&self.shared),
             call: self.call,
             side: Side::Ours,
-            encoding,
+            encoding: self.encoding,
         };
         let task = tokio::spawn(async move {
             let sent = catch_panic("the stream of the call", sender.send_all(&mut body)).await;
@@ -302,12 +337,57 @@ impl OpenCall {
         self.keep_upload(task.abort_handle());
     }
 
+    fn response(mut self, accepted: Accepted) -> Response {
+        let shared = Arc::clone(&self.shared);
+        let mut response = if let Some((bytes, trailers)) = accepted.whole {
+            self.over = true;
+            let limits = shared.config.limits.decode_limits();
+            let message = Message::with_limits(bytes, self.encoding, limits);
+            let mut response = Response::new(Body::message(message));
+            response.set_trailers(trailers);
+            response
+        } else {
+            Response::new(Body::frames(InboxBody {
+                shared: Arc::clone(&shared),
+                inbox: Arc::clone(&self.inbox),
+                encoding: self.encoding,
+                call: self.call,
+                ended: false,
+                reader: Reader::default(),
+                _open: Some(self),
+            }))
+        };
+        response.set_metadata(accepted.metadata);
+        response.set_peer(&shared.peer);
+        response
+    }
+
     fn keep_upload(&self, upload: AbortHandle) {
         let mut state = self.shared.state();
         match state.calls.get_mut(&self.call) {
             Some(call) => call.upload = Some(upload),
             None => upload.abort(),
         }
+    }
+}
+
+/// The future of a call on its way: its response, which may be all of the reply.
+struct Responding(Option<OpenCall>);
+
+impl Future for Responding {
+    type Output = Result<Response, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Some(opened) = &self.0 else {
+            return Poll::Ready(Err(Status::internal("a call was polled after its end")));
+        };
+        let accepted = ready_or_pending!(opened.inbox.poll_accepted(cx, &opened.shared.budget));
+        let opened = self.0.take();
+        let opened = opened.ok_or_else(|| Status::internal("the call is gone"))?;
+        Poll::Ready(match accepted {
+            Ok(accepted) => Ok(opened.response(accepted)),
+            Err(status) => Err(status.in_phase(Phase::Reply).at_peer(&opened.shared.peer)),
+        })
     }
 }
 
@@ -328,6 +408,9 @@ fn fail_upload(sender: &Sender, status: Status) {
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
+        if self.over {
+            return;
+        }
         self.shared.cancel(self.call, Code::Cancelled);
         // Also of a call that has ended, whose answer nobody has taken.
         self.inbox.abandon(&self.shared.budget);

@@ -10,7 +10,7 @@ use super::config::RunningCall;
 use super::connection::Shared;
 use super::inbox::Inbox;
 use super::settings::WireSettings;
-use crate::call::Cancellation;
+use crate::call::{Cancellation, Metadata};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::budget::Exceeded;
@@ -18,6 +18,8 @@ use crate::wire::budget::Exceeded;
 /// A call of ours.
 pub(super) struct OurCall {
     pub(super) inbox: Arc<Inbox>,
+    /// The RESPONSE has come.
+    pub(super) accepted: bool,
     pub(super) sending: Sending,
     pub(super) upload: Option<AbortHandle>,
     /// When the call fails; before the acceptance of a stream, when that fails.
@@ -58,7 +60,12 @@ impl Held {
         if bytes <= Self::LIGHT {
             return Ok(None);
         }
-        shared.budget.try_charge(bytes)?;
+        let charged = shared.budget.try_charge(bytes);
+        if charged.is_err() && shared.spares.clear(&shared.budget) {
+            shared.budget.try_charge(bytes)?;
+        } else {
+            charged?;
+        }
         let shared = Arc::downgrade(shared);
         Ok(Some(Self { shared, bytes }))
     }
@@ -114,7 +121,7 @@ impl PeersCall {
 
 impl OurCall {
     /// Ends the call for its reader.
-    pub(super) fn finish(self, end: Result<http::HeaderMap, Status>) {
+    pub(super) fn finish(self, end: Result<Metadata, Status>) {
         if let Some(waker) = self.inbox.end(end) {
             waker.wake();
         }

@@ -5,8 +5,8 @@
 //! alone, or leaves that to the driver; the driver puts what comes into the inbox of its call.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::BytesMut;
@@ -18,7 +18,9 @@ use super::config::{Config, Served};
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::outgoing::{Body, Chunks, Outgoing, Parts};
+use super::own_ids::OwnIds;
 use super::settings::WireSettings;
+use super::spares::Spares;
 use super::writer::Writer;
 use crate::call::ConnectionInfo;
 use crate::status::{Code, Status};
@@ -43,6 +45,21 @@ impl Role {
         }
     }
 
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Connected => Self::Accepted,
+            Self::Accepted => Self::Connected,
+        }
+    }
+
+    /// What people call this side.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "client",
+            Self::Accepted => "server",
+        }
+    }
+
     /// Says whether the other side numbers its calls like this.
     pub(super) fn is_peers(self, call: u64) -> bool {
         call != 0 && call % 2 != self.first_call() % 2
@@ -55,12 +72,17 @@ pub(super) struct Shared {
     pub(super) config: Arc<Config>,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) peer: Arc<str>,
-    pub(super) served: Option<Served>,
+    pub(super) served: Option<Arc<Served>>,
     pub(super) budget: Budget,
-    /// The places for calls of ours that the peer gives.
+    pub(super) spares: Spares,
+    /// The places for calls of ours that the peer gives: none before its settings.
     pub(super) places: Semaphore,
     /// Handles that can still begin calls; at zero the connection closes when it is idle.
     pub(super) handles: AtomicUsize,
+    /// New calls are refused; [`refusal`](Self::refusal) says why.
+    pub(super) refuses: AtomicBool,
+    /// What the peer said of itself, once it has.
+    pub(super) peer_settings: OnceLock<WireSettings>,
     state: Mutex<State>,
     /// Locked before `state` where both are needed, never the other way round.
     writer: Mutex<Writer>,
@@ -70,17 +92,16 @@ pub(super) struct State {
     pub(super) outgoing: Outgoing,
     /// Set while the driver waits for something to do.
     pub(super) driver: Option<Waker>,
-    pub(super) peer_settings: Option<WireSettings>,
     pub(super) next_call: u64,
-    pub(super) calls: HashMap<u64, OurCall>,
+    pub(super) calls: OwnIds<u64, OurCall>,
     pub(super) peers_calls: HashMap<u64, PeersCall>,
     /// Those of them that have ended for the peer, by when they are dropped. A peer may make each
     /// request cost a look at this, so it is never counted through.
     silenced: BTreeSet<(Instant, u64)>,
     pub(super) last_peers_call: u64,
     /// Our numbers for the peer's methods, by service and index.
-    pub(super) method_numbers: HashMap<(usize, usize), u64>,
-    /// Senders that wait for room in `outgoing`.
+    pub(super) method_numbers: OwnIds<(usize, usize), u64>,
+    /// Who waits for room in `outgoing`, or for the peer's settings.
     pub(super) room: Vec<Waker>,
     /// The earliest moment at which some call must be looked at.
     pub(super) next_sweep: Option<Instant>,
@@ -91,8 +112,6 @@ pub(super) struct State {
     pub(super) introduced: bool,
     /// We take no new calls.
     pub(super) draining: bool,
-    /// Places that were in use when the peer said it gives fewer.
-    pub(super) place_debt: usize,
     /// Batches that hold writes back.
     corked: usize,
 }
@@ -103,36 +122,36 @@ impl Shared {
         config: Arc<Config>,
         info: Arc<ConnectionInfo>,
         peer: Arc<str>,
-        served: Option<Served>,
+        served: Option<Arc<Served>>,
         io: BoxWriter,
     ) -> Self {
-        let places = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(1);
         Self {
             role,
             budget: Budget::new(config.limits.max_buffered, config.shared_budget.clone()),
+            spares: Spares::default(),
             config,
             info,
             peer,
             served,
-            places: Semaphore::new(places),
+            places: Semaphore::new(0),
             handles: AtomicUsize::new(0),
+            refuses: AtomicBool::new(false),
+            peer_settings: OnceLock::new(),
             state: Mutex::new(State {
                 outgoing: Outgoing::default(),
                 driver: None,
-                peer_settings: None,
                 next_call: role.first_call(),
-                calls: HashMap::new(),
+                calls: OwnIds::default(),
                 peers_calls: HashMap::new(),
                 silenced: BTreeSet::new(),
                 last_peers_call: 0,
-                method_numbers: HashMap::new(),
+                method_numbers: OwnIds::default(),
                 room: Vec::new(),
                 next_sweep: None,
                 closed: None,
                 peer_draining: false,
                 introduced: false,
                 draining: false,
-                place_debt: 0,
                 corked: 0,
             }),
             writer: Mutex::new(Writer::new(io)),
@@ -160,21 +179,18 @@ impl Shared {
 
     /// As [`flush_or_wake`](Self::flush_or_wake), by whoever holds the lock already.
     pub(super) fn flush_or_wake_from(&self, mut state: MutexGuard<'_, State>) {
-        if state.corked > 0 {
-            return;
-        }
-        let busy = state.calls.len() + state.peers_calls.len() > 1;
-        // The driver must see the last call of an ending connection go.
-        if busy || state.driver.is_none() || self.is_ending(&state) {
-            let driver = state.driver.take();
-            drop(state);
-            if let Some(driver) = driver {
-                driver.wake();
-            }
-            return;
-        }
+        let flush = state.flush(self);
         drop(state);
-        self.write_alone();
+        self.finish_flush(flush);
+    }
+
+    /// Does what [`State::flush`] found to be done, once the state's lock is free.
+    pub(super) fn finish_flush(&self, flush: Flush) {
+        match flush {
+            Flush::Leave => {}
+            Flush::Wake(driver) => driver.wake(),
+            Flush::Write => self.write_alone(),
+        }
     }
 
     /// Says whether the connection closes once its calls have ended, which the driver must notice.
@@ -228,6 +244,7 @@ impl Shared {
         }
         let reason = reason.at_peer(&self.peer);
         state.closed = Some(reason.clone());
+        self.refuses.store(true, Ordering::Release);
         let calls = std::mem::take(&mut state.calls);
         let peers_calls = std::mem::take(&mut state.peers_calls);
         state.silenced.clear();
@@ -250,6 +267,7 @@ impl Shared {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.io = Box::pin(tokio::io::sink());
         writer.batch = Chunks::default();
+        self.spares.clear(&self.budget);
         self.state().outgoing = Outgoing::default();
     }
 
@@ -270,10 +288,7 @@ impl Shared {
     pub(super) fn remove_call(&self, state: &mut State, call: u64) -> Option<OurCall> {
         let removed = state.calls.remove(&call);
         if removed.is_some() {
-            match state.place_debt.checked_sub(1) {
-                Some(debt) => state.place_debt = debt,
-                None => self.places.add_permits(1),
-            }
+            self.places.add_permits(1);
         }
         removed
     }
@@ -312,6 +327,7 @@ impl Shared {
             return;
         }
         state.draining = true;
+        self.refuses.store(true, Ordering::Release);
         if state.introduced {
             state.push_go_away(None, "");
         }
@@ -343,7 +359,29 @@ impl Corkable for Shared {
     }
 }
 
+/// How what was queued gets on its way.
+pub(super) enum Flush {
+    /// The driver is at work, or a batch holds writes back.
+    Leave,
+    Wake(Waker),
+    /// By the caller itself.
+    Write,
+}
+
 impl State {
+    /// Decides how what was just queued is sent: see [`Shared::flush_or_wake`].
+    pub(super) fn flush(&mut self, shared: &Shared) -> Flush {
+        if self.corked > 0 {
+            return Flush::Leave;
+        }
+        let busy = self.calls.len() + self.peers_calls.len() > 1;
+        // The driver must see the last call of an ending connection go.
+        if busy || self.driver.is_none() || shared.is_ending(self) {
+            return self.driver.take().map_or(Flush::Leave, Flush::Wake);
+        }
+        Flush::Write
+    }
+
     pub(super) fn push(&mut self, frame_type: FrameType, flags: Flags, call: u64, payload: &[u8]) {
         self.outgoing.push(Parts {
             frame_type,
@@ -421,7 +459,7 @@ impl State {
 
 /// Takes calls out in the order in which they began, so that the same events always lead to the
 /// same order of wake-ups.
-fn in_order<T>(calls: HashMap<u64, T>) -> impl Iterator<Item = T> {
+fn in_order<T>(calls: impl IntoIterator<Item = (u64, T)>) -> impl Iterator<Item = T> {
     let mut calls: Vec<_> = calls.into_iter().collect();
     calls.sort_unstable_by_key(|(call, _)| *call);
     calls.into_iter().map(|(_, call)| call)

@@ -1,6 +1,6 @@
 //! Frames that belong to the connection and to no call: SETTINGS, PING, GO_AWAY.
 
-use std::task::Waker;
+use std::sync::atomic::Ordering;
 
 use super::field::CallFields;
 use super::frame::{Flags, Frame, FrameType};
@@ -37,25 +37,12 @@ impl Receiver {
         let settings = WireSettings::decode(&frame.payload);
         let settings = settings.map_err(|error| Broken::new(format!("bad SETTINGS: {error}")))?;
         let mut state = self.shared.state();
-        state.peer_settings = Some(settings);
-        let window = i64::from(settings.stream_window);
-        let calls = state.calls.iter_mut();
-        let wakers = calls.filter_map(|(call, it)| Some((*call, it.sending.add(window)?)));
-        let mut wakers: Vec<(u64, Waker)> = wakers.collect();
-        wakers.sort_unstable_by_key(|(call, _)| *call);
-        let assumed = usize::try_from(WireSettings::ASSUMED.max_calls).unwrap_or(0);
-        let given = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
-        if given >= assumed {
-            self.shared
-                .places
-                .add_permits((given - assumed).min(1 << 20));
-        } else {
-            let fewer = assumed - given;
-            state.place_debt = fewer - self.shared.places.forget_permits(fewer);
-        }
-        drop(state);
-        self.wakers
-            .extend(wakers.into_iter().map(|(_, waker)| waker));
+        // Under the lock, where `introduced` looks for it before it leaves its waker.
+        let _ = self.shared.peer_settings.set(settings);
+        let places = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
+        self.shared.places.add_permits(places.min(1 << 20));
+        // Who waits for the introduction waits where others wait for room.
+        self.wakers.append(&mut state.room);
         Ok(())
     }
 
@@ -77,6 +64,7 @@ impl Receiver {
         let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;
+        self.shared.refuses.store(true, Ordering::Release);
         let last = fields.last_call.unwrap_or(u64::MAX);
         let mut lost: Vec<u64> = state
             .calls

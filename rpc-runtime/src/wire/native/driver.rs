@@ -144,8 +144,12 @@ impl Driver {
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, End> {
         self.hand_out()?;
         for _ in 0..READS {
-            let buffer = self.frames.buffer_mut();
-            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+            let reader = self.reader.as_mut();
+            let read = match self.frames.in_place_mut() {
+                Some(mut fragment) => poll_read_buf(reader, cx, &mut fragment),
+                None => poll_read_buf(reader, cx, self.frames.buffer_mut()),
+            };
+            match read {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
                 Poll::Ready(Ok(_)) => {
@@ -167,6 +171,11 @@ impl Driver {
             let text = "the peer closed the connection inside a frame";
             return End::Failed(Status::unavailable(text));
         }
+        if self.shared.role == Role::Connected && !self.receiver.is_settled() {
+            let text = "the peer closed the connection before it introduced itself: \
+                        is it a server that speaks this wire?";
+            return End::Failed(Status::unavailable(text));
+        }
         End::Done(Status::unavailable("the peer closed the connection"))
     }
 
@@ -175,6 +184,12 @@ impl Driver {
             return Ok(());
         }
         let result = loop {
+            if let Some((header, bytes)) = self.frames.take_in_place() {
+                self.frame_began = None;
+                if let Err(broken) = self.receiver.fragment(header, bytes) {
+                    break Err(broken);
+                }
+            }
             if self.receiver.is_settled()
                 && let Some(run) = self.frames.next_run()
             {
@@ -197,6 +212,11 @@ impl Driver {
             }
         };
         self.receiver.end_batch();
+        if let Some(header) = self.frames.pending_fragment()
+            && let Some(room) = self.receiver.lend(header)
+        {
+            self.frames.read_in_place(header, room);
+        }
         if self.frames.is_mid_frame() {
             self.frame_began.get_or_insert_with(Instant::now);
         }
@@ -221,8 +241,7 @@ impl Driver {
         match detect(buffer) {
             Detect::NeedMore => return Ok(false),
             Detect::No => {
-                let status = Status::unavailable("the peer does not speak this wire");
-                return Err(End::Failed(status));
+                return Err(End::Failed(foreign(buffer)));
             }
             Detect::Yes => {}
         }
@@ -280,6 +299,10 @@ impl Driver {
         if due {
             self.receiver.sweep(now);
             self.receiver.end_batch();
+        }
+        let spares = &self.shared.spares;
+        if spares.expires().is_some_and(|it| it <= now) {
+            spares.clear(&self.shared.budget);
         }
         let over = |since: Option<Instant>, limit| since.is_some_and(|it| now - it >= limit);
         if !self.receiver.is_settled() && now - self.began >= config.handshake_timeout {
@@ -406,10 +429,19 @@ impl Driver {
             .idle_since
             .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
-        let moments = [sweep, keepalive, handshake, frame, stalled, idle];
+        let spares = self.shared.spares.expires();
+        let moments = [sweep, keepalive, handshake, frame, stalled, idle, spares];
         let next = moments.into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
     }
+}
+
+/// What it means that a peer begins with these bytes. They are shown, because people know an
+/// `HTTP/1.1 400` when they see one.
+fn foreign(bytes: &[u8]) -> Status {
+    let shown = bytes.get(..24).unwrap_or(bytes).escape_ascii();
+    let text = format!("the peer does not speak this wire: it began with `{shown}`");
+    Status::unavailable(text)
 }
 
 fn closed() -> End {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The length of every frame's header.
@@ -10,6 +11,9 @@ pub(crate) const HEADER_LENGTH: usize = 16;
 
 /// Below this much spare room the buffer grows before the next read.
 const READ_AT_LEAST: usize = 4 * 1024;
+
+/// From so many missing bytes on, a fragment is read straight into its message.
+const READ_IN_PLACE: usize = 8 * 1024;
 
 /// What the buffer of a quiet connection grows by; many connections are quiet.
 const GROW_AT_FIRST: usize = 16 * 1024;
@@ -163,7 +167,7 @@ impl FrameHeader {
         bytes.first_chunk().map(Self::read)
     }
 
-    fn payload_length(self) -> usize {
+    pub(crate) fn payload_length(self) -> usize {
         usize::try_from(self.length).unwrap_or(usize::MAX)
     }
 }
@@ -219,10 +223,20 @@ impl fmt::Display for FrameTooLarge {
 
 impl std::error::Error for FrameTooLarge {}
 
+/// A fragment that is read straight into the memory of its message.
+#[derive(Debug)]
+struct InPlace {
+    header: FrameHeader,
+    /// What has come of the payload, and then of the header behind it.
+    bytes: BytesMut,
+}
+
 /// Turns bytes as they are read into frames. The payloads share the memory that was read into.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     unsplit: BytesMut,
+    /// What is read into other memory than `unsplit`, which is empty meanwhile.
+    in_place: Option<InPlace>,
     max_frame: u32,
     grow_by: usize,
 }
@@ -238,6 +252,7 @@ impl FrameReader {
     pub(crate) fn with_bytes(max_frame: u32, unsplit: BytesMut) -> Self {
         Self {
             unsplit,
+            in_place: None,
             max_frame,
             grow_by: GROW_AT_FIRST,
         }
@@ -270,6 +285,42 @@ impl FrameReader {
                 let whole = HEADER_LENGTH.saturating_add(header.payload_length());
                 whole.saturating_sub(self.unsplit.len())
             })
+    }
+
+    /// Returns the header of a fragment of a message that has begun to come, and of which so much is
+    /// missing that it should be read in place.
+    pub(crate) fn pending_fragment(&self) -> Option<FrameHeader> {
+        if self.in_place.is_some() || self.pending() < READ_IN_PLACE {
+            return None;
+        }
+        FrameHeader::peek(&self.unsplit).filter(|it| it.frame_type == FrameType::MESSAGE)
+    }
+
+    /// Reads the rest of the [pending fragment](Self::pending_fragment) behind `bytes`, which are
+    /// empty and have room for the payload and one more header.
+    pub(crate) fn read_in_place(&mut self, header: FrameHeader, mut bytes: BytesMut) {
+        bytes.extend_from_slice(self.unsplit.get(HEADER_LENGTH..).unwrap_or_default());
+        self.unsplit.clear();
+        self.in_place = Some(InPlace { header, bytes });
+    }
+
+    /// Returns where a fragment that is read in place is appended to. The read takes the header of
+    /// the next frame along, and no more: that belongs elsewhere.
+    pub(crate) fn in_place_mut(&mut self) -> Option<Limit<&mut BytesMut>> {
+        let InPlace { header, bytes } = self.in_place.as_mut()?;
+        let whole = header.payload_length().saturating_add(HEADER_LENGTH);
+        let rest = whole.saturating_sub(bytes.len());
+        Some(bytes.limit(rest))
+    }
+
+    /// Takes the fragment that was read in place, once it is whole.
+    pub(crate) fn take_in_place(&mut self) -> Option<(FrameHeader, BytesMut)> {
+        let whole = |it: &mut InPlace| it.bytes.len() >= it.header.payload_length();
+        let InPlace { header, mut bytes } = self.in_place.take_if(whole)?;
+        let behind = bytes.get(header.payload_length()..).unwrap_or_default();
+        self.unsplit.extend_from_slice(behind);
+        bytes.truncate(header.payload_length());
+        Some((header, bytes))
     }
 
     /// Splits off the next frame, or returns `None` until more has been read.
@@ -342,7 +393,7 @@ impl FrameReader {
 
     /// Returns whether an end of file now would cut a frame short.
     pub(crate) fn is_mid_frame(&self) -> bool {
-        !self.unsplit.is_empty()
+        !self.unsplit.is_empty() || self.in_place.is_some()
     }
 }
 
@@ -524,6 +575,69 @@ mod tests {
             rest = after;
         }
         assert_eq!(reader.next().unwrap().unwrap().payload, payload);
+    }
+
+    /// Reads a stream as a driver does, at most `step` bytes at a time, and lends what is asked for.
+    fn read_in_steps(mut stream: &[u8], step: usize) -> (Vec<(FrameType, Vec<u8>)>, usize) {
+        let mut reader = FrameReader::new(1 << 20);
+        let (mut frames, mut in_place) = (Vec::new(), 0);
+        loop {
+            if let Some((header, bytes)) = reader.take_in_place() {
+                in_place += 1;
+                frames.push((header.frame_type, bytes.to_vec()));
+            }
+            while let Some(frame) = reader.next().unwrap() {
+                frames.push((frame.frame_type, frame.payload.to_vec()));
+            }
+            if let Some(header) = reader.pending_fragment() {
+                let room = header.payload_length() + HEADER_LENGTH;
+                reader.read_in_place(header, BytesMut::with_capacity(room));
+            }
+            if stream.is_empty() {
+                assert!(!reader.is_mid_frame());
+                return (frames, in_place);
+            }
+            let mut most = step.min(stream.len());
+            match reader.in_place_mut() {
+                Some(mut place) => {
+                    most = most.min(place.remaining_mut());
+                    place.put_slice(&stream[..most]);
+                }
+                None => reader.buffer_mut().put_slice(&stream[..most]),
+            }
+            stream = &stream[most..];
+        }
+    }
+
+    #[test]
+    fn fragments_are_read_in_place_whatever_the_reads_look_like() {
+        let fragment =
+            |byte, length| frame_bytes(FrameType::MESSAGE, Flags::MORE, 1, &vec![byte; length]);
+        let mut stream = three_frames();
+        for (byte, length) in [(1, 65_536), (2, 65_536), (3, 100), (4, READ_IN_PLACE)] {
+            stream.unsplit(fragment(byte, length));
+        }
+        stream.unsplit(three_frames());
+        let (expected, none) = read_in_steps(&stream, usize::MAX);
+        assert_eq!(
+            (expected.len(), none),
+            (10, 0),
+            "whole frames need no place"
+        );
+        for step in [1, 7, 15, 16, 17, 1_000, 4_096, 65_536, 65_552, 70_000] {
+            let (frames, in_place) = read_in_steps(&stream, step);
+            assert!(frames == expected, "{step}");
+            assert!(in_place >= 1 || step > 60_000, "{step}");
+        }
+        for cut in [stream.len() - 1, 65_000, 66_000] {
+            let mut reader = FrameReader::new(1 << 20);
+            reader.buffer_mut().put_slice(&stream[..cut]);
+            while reader.next().unwrap().is_some() {}
+            if let Some(header) = reader.pending_fragment() {
+                reader.read_in_place(header, BytesMut::new());
+            }
+            assert!(reader.take_in_place().is_none() && reader.is_mid_frame());
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ async fn play(seed: u64) -> Outcome {
     } else {
         Role::Connected
     };
-    let (frames, bytes) = conversation(role, &mut random);
+    let (frames, greeting, bytes) = conversation(role, &mut random);
     let wire = Arc::new(Mutex::new(Wire {
         input: bytes.into(),
         ..Wire::default()
@@ -95,6 +95,7 @@ async fn play(seed: u64) -> Outcome {
     let io = Io::new(Script {
         wire: Arc::clone(&wire),
         random: random.fork(),
+        greeting: Some(greeting),
     });
     let config = Arc::new(config());
     let served = (role == Role::Accepted || random.bool()).then(served);
@@ -103,8 +104,6 @@ async fn play(seed: u64) -> Outcome {
     let tasks: Vec<_> = (0..calls_of(role))
         .map(|kind| tokio::spawn(call(connection.clone(), kind)))
         .collect();
-    // Lets our calls begin, so that the peer's frames find them.
-    tokio::task::yield_now().await;
     let ended = tokio::time::timeout(Duration::from_secs(3_600), Watched(driver, &shared)).await;
     let ended = ended.expect("a connection whose peer has closed ends");
     drop(connection);
@@ -259,8 +258,8 @@ async fn call(connection: Connection, kind: u64) {
     }
 }
 
-/// A conversation of the peer of `role`: how many frames, and the bytes.
-fn conversation(role: Role, random: &mut Rng) -> (u64, Vec<u8>) {
+/// A conversation of the peer of `role`: how many frames, how long the greeting, and the bytes.
+fn conversation(role: Role, random: &mut Rng) -> (u64, usize, Vec<u8>) {
     let mut bytes = PREFACE.to_vec();
     let mut settings = BytesMut::new();
     WireSettings::default().encode(&mut settings);
@@ -275,6 +274,7 @@ fn conversation(role: Role, random: &mut Rng) -> (u64, Vec<u8>) {
         mutate(&mut settings, random);
     }
     bytes.extend_from_slice(&settings);
+    let greeting = bytes.len();
     for _ in 0..count {
         let mut frame = match random.u8(..64) {
             // Again: ids that do not rise, second acceptances, second ends.
@@ -296,7 +296,7 @@ fn conversation(role: Role, random: &mut Rng) -> (u64, Vec<u8>) {
     }
     let ping = build(FrameType::PING, Flags::NONE, 0, &LAST_PING);
     bytes.extend_from_slice(&ping);
-    (count, bytes)
+    (count, greeting, bytes)
 }
 
 fn build(frame_type: FrameType, flags: Flags, call: u64, payload: &[u8]) -> Vec<u8> {
@@ -444,6 +444,9 @@ struct Wire {
 struct Script {
     wire: Arc<Mutex<Wire>>,
     random: Rng,
+    /// What is left of the greeting. After it comes a pause, in which our calls begin, so that the
+    /// frames that follow find them.
+    greeting: Option<usize>,
 }
 
 impl AsyncRead for Script {
@@ -453,7 +456,8 @@ impl AsyncRead for Script {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let pauses = self.random.u8(..4) == 0;
-        if pauses {
+        let greeted = self.greeting.take_if(|it| *it == 0).is_some();
+        if pauses || greeted {
             later(cx.waker().clone());
             return Poll::Pending;
         }
@@ -461,8 +465,13 @@ impl AsyncRead for Script {
             0 => self.random.usize(1..40),
             _ => usize::MAX,
         };
-        let mut wire = self.wire.lock().unwrap();
+        let most = self.greeting.map_or(most, |it| most.min(it));
+        let script = &mut *self;
+        let mut wire = script.wire.lock().unwrap();
         let count = buffer.remaining().min(wire.input.len()).min(most);
+        if let Some(greeting) = &mut script.greeting {
+            *greeting -= count;
+        }
         let (first, second) = wire.input.as_slices();
         let from_first = first.len().min(count);
         buffer.put_slice(&first[..from_first]);

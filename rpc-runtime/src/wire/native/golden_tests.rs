@@ -171,7 +171,7 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         method: Some("math.v1.Math/divide".into()),
         timeout: Some(Duration::from_millis(50)),
         encoding: Some(2),
-        metadata: metadata(&[("x-request-id", "7f3a"), ("accept-language", "de")]),
+        metadata: metadata(&[("x-request-id", "7f3a"), ("accept-language", "de")]).into(),
         ..CallFields::default()
     };
     let fragmented = CallFields {
@@ -219,7 +219,7 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
 fn answers() -> Vec<(&'static str, Vec<Example>)> {
     let response = CallFields {
         method_number: Some(2),
-        metadata: metadata(&[("x-served-by", "a1")]),
+        metadata: metadata(&[("x-served-by", "a1")]).into(),
         ..CallFields::default()
     };
     let reply = CallFields {
@@ -227,7 +227,7 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         ..CallFields::default()
     };
     let trailers = CallFields {
-        metadata: metadata(&[("x-count", "25")]),
+        metadata: metadata(&[("x-count", "25")]).into(),
         ..CallFields::default()
     };
     let failure = |code, text: &str| CallFields {

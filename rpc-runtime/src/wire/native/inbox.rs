@@ -3,11 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use tokio::time::Instant;
 
+use super::assembly::{Assembly, Payload, lend_first};
+use super::connection::Role;
 use super::frame::{RUN_MESSAGE, Run};
+use super::spares::Spares;
+use crate::call::Metadata;
 use crate::status::Status;
 use crate::wire::budget::{Budget, Exceeded};
 
@@ -22,6 +27,9 @@ const PLACE: usize = 96;
 /// that it was read into: 64 KiB and more.
 const COPIED: usize = 16 << 10;
 
+/// Whole replies up to this size are not counted in the budget.
+const SHORT_REPLY: usize = 4 << 10;
+
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
 #[derive(Default)]
@@ -30,11 +38,12 @@ pub(super) struct Inbox(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     /// The metadata of the acceptance, which a reply begins with.
-    accepted: Option<HeaderMap>,
-    is_accepted: bool,
+    accepted: Option<Metadata>,
+    /// A reply that came whole in one frame, with what the budget holds for it.
+    reply: Option<(Bytes, usize)>,
     messages: VecDeque<Received>,
     assembly: Option<Assembly>,
-    end: Option<Result<HeaderMap, Status>>,
+    end: Option<Result<Metadata, Status>>,
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
     credit: i64,
@@ -64,15 +73,9 @@ impl Received {
     }
 }
 
-/// A message of which fragments have come.
-struct Assembly {
-    bytes: BytesMut,
-    counted: bool,
-}
-
 /// A fragment of a message, or all of it.
 pub(super) struct Fragment {
-    pub(super) bytes: Bytes,
+    pub(super) payload: Payload,
     /// Whether more of this message follows.
     pub(super) more: bool,
     /// Whether the message came outside a REQUEST or RESPONSE and so costs credit.
@@ -81,8 +84,46 @@ pub(super) struct Fragment {
 
 /// What bounds an inbox.
 pub(super) struct Bounds<'a> {
+    /// Which side this is, whose bounds these are.
+    pub(super) role: Role,
     pub(super) max_message: usize,
+    pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
+    pub(super) spares: &'a Spares,
+}
+
+impl Bounds<'_> {
+    /// Counts what is held for the peer. Memory that is merely kept gives way.
+    fn charge(&self, bytes: usize) -> Result<(), Status> {
+        let mut charged = self.budget.try_charge(bytes);
+        if charged.is_err() && self.spares.clear(self.budget) {
+            charged = self.budget.try_charge(bytes);
+        }
+        charged.map_err(over_budget)
+    }
+
+    /// Takes a whole reply in, with what is counted for it. Short ones are not counted: the limit
+    /// on calls bounds them well enough.
+    fn charge_reply(&self, bytes: Bytes) -> Result<(Bytes, usize), Status> {
+        if bytes.len() > self.max_message {
+            return Err(too_large(bytes.len(), self.max_message, self.role));
+        }
+        if bytes.len() <= SHORT_REPLY {
+            // In memory of its own: the reader of the connection can use its buffer again.
+            return Ok((Bytes::copy_from_slice(&bytes), 0));
+        }
+        let charge = bytes.len();
+        self.charge(charge)?;
+        Ok((bytes, charge))
+    }
+}
+
+/// What a reply begins with, and all of it if it is here.
+#[derive(Default)]
+pub(super) struct Accepted {
+    pub(super) metadata: Metadata,
+    /// The one message of the reply and its trailers.
+    pub(super) whole: Option<(Bytes, Metadata)>,
 }
 
 impl Inbox {
@@ -98,18 +139,10 @@ impl Inbox {
     }
 
     /// Notes the acceptance of a call of ours.
-    pub(super) fn accept(&self, metadata: HeaderMap) -> Option<Waker> {
+    pub(super) fn accept(&self, metadata: Metadata) -> Option<Waker> {
         let mut inner = self.lock();
-        if !inner.is_accepted {
-            inner.is_accepted = true;
-            inner.accepted = Some(metadata);
-        }
+        inner.accepted = Some(metadata);
         inner.waker.take()
-    }
-
-    /// Says whether the acceptance has come.
-    pub(super) fn is_accepted(&self) -> bool {
-        self.lock().is_accepted
     }
 
     /// Adds what came of a message.
@@ -134,8 +167,47 @@ impl Inbox {
         inner.push_run(run, bounds)
     }
 
+    /// Lends memory for the next fragment of `length` bytes and the header behind it, so that the
+    /// fragment is read where the message is put together. It comes back as [`Payload::InPlace`].
+    ///
+    /// There is none for what is not a fragment, or is longer than what came before lets one trust.
+    pub(super) fn lend(&self, length: usize, more: bool, bounds: &Bounds<'_>) -> Option<BytesMut> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return None;
+        }
+        let so_far = inner.assembly.as_ref().map_or(0, Assembly::len);
+        if so_far.saturating_add(length) > bounds.max_message {
+            return None;
+        }
+        match &mut inner.assembly {
+            Some(assembly) => assembly.lend(length),
+            None if more => lend_first(length),
+            None => None,
+        }
+    }
+
+    /// Returns when the call fails if a message of which fragments have come does not come on.
+    pub(super) fn message_expires(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let waits = inner.end.is_none();
+        inner
+            .assembly
+            .as_ref()
+            .filter(|_| waits)
+            .map(|it| it.expires)
+    }
+
+    /// Drops what has come of a message that will never be whole.
+    pub(super) fn drop_incomplete(&self, budget: &Budget) {
+        let mut inner = self.lock();
+        if let Some(assembly) = inner.assembly.take() {
+            inner.uncharge(assembly.len() + assembly.paid(), budget);
+        }
+    }
+
     /// Adds the end. Only the first one counts.
-    pub(super) fn end(&self, end: Result<HeaderMap, Status>) -> Option<Waker> {
+    pub(super) fn end(&self, end: Result<Metadata, Status>) -> Option<Waker> {
         let mut inner = self.lock();
         if inner.end.is_none() {
             inner.end = Some(match end {
@@ -148,21 +220,42 @@ impl Inbox {
         inner.waker.take()
     }
 
+    /// Adds a reply that came whole in one frame: acceptance, message and good end.
+    pub(super) fn reply(
+        &self,
+        metadata: Metadata,
+        message: Option<Bytes>,
+        bounds: &Bounds<'_>,
+    ) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        if let Some(bytes) = message {
+            inner.reply = Some(bounds.charge_reply(bytes)?);
+        }
+        inner.accepted = Some(metadata);
+        inner.end = Some(Ok(Metadata::default()));
+        Ok(inner.waker.take())
+    }
+
     /// Waits for the acceptance or a failure.
     pub(super) fn poll_accepted(
         &self,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<HeaderMap, Status>> {
+        budget: &Budget,
+    ) -> Poll<Result<Accepted, Status>> {
         let mut inner = self.lock();
         if let Some(metadata) = inner.accepted.take() {
-            return Poll::Ready(Ok(metadata));
+            let whole = inner.take_whole(budget);
+            return Poll::Ready(Ok(Accepted { metadata, whole }));
         }
         match &inner.end {
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             // An end without a RESPONSE before it is an empty stream.
-            Some(Ok(_)) => Poll::Ready(Ok(HeaderMap::new())),
+            Some(Ok(_)) => Poll::Ready(Ok(Accepted::default())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
@@ -176,7 +269,7 @@ impl Inbox {
         messages: &mut VecDeque<Received>,
         spent: usize,
         budget: &Budget,
-    ) -> Poll<Option<Result<HeaderMap, Status>>> {
+    ) -> Poll<Option<Result<Metadata, Status>>> {
         let mut inner = self.lock();
         inner.uncharge(spent, budget);
         if !inner.messages.is_empty() {
@@ -186,7 +279,7 @@ impl Inbox {
         match &inner.end {
             Some(end) => Poll::Ready(Some(end.clone())),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
@@ -201,29 +294,13 @@ impl Inbox {
         gives.is_some()
     }
 
-    /// Takes a reply that is here whole: one message and a good end.
-    pub(super) fn take_whole(&self, budget: &Budget) -> Option<(Bytes, HeaderMap)> {
-        let mut inner = self.lock();
-        if inner.messages.len() != 1 || !matches!(inner.end, Some(Ok(_))) {
-            return None;
-        }
-        let Some(Received::Message { bytes, .. }) = inner.messages.front() else {
-            return None;
-        };
-        let bytes = bytes.clone();
-        inner.messages.clear();
-        inner.uncharge(bytes.len() + PLACE, budget);
-        let trailers = match &mut inner.end {
-            Some(Ok(trailers)) => std::mem::take(trailers),
-            _ => HeaderMap::new(),
-        };
-        Some((bytes, trailers))
-    }
-
     /// Drops what is here and what still comes: nobody will read it.
     pub(super) fn abandon(&self, budget: &Budget) {
         let mut inner = self.lock();
         inner.abandoned = true;
+        if let Some((_, charged)) = inner.reply.take() {
+            budget.release(charged);
+        }
         inner.messages.clear();
         inner.assembly = None;
         let charged = std::mem::take(&mut inner.charged);
@@ -243,34 +320,42 @@ impl Inner {
                 "the peer sent more of a stream than the limit `stream_window` lets it",
             ));
         }
-        let so_far = self.assembly.as_ref().map_or(0, |it| it.bytes.len());
-        let length = so_far.saturating_add(fragment.bytes.len());
+        let so_far = self.assembly.as_ref().map_or(0, Assembly::len);
+        let added = fragment.payload.len();
+        let length = so_far.saturating_add(added);
         if length > bounds.max_message {
-            return Err(too_large(length, bounds.max_message));
+            return Err(too_large(length, bounds.max_message, bounds.role));
         }
+        let paid = self.assembly.as_ref().map_or(0, Assembly::paid);
         let place = if fragment.more { 0 } else { PLACE };
-        let charge = fragment.bytes.len() + place;
-        bounds.budget.try_charge(charge).map_err(over_budget)?;
+        let charge = added - paid.min(added) + place;
+        bounds.charge(charge)?;
         self.charged += charge;
-        if fragment.more {
-            let assembly = self.assembly.get_or_insert_with(|| Assembly {
-                bytes: BytesMut::new(),
-                counted,
-            });
-            assembly.bytes.extend_from_slice(&fragment.bytes);
-            return Ok(None);
-        }
-        let bytes = match self.assembly.take() {
+        let bytes = match (self.assembly.take(), fragment.more) {
+            (None, true) => {
+                let (assembly, reused) = Assembly::begin(fragment.payload, counted, bounds);
+                self.assembly = Some(assembly);
+                self.charged += reused;
+                self.uncharge(added.min(reused), bounds.budget);
+                return Ok(None);
+            }
+            (Some(mut assembly), true) => {
+                assembly.add(fragment.payload);
+                assembly.postpone(added, bounds);
+                self.assembly = Some(assembly);
+                return Ok(None);
+            }
             // A single reply is taken at once; what belongs to a stream may wait.
-            None if counted => compact(fragment.bytes),
-            None => fragment.bytes,
-            Some(mut assembly) => {
-                assembly.bytes.extend_from_slice(&fragment.bytes);
-                assembly.bytes.freeze()
+            (None, false) if counted => compact(fragment.payload.into_bytes()),
+            (None, false) => fragment.payload.into_bytes(),
+            (Some(mut assembly), false) => {
+                assembly.add(fragment.payload);
+                self.uncharge(assembly.paid(), bounds.budget);
+                assembly.finish(bounds)
             }
         };
         if counted {
-            self.credit -= cost(&bytes);
+            self.credit -= cost(bytes.len());
         }
         self.messages
             .push_back(Received::Message { bytes, counted });
@@ -285,7 +370,7 @@ impl Inner {
         if !simple || cost > self.credit {
             while let Some(bytes) = run.next() {
                 let fragment = Fragment {
-                    bytes,
+                    payload: Payload::Shared(bytes),
                     more: false,
                     counted: true,
                 };
@@ -297,11 +382,33 @@ impl Inner {
         }
         let received = Received::Run(run);
         let charge = received.charge();
-        bounds.budget.try_charge(charge).map_err(over_budget)?;
+        bounds.charge(charge)?;
         self.charged += charge;
         self.credit -= cost;
         self.messages.push_back(received);
         Ok(self.waker.take())
+    }
+
+    /// Takes a reply that is here whole: one message and a good end.
+    fn take_whole(&mut self, budget: &Budget) -> Option<(Bytes, Metadata)> {
+        if let Some((bytes, charged)) = self.reply.take() {
+            budget.release(charged);
+            return Some((bytes, Metadata::default()));
+        }
+        if self.messages.len() != 1 || !matches!(self.end, Some(Ok(_))) {
+            return None;
+        }
+        let Some(Received::Message { bytes, .. }) = self.messages.front_mut() else {
+            return None;
+        };
+        let bytes = std::mem::take(bytes);
+        self.messages.clear();
+        self.uncharge(bytes.len() + PLACE, budget);
+        let trailers = match &mut self.end {
+            Some(Ok(trailers)) => trailers.take(),
+            _ => Metadata::default(),
+        };
+        Some((bytes, trailers))
     }
 
     /// Releases what is still charged of `bytes`; whoever abandons an inbox releases all of it.
@@ -309,6 +416,14 @@ impl Inner {
         let bytes = bytes.min(self.charged);
         self.charged -= bytes;
         budget.release(bytes);
+    }
+}
+
+/// Leaves the waker of a task; that of the same task stays.
+fn set_waker(waker: &mut Option<Waker>, cx: &TaskContext<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
     }
 }
 
@@ -321,13 +436,16 @@ pub(super) fn compact(bytes: Bytes) -> Bytes {
 }
 
 /// What a message takes from its stream's window.
-pub(super) fn cost(message: &Bytes) -> i64 {
-    i64::try_from(message.len()).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
+pub(super) fn cost(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX - MESSAGE_OVERHEAD) + MESSAGE_OVERHEAD
 }
 
-pub(super) fn too_large(length: usize, limit: usize) -> Status {
+/// What it means that a message is over the limit of that side. Both sides read it.
+pub(super) fn too_large(length: usize, limit: usize, side: Role) -> Status {
+    let side = side.name();
     Status::resource_exhausted(format!(
-        "a message of {length} bytes or more is over the limit `max_message` of {limit} bytes"
+        "a message of {length} bytes or more is over the {side}'s limit `max_message` of {limit} \
+         bytes"
     ))
 }
 

@@ -91,7 +91,7 @@ impl Stream for InboxBody {
                 self.ended = true;
                 match end {
                     Ok(trailers) if trailers.is_empty() => Poll::Ready(None),
-                    Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers)))),
+                    Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers.into_map())))),
                     Err(status) => Poll::Ready(Some(Err(status.in_phase(Phase::Reply)))),
                 }
             }

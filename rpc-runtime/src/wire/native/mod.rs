@@ -1,11 +1,13 @@
 //! The native wire, specified in `docs/wire.md`.
 //!
 //! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
-//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`reader`] takes it out. [`connection`] is what all
-//! users of a connection share, [`driver`] the task that reads and writes, [`receive`] what each
-//! frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
+//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`assembly`] a large message
+//! that comes; [`reader`] takes out what came. [`connection`] is what all users of a connection
+//! share, [`driver`] the task that reads and writes, [`receive`] what each frame means. [`caller`]
+//! makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
 mod answer;
+mod assembly;
 mod call_fields;
 mod caller;
 mod calls;
@@ -24,6 +26,8 @@ mod inbox;
 mod inbox_body;
 mod open;
 mod outgoing;
+mod own_ids;
+mod pace;
 mod preface;
 mod reader;
 mod receive;
@@ -31,6 +35,7 @@ mod reply;
 mod responder;
 mod sender;
 mod settings;
+mod spares;
 #[cfg(test)]
 mod stream_tests;
 mod sweep;

@@ -31,6 +31,7 @@ pub(crate) fn open(
             .map_or_else(Extensions::new, |it| it.extensions.clone());
         extensions.insert(PeerService(Weak::clone(weak)));
         let info = Arc::new(ConnectionInfo::new(Arc::clone(&peer), extensions));
+        let served = served.map(Arc::new);
         Shared::new(role, config, info, peer, served, writer)
     });
     let driver = Driver::new(Arc::clone(&shared), reader, received, guard);

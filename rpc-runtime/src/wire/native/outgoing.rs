@@ -9,7 +9,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::frame::{Flags, FrameHeader, FrameType};
+use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use crate::call::Rope;
 
 /// The most of a message that one frame carries.
 pub(super) const FRAGMENT: usize = 64 << 10;
@@ -32,23 +33,6 @@ impl Chunks {
     fn put(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         self.length += bytes.len();
-    }
-
-    /// Queues a REQUEST without its large message, which follows in a lane; says how many bytes
-    /// that holds. A call's REQUEST must leave before those of later calls, which may be small.
-    fn put_first(&mut self, parts: Parts<'_>, lane: &mut Lane) -> usize {
-        let (first, last) = split_flags(parts.flags);
-        self.put(&header(
-            parts.frame_type,
-            first,
-            parts.call,
-            parts.head.len(),
-        ));
-        self.put(parts.head);
-        let rest = parts.body.into_bytes();
-        let length = rest.len();
-        lane.pieces.push_back(Piece::Message { rest, last });
-        length
     }
 
     fn put_by_reference(&mut self, bytes: Bytes) {
@@ -103,14 +87,20 @@ impl Buf for Chunks {
     }
 }
 
-/// A frame whose payload is in parts: fields in `head`, the message in `body`.
+/// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
 pub(super) struct Parts<'a> {
     pub(super) frame_type: FrameType,
     /// The flags of the last frame; `MORE` is added to those before it.
     pub(super) flags: Flags,
     pub(super) call: u64,
-    pub(super) head: &'a [u8],
+    pub(super) head: &'a [&'a [u8]],
     pub(super) body: Body<'a>,
+}
+
+impl Parts<'_> {
+    fn head_len(&self) -> usize {
+        self.head.iter().map(|it| it.len()).sum()
+    }
 }
 
 /// The message of a frame.
@@ -118,21 +108,21 @@ pub(super) enum Body<'a> {
     /// Small, or worth a copy.
     Slice(&'a [u8]),
     /// Queued as it is.
-    Shared(Bytes),
+    Shared(Rope),
 }
 
 impl Body<'_> {
-    fn into_bytes(self) -> Bytes {
+    fn into_rope(self) -> Rope {
         match self {
-            Self::Slice(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Shared(bytes) => bytes,
+            Self::Slice(bytes) => Bytes::copy_from_slice(bytes).into(),
+            Self::Shared(rope) => rope,
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
+            Self::Shared(rope) => rope.len(),
         }
     }
 }
@@ -152,8 +142,8 @@ struct Lane {
 }
 
 enum Piece {
-    /// The rest of a message, of which the first frame is out.
-    Message { rest: Bytes, last: Flags },
+    /// A message, or the rest of one whose first frame stands before it.
+    Message { rest: Rope, last: Flags },
     /// Whole frames that come behind it.
     Frames(BytesMut),
 }
@@ -175,7 +165,7 @@ impl Outgoing {
 
     /// Queues a frame, in fragments if its message is large.
     pub(super) fn push(&mut self, parts: Parts<'_>) {
-        let length = parts.head.len() + parts.body.len();
+        let length = parts.head_len() + parts.body.len();
         let small = parts.body.len() <= FRAGMENT;
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.call == parts.call) {
             let added = lane.push(parts, small);
@@ -183,21 +173,24 @@ impl Outgoing {
         } else if small {
             let header = header(parts.frame_type, parts.flags, parts.call, length);
             self.ready.put(&header);
-            self.ready.put(parts.head);
+            parts.head.iter().for_each(|it| self.ready.put(it));
             match parts.body {
                 Body::Slice(bytes) => self.ready.put(bytes),
-                Body::Shared(bytes) => self.ready.put_by_reference(bytes),
+                Body::Shared(rope) => rope
+                    .into_iter()
+                    .for_each(|it| self.ready.put_by_reference(it)),
             }
         } else {
             let mut lane = Lane {
                 call: parts.call,
                 pieces: VecDeque::new(),
             };
-            if parts.frame_type == FrameType::REQUEST {
-                self.waiting += self.ready.put_first(parts, &mut lane);
-            } else {
-                self.waiting += lane.push(parts, false);
-            }
+            // The first frame leaves at once: a call's REQUEST must leave before those of later
+            // calls, which may be small.
+            let large = LargeMessage::new(parts);
+            large.first.into_iter().for_each(|it| self.ready.put(&it));
+            self.waiting += large.rest.len();
+            lane.push_rest(large.rest, large.last);
             self.lanes.push_back(lane);
         }
     }
@@ -211,7 +204,7 @@ impl Outgoing {
     pub(super) fn push_frames_of(&mut self, call: u64, frames: &[u8]) {
         match self.lanes.iter_mut().find(|lane| lane.call == call) {
             Some(lane) => {
-                lane.push_frames(frames);
+                lane.append(|it| it.put_slice(frames));
                 self.waiting += frames.len();
             }
             None => self.ready.put(frames),
@@ -243,6 +236,41 @@ impl Outgoing {
     }
 }
 
+/// A message that leaves in several frames.
+struct LargeMessage {
+    /// The first frame, if it has fields. It carries little of the message, so that the rest is cut
+    /// into fragments that need no copy.
+    first: Option<BytesMut>,
+    rest: Rope,
+    last: Flags,
+}
+
+impl LargeMessage {
+    fn new(parts: Parts<'_>) -> Self {
+        let (first_flags, last) = split_flags(parts.flags);
+        let head_length = parts.head_len();
+        let mut rest = parts.body.into_rope();
+        if parts.frame_type == FrameType::MESSAGE {
+            return Self {
+                first: None,
+                rest,
+                last,
+            };
+        }
+        let short = rest.take_short(BY_REFERENCE);
+        let length = head_length + short.len();
+        let mut first = BytesMut::with_capacity(HEADER_LENGTH + length);
+        first.put_slice(&header(parts.frame_type, first_flags, parts.call, length));
+        parts.head.iter().for_each(|it| first.put_slice(it));
+        first.put_slice(&short);
+        Self {
+            first: Some(first),
+            rest,
+            last,
+        }
+    }
+}
+
 /// The flags of the first and of the last fragment: BODY belongs to the first, END to the last.
 fn split_flags(flags: Flags) -> (Flags, Flags) {
     (
@@ -269,44 +297,42 @@ impl Piece {
 }
 
 impl Lane {
-    /// Appends whole frames.
-    fn push_frames(&mut self, more: &[u8]) {
-        match self.pieces.back_mut() {
-            Some(Piece::Frames(frames)) => frames.put_slice(more),
-            _ => self.pieces.push_back(Piece::Frames(BytesMut::from(more))),
-        }
-    }
-
     /// Appends a frame, and says how many bytes that added.
     fn push(&mut self, parts: Parts<'_>, small: bool) -> usize {
-        let call = parts.call;
-        if !matches!(self.pieces.back(), Some(Piece::Frames(_))) {
-            self.pieces.push_back(Piece::Frames(BytesMut::new()));
+        if !small {
+            let large = LargeMessage::new(parts);
+            let first = large.first.unwrap_or_default();
+            let added = first.len() + large.rest.len();
+            if !first.is_empty() {
+                self.append(|frames| frames.put_slice(&first));
+            }
+            self.push_rest(large.rest, large.last);
+            return added;
         }
-        let Some(Piece::Frames(frames)) = self.pieces.back_mut() else {
-            return 0;
-        };
-        let before = frames.len();
-        if small {
-            let length = parts.head.len() + parts.body.len();
-            frames.put_slice(&header(parts.frame_type, parts.flags, call, length));
-            frames.put_slice(parts.head);
+        let length = parts.head_len() + parts.body.len();
+        self.append(|frames| {
+            frames.put_slice(&header(parts.frame_type, parts.flags, parts.call, length));
+            parts.head.iter().for_each(|it| frames.put_slice(it));
             match &parts.body {
                 Body::Slice(bytes) => frames.put_slice(bytes),
-                Body::Shared(bytes) => frames.put_slice(bytes),
+                Body::Shared(rope) => rope.pieces().for_each(|it| frames.put_slice(it)),
             }
-            return frames.len() - before;
-        }
-        let mut rest = parts.body.into_bytes();
-        let (first_flags, last) = split_flags(parts.flags);
-        let first = rest.split_to(FRAGMENT);
-        let length = parts.head.len() + first.len();
-        frames.put_slice(&header(parts.frame_type, first_flags, call, length));
-        frames.put_slice(parts.head);
-        frames.put_slice(&first);
-        let added = frames.len() - before + rest.len();
+        });
+        HEADER_LENGTH + length
+    }
+
+    fn push_rest(&mut self, rest: Rope, last: Flags) {
         self.pieces.push_back(Piece::Message { rest, last });
-        added
+    }
+
+    /// Appends whole frames.
+    fn append(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        if let Some(Piece::Frames(frames)) = self.pieces.back_mut() {
+            return write(frames);
+        }
+        let mut frames = BytesMut::new();
+        write(&mut frames);
+        self.pieces.push_back(Piece::Frames(frames));
     }
 
     /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds.
@@ -320,11 +346,17 @@ impl Lane {
                 length
             }
             Some(Piece::Message { rest, last }) => {
-                let fragment = rest.split_to(FRAGMENT.min(rest.len()));
-                let flags = if rest.is_empty() { *last } else { Flags::MORE };
-                let length = fragment.len();
+                let length = FRAGMENT.min(rest.len());
+                let is_last = length == rest.len();
+                let flags = if is_last { *last } else { Flags::MORE };
                 batch.put(&header(FrameType::MESSAGE, flags, self.call, length));
-                batch.put_by_reference(fragment);
+                let mut wanted = length;
+                while wanted > 0
+                    && let Some(piece) = rest.take_up_to(wanted)
+                {
+                    wanted -= piece.len();
+                    batch.put_by_reference(piece);
+                }
                 if rest.is_empty() {
                     self.pieces.pop_front();
                 }
@@ -338,6 +370,7 @@ impl Lane {
 mod tests {
     use super::super::frame::{Frame, FrameReader};
     use super::*;
+    use crate::codec::Pieces;
 
     fn drain(outgoing: &mut Outgoing) -> Vec<Frame> {
         let mut bytes = BytesMut::new();
@@ -360,7 +393,7 @@ mod tests {
             flags,
             call,
             head: &[],
-            body: Body::Shared(body),
+            body: Body::Shared(body.into()),
         }
     }
 
@@ -369,7 +402,7 @@ mod tests {
         let large = Bytes::from(vec![7; 3 * FRAGMENT + 1]);
         let mut outgoing = Outgoing::default();
         outgoing.push(Parts {
-            head: b"head",
+            head: &[b"head"],
             frame_type: FrameType::REQUEST,
             ..message(1, large.clone(), Flags::BODY | Flags::END)
         });
@@ -385,6 +418,36 @@ mod tests {
         assert_eq!(&own[5].payload[..], b"behind");
         let total: usize = own[..5].iter().map(|it| it.payload.len()).sum();
         assert_eq!(total, large.len() + 4);
+    }
+
+    #[test]
+    fn a_large_message_is_not_copied() {
+        let body = Bytes::from(vec![7; 2 * FRAGMENT]);
+        let mut pieces = Pieces::default();
+        pieces.push(4, body.clone());
+        let mut buffer = BytesMut::from("headhere");
+        let rope = Rope::of(&mut buffer, 2, pieces);
+        assert_eq!(buffer, "he");
+        let mut outgoing = Outgoing::default();
+        outgoing.push(Parts {
+            frame_type: FrameType::RESPONSE,
+            head: &[b"fields"],
+            body: Body::Shared(rope),
+            ..message(1, Bytes::new(), Flags::BODY | Flags::END)
+        });
+        let mut batch = Chunks::default();
+        outgoing.take(&mut batch);
+        let shared = |it: &&Bytes| body.as_ptr_range().contains(&it.as_ptr());
+        assert_eq!(batch.chunks.iter().filter(shared).count(), 2);
+        let mut bytes = BytesMut::new();
+        bytes.put(batch);
+        let mut reader = FrameReader::with_bytes(1 << 20, bytes);
+        let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+        let lengths: Vec<_> = frames.iter().map(|it| it.payload.len()).collect();
+        assert_eq!(lengths, [8, FRAGMENT, FRAGMENT, 4]);
+        assert_eq!(&frames[0].payload[..], b"fieldsad");
+        assert_eq!(&frames[3].payload[..], b"here");
+        assert_eq!(frames[3].flags, Flags::END);
     }
 
     #[test]

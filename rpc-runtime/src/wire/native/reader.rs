@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 
 use super::frame::Run;
 use super::inbox::{Inbox, Received, cost};
+use crate::call::Metadata;
 use crate::status::Status;
 use crate::wire::budget::Budget;
 
@@ -19,7 +19,7 @@ pub(super) enum Taken {
     /// A message, and the credit that is to be given back now.
     Message(Bytes, Option<u64>),
     /// The end, good or bad.
-    End(Result<HeaderMap, Status>),
+    End(Result<Metadata, Status>),
 }
 
 /// The reader's side of an inbox. It takes all that is there under one lock, and hands it out
@@ -57,7 +57,7 @@ impl Reader {
             return Poll::Pending;
         };
         if counted {
-            self.consumed += cost(&bytes).unsigned_abs();
+            self.consumed += cost(bytes.len()).unsigned_abs();
         }
         // Half a window at a time: the sender never starves, and one frame serves many messages.
         let due = self.consumed >= u64::from(window / 2);
@@ -101,11 +101,15 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
+    use std::time::Duration;
 
     use bytes::BytesMut;
 
+    use super::super::assembly::Payload;
+    use super::super::connection::Role;
     use super::super::frame::{Flags, FrameHeader, FrameReader, FrameType};
     use super::super::inbox::{Bounds, Fragment};
+    use super::super::spares::Spares;
     use super::*;
 
     const WINDOW: u32 = 4_000;
@@ -114,6 +118,7 @@ mod tests {
         inbox: Inbox,
         reader: Reader,
         budget: Budget,
+        spares: Spares,
     }
 
     impl Side {
@@ -122,15 +127,22 @@ mod tests {
                 inbox: Inbox::new(WINDOW),
                 reader: Reader::default(),
                 budget: Budget::new(1 << 20, None),
+                spares: Spares::default(),
+            }
+        }
+
+        fn bounds(&self) -> Bounds<'_> {
+            Bounds {
+                role: Role::Accepted,
+                max_message: 1 << 20,
+                message_timeout: Duration::from_secs(1),
+                budget: &self.budget,
+                spares: &self.spares,
             }
         }
 
         fn push(&self, run: Run) -> Result<(), Status> {
-            let bounds = Bounds {
-                max_message: 1 << 20,
-                budget: &self.budget,
-            };
-            self.inbox.push_run(run, &bounds).map(drop)
+            self.inbox.push_run(run, &self.bounds()).map(drop)
         }
 
         fn take(&mut self) -> Poll<Taken> {
@@ -139,6 +151,7 @@ mod tests {
                 inbox,
                 reader,
                 budget,
+                ..
             } = self;
             reader.poll_take(&mut cx, inbox, WINDOW, budget)
         }
@@ -219,16 +232,12 @@ mod tests {
     #[test]
     fn a_run_ends_a_message_that_came_in_part() {
         let mut side = Side::new();
-        let bounds = Bounds {
-            max_message: 1 << 20,
-            budget: &side.budget,
-        };
         let fragment = Fragment {
-            bytes: Bytes::from_static(b"begun, "),
+            payload: Payload::Shared(Bytes::from_static(b"begun, ")),
             more: true,
             counted: true,
         };
-        assert!(side.inbox.push(fragment, &bounds).is_ok());
+        assert!(side.inbox.push(fragment, &side.bounds()).is_ok());
         side.push(run([2, 3])).unwrap();
         assert_eq!(side.take_all(), [&b"begun, \x02\x02"[..], &[3; 3]]);
         assert_eq!(side.budget.used(), 0);

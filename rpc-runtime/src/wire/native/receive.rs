@@ -7,17 +7,18 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::assembly::Payload;
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
-use super::frame::{Flags, Frame, FrameType, Run};
+use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
 use super::inbox::{Fragment, Inbox};
-use super::responder::{Responder, bounds, malformed};
-use crate::call::{ErrorBody, Message};
+use super::responder::{Load, Responder, bounds, malformed};
+use crate::call::{ErrorBody, Message, Metadata};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 
@@ -67,7 +68,9 @@ impl Receiver {
                 self.response(frame);
                 Ok(())
             }
-            FrameType::MESSAGE => self.message(frame),
+            FrameType::MESSAGE => {
+                self.message(frame.call, frame.flags, Payload::Shared(frame.payload))
+            }
             FrameType::END => self.end(frame),
             FrameType::ERROR if self.is_ours(frame.call) => {
                 self.error(frame);
@@ -81,6 +84,24 @@ impl Receiver {
             other if other.may_ignore() => Ok(()),
             other => self.misplaced(frame.call, other),
         }
+    }
+
+    /// Takes a fragment that was read in place.
+    pub(super) fn fragment(&mut self, header: FrameHeader, bytes: BytesMut) -> Result<(), Broken> {
+        self.message(header.call, header.flags, Payload::InPlace(bytes))
+    }
+
+    /// Lends memory of a message, for a fragment of it and the header behind that.
+    pub(super) fn lend(&self, header: FrameHeader) -> Option<BytesMut> {
+        let state = self.shared.state();
+        let inbox = if self.is_ours(header.call) {
+            Arc::clone(&state.calls.get(&header.call)?.inbox)
+        } else {
+            state.peers_calls.get(&header.call)?.upload.clone()?
+        };
+        drop(state);
+        let more = header.flags.contains(Flags::MORE);
+        inbox.lend(header.payload_length(), more, &bounds(&self.shared))
     }
 
     pub(super) fn is_ours(&self, call: u64) -> bool {
@@ -109,15 +130,21 @@ impl Receiver {
             )));
         }
         state.last_peers_call = call;
+        let load = Load::of(&state);
         drop(state);
-        self.responder.request(frame);
-        self.check_flood()
+        self.responder.request(frame, &load);
+        self.check_flood_behind(load.small)
     }
 
     /// A peer that makes us answer and does not read the answers is cut off.
     pub(super) fn check_flood(&self) -> Result<(), Broken> {
+        let small = self.shared.state().outgoing.small_len();
+        self.check_flood_behind(small)
+    }
+
+    fn check_flood_behind(&self, small: usize) -> Result<(), Broken> {
         let limit = self.shared.config.limits.max_outgoing.saturating_mul(2);
-        if self.shared.state().outgoing.small_len() + self.responder.frames.len() > limit {
+        if small + self.responder.frames.len() > limit {
             return Err(Broken::new(format!(
                 "the peer asks and does not read: over {limit} bytes of short answers wait for it \
                  (twice the limit `max_outgoing`)"
@@ -128,47 +155,77 @@ impl Receiver {
     }
 
     fn response(&mut self, frame: Frame) {
-        let call = frame.call;
+        let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
+        let parsed = split_block(frame.payload)
+            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
         };
-        let parsed = split_block(frame.payload)
-            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
         let (fields, message) = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
+            Ok(parsed) if !entry.accepted => parsed,
+            parsed => {
                 drop(state);
-                return self.fail_ours(call, unreadable("RESPONSE", &error));
+                let status = match parsed {
+                    Ok(_) => Status::internal("the peer sent a second RESPONSE"),
+                    Err(error) => unreadable("RESPONSE", &error),
+                };
+                return self.fail_ours(call, status);
             }
         };
-        if entry.inbox.is_accepted() {
-            drop(state);
-            return self.fail_ours(call, Status::internal("the peer sent a second RESPONSE"));
-        }
+        entry.accepted = true;
         entry.expires = entry.deadline;
-        let inbox = Arc::clone(&entry.inbox);
         let key = entry.method;
         if let (Some(key), Some(number)) = (key, fields.method_number)
             && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
         {
             state.method_numbers.insert(key, number);
         }
+        let message = flags.contains(Flags::BODY).then_some(message);
+        if flags.contains(Flags::END) && !flags.contains(Flags::MORE) {
+            let removed = self.shared.remove_call(&mut state, call);
+            drop(state);
+            return self.reply(removed, fields.metadata, message);
+        }
+        let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
         drop(state);
+        let Some(inbox) = inbox else {
+            return;
+        };
         self.wakers.extend(inbox.accept(fields.metadata));
-        if frame.flags.contains(Flags::BODY) {
-            self.push_ours(call, &inbox, message, frame.flags, false);
-        } else if frame.flags.contains(Flags::END) {
-            self.end_ours(call, Ok(http::HeaderMap::new()));
+        if let Some(message) = message {
+            let message = Payload::Shared(message);
+            self.push_ours(call, &inbox, message, flags, false);
+        }
+    }
+
+    /// Ends a call of ours with a reply that came whole.
+    fn reply(&mut self, call: Option<OurCall>, metadata: Metadata, message: Option<Bytes>) {
+        let Some(call) = call else {
+            return;
+        };
+        match call.inbox.reply(metadata, message, &bounds(&self.shared)) {
+            Ok(waker) => {
+                self.wakers.extend(waker);
+                call.stop_upload();
+            }
+            Err(status) => self.finish(call, Err(status.at_peer(&self.shared.peer))),
         }
     }
 
     /// Adds to a call of ours what came of a message, and its end if this is it.
-    fn push_ours(&mut self, call: u64, inbox: &Inbox, bytes: Bytes, flags: Flags, counted: bool) {
+    fn push_ours(
+        &mut self,
+        call: u64,
+        inbox: &Inbox,
+        payload: Payload,
+        flags: Flags,
+        counted: bool,
+    ) {
         let more = flags.contains(Flags::MORE);
         let fragment = Fragment {
-            bytes,
+            payload,
             more,
             counted,
         };
@@ -176,12 +233,21 @@ impl Receiver {
             Ok(waker) => self.wakers.extend(waker),
             Err(status) => return self.fail_ours(call, status),
         }
+        self.expect_more(inbox, flags);
         if flags.contains(Flags::END) {
-            self.end_ours(call, Ok(http::HeaderMap::new()));
+            self.end_ours(call, Ok(Metadata::default()));
         }
     }
 
-    fn end_ours(&mut self, call: u64, end: Result<http::HeaderMap, Status>) {
+    /// Sees to it that a message which is not whole yet does not stay so.
+    fn expect_more(&self, inbox: &Inbox, flags: Flags) {
+        if flags.contains(Flags::MORE) {
+            // This is the driver, which looks at the next sweep before it sleeps.
+            self.shared.state().sweep_by(inbox.message_expires());
+        }
+    }
+
+    fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
         let mut state = self.shared.state();
         let removed = self.shared.remove_call(&mut state, call);
         drop(state);
@@ -190,7 +256,11 @@ impl Receiver {
         }
     }
 
-    pub(super) fn finish(&mut self, call: OurCall, end: Result<http::HeaderMap, Status>) {
+    pub(super) fn finish(&mut self, call: OurCall, end: Result<Metadata, Status>) {
+        if end.is_err() {
+            // The call's reader may come much later, or never.
+            call.inbox.drop_incomplete(&self.shared.budget);
+        }
         self.wakers.extend(call.inbox.end(end));
         call.stop_upload();
     }
@@ -221,13 +291,7 @@ impl Receiver {
         super::reply::error_frame(&self.shared, frames, call, encoding, status, Flags::NONE);
     }
 
-    fn message(&mut self, frame: Frame) -> Result<(), Broken> {
-        let Frame {
-            call,
-            flags,
-            payload,
-            ..
-        } = frame;
+    fn message(&mut self, call: u64, flags: Flags, payload: Payload) -> Result<(), Broken> {
         if call == 0 {
             return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
         }
@@ -238,10 +302,11 @@ impl Receiver {
         }
         let state = self.shared.state();
         if self.is_ours(call) {
-            let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
+            let found = state.calls.get(&call);
+            let found = found.map(|it| (Arc::clone(&it.inbox), it.accepted));
             drop(state);
-            if let Some(inbox) = inbox {
-                if !inbox.is_accepted() {
+            if let Some((inbox, accepted)) = found {
+                if !accepted {
                     let status = Status::internal("the peer sent a MESSAGE before its RESPONSE");
                     self.fail_ours(call, status);
                     return Ok(());
@@ -259,7 +324,7 @@ impl Receiver {
             return Ok(());
         };
         let fragment = Fragment {
-            bytes: payload,
+            payload,
             more: flags.contains(Flags::MORE),
             counted: true,
         };
@@ -270,8 +335,9 @@ impl Receiver {
                 return Ok(());
             }
         }
+        self.expect_more(&inbox, flags);
         if flags.contains(Flags::END) {
-            self.wakers.extend(inbox.end(Ok(http::HeaderMap::new())));
+            self.wakers.extend(inbox.end(Ok(Metadata::default())));
         }
         Ok(())
     }
@@ -281,24 +347,23 @@ impl Receiver {
         let call = run.call;
         let ours = self.is_ours(call);
         let state = self.shared.state();
-        let inbox = if ours {
-            state.calls.get(&call).map(|it| Arc::clone(&it.inbox))
+        let found = if ours {
+            let found = state.calls.get(&call);
+            found.map(|it| (Arc::clone(&it.inbox), it.accepted))
         } else {
-            state
-                .peers_calls
-                .get(&call)
-                .and_then(|it| it.upload.clone())
+            let inbox = state.peers_calls.get(&call);
+            let inbox = inbox.and_then(|it| it.upload.clone());
+            inbox.map(|it| (it, true))
         };
         drop(state);
-        let Some(inbox) = inbox else {
+        let Some((inbox, accepted)) = found else {
             return;
         };
-        let pushed = if ours && !inbox.is_accepted() {
-            Err(Status::internal(
-                "the peer sent a MESSAGE before its RESPONSE",
-            ))
-        } else {
+        let pushed = if accepted {
             inbox.push_run(run, &bounds(&self.shared))
+        } else {
+            let text = "the peer sent a MESSAGE before its RESPONSE";
+            Err(Status::internal(text))
         };
         match pushed {
             Ok(waker) => self.wakers.extend(waker),
@@ -320,10 +385,7 @@ impl Receiver {
         };
         let state = self.shared.state();
         if self.is_ours(call) {
-            let accepted = state
-                .calls
-                .get(&call)
-                .is_none_or(|it| it.inbox.is_accepted());
+            let accepted = state.calls.get(&call).is_none_or(|it| it.accepted);
             drop(state);
             if accepted {
                 self.end_ours(call, Ok(trailers));
@@ -357,7 +419,7 @@ impl Receiver {
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
         let code = code.map_or(Code::Unknown, Code::from_number);
         let mut status = Status::new(code, fields.text.unwrap_or_default());
-        *status.metadata_mut() = fields.metadata;
+        *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {
             let encoding = self.shared.state().calls.get(&call).map(|it| it.encoding);
             let limits = self.shared.config.limits.decode_limits();
@@ -427,7 +489,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn fail_any(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_any(&mut self, call: u64, status: Status) {
         if self.is_ours(call) {
             self.fail_ours(call, status);
         } else {

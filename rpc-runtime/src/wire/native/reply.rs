@@ -11,7 +11,7 @@ use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
 use super::outgoing::{Body as OutBody, Parts};
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
-use crate::call::{ErrorBody, Message, Response};
+use crate::call::{ErrorBody, Message, Response, Rope};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -89,14 +89,14 @@ impl Reply {
         if let Some(message) = message {
             let head = frames.len();
             if let Some(large) = encode_behind(message, self.encoding, frames)? {
-                check_length(shared, &shared.state(), large.len())?;
+                check_length(shared, large.len())?;
                 let head = frames
                     .split_off(start)
                     .split_off(super::frame::HEADER_LENGTH);
                 self.push_large(shared, flags, &head, large, trailers);
                 return Ok(());
             }
-            check_length(shared, &shared.state(), frames.len() - head)?;
+            check_length(shared, frames.len() - head)?;
         }
         finish_frame(
             frames,
@@ -115,7 +115,7 @@ impl Reply {
         shared: &Shared,
         flags: Flags,
         head: &[u8],
-        large: Bytes,
+        large: Rope,
         trailers: &HeaderMap,
     ) {
         let mut state = shared.state();
@@ -123,7 +123,7 @@ impl Reply {
             frame_type: FrameType::RESPONSE,
             flags,
             call: self.call,
-            head,
+            head: &[head],
             body: OutBody::Shared(large),
         });
         if !trailers.is_empty() {
@@ -182,7 +182,7 @@ fn check_metadata(shared: &Shared, metadata: &HeaderMap) -> Result<(), Status> {
 
 /// How many bytes of fields the peer takes, less the few that every block has.
 fn field_limit(shared: &Shared) -> usize {
-    let settings = shared.state().peer_settings;
+    let settings = shared.peer_settings.get();
     let limit = settings.map_or(WireSettings::ASSUMED.max_fields, |it| it.max_fields);
     usize::try_from(limit)
         .unwrap_or(usize::MAX)

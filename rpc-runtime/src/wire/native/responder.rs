@@ -9,29 +9,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::answer::{CatchPanic, answer};
+use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
 use super::catch_panic::panicked;
 use super::config::{RunningCall, Served};
-use super::connection::Shared;
+use super::connection::{Shared, State};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
 use super::inbox_body::InboxBody;
+use super::pace::{InPlace, Pace};
 use super::reply::{Reply, error_frame};
-use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_in};
+use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_after};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
-
-/// How many handlers one read polls in place, and for how long, before the rest get tasks.
-const IN_PLACE_POLLS: u32 = 256;
-const IN_PLACE_TIME: Duration = Duration::from_micros(100);
 
 /// About what an entry of metadata takes in a map.
 const ENTRY: usize = 128;
@@ -40,22 +37,48 @@ const ENTRY: usize = 128;
 pub(super) struct Responder {
     shared: Arc<Shared>,
     /// Methods by the number that the peer was told.
-    numbered: Vec<Method>,
+    numbered: Vec<Numbered>,
     numbers: HashMap<Arc<str>, u64>,
     /// Frames of calls that ended in place, which are queued together.
     pub(super) frames: BytesMut,
-    polls: u32,
-    batch_began: Option<Instant>,
+    turns: InPlace,
+    /// The pace of the methods without a number, all together.
+    others: Pace,
+}
+
+struct Numbered {
+    method: Method,
+    pace: Pace,
+}
+
+/// What the state held when a REQUEST came.
+pub(super) struct Load {
+    /// Bytes that wait to be written, and those of them outside of large messages.
+    waiting: usize,
+    pub(super) small: usize,
+    calls: usize,
+    draining: bool,
+}
+
+impl Load {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            waiting: state.outgoing.len(),
+            small: state.outgoing.small_len(),
+            calls: state.peers_calls.len(),
+            draining: state.draining,
+        }
+    }
 }
 
 /// A REQUEST that is in order and may be run.
 struct Accepted {
-    call: u64,
-    served: Served,
     running: RunningCall,
     held: Option<Held>,
     request: Request,
     reply: Reply,
+    /// The method's place among those with a number.
+    numbered: Option<usize>,
     upload: Option<Arc<Inbox>>,
     deadline: Option<Instant>,
     cancellation: Cancellation,
@@ -68,15 +91,14 @@ impl Responder {
             numbered: Vec::new(),
             numbers: HashMap::new(),
             frames: BytesMut::new(),
-            polls: 0,
-            batch_began: None,
+            turns: InPlace::default(),
+            others: Pace::default(),
         }
     }
 
     /// Queues what ended in place since the last read.
     pub(super) fn end_batch(&mut self) {
-        self.polls = 0;
-        self.batch_began = None;
+        self.turns = InPlace::default();
         if !self.frames.is_empty() {
             self.shared.state().outgoing.push_frames(&self.frames);
             self.frames.clear();
@@ -84,58 +106,65 @@ impl Responder {
     }
 
     /// Serves one REQUEST. What is wrong with it is told to the peer and harms no other call.
-    pub(super) fn request(&mut self, frame: Frame) {
+    pub(super) fn request(&mut self, frame: Frame, load: &Load) {
         let call = frame.call;
-        match self.accept(frame) {
-            Ok(accepted) => self.run(accepted),
-            Err(status) => {
-                error_frame(
-                    &self.shared,
-                    &mut self.frames,
-                    call,
-                    Encoding::MESSAGE_PACK,
-                    status,
-                    Flags::NOT_STARTED,
-                );
-            }
+        let shared = Arc::clone(&self.shared);
+        let Some(served) = &shared.served else {
+            let status = Status::unimplemented("this side of the connection serves nothing");
+            return self.refuse(call, status);
+        };
+        match self.accept(frame, served, load) {
+            Ok(accepted) => self.run(accepted, served, load),
+            Err(status) => self.refuse(call, status),
         }
     }
 
-    fn accept(&mut self, frame: Frame) -> Result<Accepted, Status> {
+    fn refuse(&mut self, call: u64, status: Status) {
+        let (shared, frames) = (&self.shared, &mut self.frames);
+        let encoding = Encoding::MESSAGE_PACK;
+        error_frame(shared, frames, call, encoding, status, Flags::NOT_STARTED);
+    }
+
+    fn fail(&mut self, reply: Reply, status: Status) {
+        let (shared, frames) = (&self.shared, &mut self.frames);
+        let Reply { call, encoding, .. } = reply;
+        error_frame(shared, frames, call, encoding, status, Flags::NONE);
+    }
+
+    fn accept(&mut self, frame: Frame, served: &Served, load: &Load) -> Result<Accepted, Status> {
         let call = frame.call;
-        let shared = Arc::clone(&self.shared);
-        let served = shared
-            .served
-            .clone()
-            .ok_or_else(|| Status::unimplemented("this side of the connection serves nothing"))?;
-        let running = admit(&shared, &served)?;
+        let running = admit(&self.shared, served, load)?;
         check_flags(frame.flags)?;
         let (block, message) = split_block(frame.payload).map_err(malformed)?;
         let block_length = block.len();
         let limits = FieldLimits {
-            max_bytes: shared.config.limits.max_metadata,
+            max_bytes: self.shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
         let fields = CallFields::parse(block, &limits).map_err(malformed)?;
-        let (method, number) = self.method(&fields, &*served.methods)?;
+        let Found {
+            method,
+            numbered,
+            number,
+        } = self.method(&fields, &*served.methods)?;
         let mut weight = block_length + fields.metadata.len() * ENTRY;
         if frame.flags.contains(Flags::END) {
             weight += message.len();
         }
-        let held = Held::try_new(&shared, weight).map_err(over_budget)?;
+        let held = Held::try_new(&self.shared, weight).map_err(over_budget)?;
         let encoding = encoding(&fields)?;
         let cancellation = Cancellation::new();
-        let deadline = fields.timeout.map(deadline_in);
+        let deadline = fields
+            .timeout
+            .map(|it| deadline_after(self.turns.now(), it));
         let (body, upload) = self.body(call, frame.flags, message, encoding)?;
         let mut request = Request::new(method, body);
-        *request.metadata_mut() = fields.metadata;
+        request.set_metadata(fields.metadata);
         request.set_encoding(encoding);
         request.set_deadline(deadline);
         request.set_cancellation(cancellation.clone());
-        request.set_connection(Arc::clone(&shared.info));
+        request.set_connection(Arc::clone(&self.shared.info));
         Ok(Accepted {
-            call,
-            served,
             running,
             held,
             request,
@@ -144,6 +173,7 @@ impl Responder {
                 encoding,
                 number,
             },
+            numbered,
             upload,
             deadline,
             cancellation,
@@ -151,19 +181,18 @@ impl Responder {
     }
 
     /// Finds the method by number or by name; a name that resolves gets a number.
-    fn method(
-        &mut self,
-        fields: &CallFields,
-        methods: &dyn MethodTable,
-    ) -> Result<(Method, Option<u64>), Status> {
+    fn method(&mut self, fields: &CallFields, methods: &dyn MethodTable) -> Result<Found, Status> {
         match (fields.method_number, &fields.method) {
             (Some(number), None) => {
                 let index = usize::try_from(number).unwrap_or(usize::MAX);
-                let method = self.numbered.get(index).cloned();
-                let method = method.ok_or_else(|| {
+                let found = self.numbered.get(index).ok_or_else(|| {
                     Status::unimplemented(format!("no method has the number {number} here"))
                 })?;
-                Ok((method, None))
+                Ok(Found {
+                    method: found.method.clone(),
+                    numbered: Some(index),
+                    number: None,
+                })
             }
             (None, Some(path)) => Ok(self.named(path.as_str(), methods)),
             _ => Err(Status::invalid_argument(
@@ -172,23 +201,39 @@ impl Responder {
         }
     }
 
-    fn named(&mut self, path: &str, methods: &dyn MethodTable) -> (Method, Option<u64>) {
+    fn named(&mut self, path: &str, methods: &dyn MethodTable) -> Found {
         if let Some(number) = self.numbers.get(path) {
             let index = usize::try_from(*number).unwrap_or(usize::MAX);
-            if let Some(method) = self.numbered.get(index) {
-                return (method.clone(), Some(*number));
+            if let Some(found) = self.numbered.get(index) {
+                return Found {
+                    method: found.method.clone(),
+                    numbered: Some(index),
+                    number: Some(*number),
+                };
             }
         }
-        let Some(method) = methods.resolve(path) else {
-            return (Method::named(path), None);
+        let resolved = methods.resolve(path);
+        let Some(method) = resolved
+            .clone()
+            .filter(|_| self.numbered.len() < MAX_METHOD_NUMBERS)
+        else {
+            return Found {
+                method: resolved.unwrap_or_else(|| Method::named(path)),
+                numbered: None,
+                number: None,
+            };
         };
-        if self.numbered.len() >= MAX_METHOD_NUMBERS {
-            return (method, None);
+        let index = self.numbered.len();
+        self.numbered.push(Numbered {
+            method: method.clone(),
+            pace: Pace::default(),
+        });
+        self.numbers.insert(Arc::from(path), index as u64);
+        Found {
+            method,
+            numbered: Some(index),
+            number: Some(index as u64),
         }
-        let number = self.numbered.len() as u64;
-        self.numbered.push(method.clone());
-        self.numbers.insert(Arc::from(path), number);
-        (method, Some(number))
     }
 
     /// Makes the request's body: whole if the message is, else from an inbox.
@@ -202,7 +247,8 @@ impl Responder {
         let limits = &self.shared.config.limits;
         let has_message = flags.contains(Flags::BODY);
         if message.len() > limits.max_message {
-            return Err(too_large(message.len(), limits.max_message));
+            let role = self.shared.role;
+            return Err(too_large(message.len(), limits.max_message, role));
         }
         if flags.contains(Flags::END) {
             let body = if has_message {
@@ -225,7 +271,7 @@ impl Responder {
         }
         let fragment = Fragment {
             // Arguments beside a stream may wait with it.
-            bytes: compact(message),
+            payload: Payload::Shared(compact(message)),
             more: flags.contains(Flags::MORE),
             counted: false,
         };
@@ -233,34 +279,26 @@ impl Responder {
         Ok((body.with_head(), Some(inbox)))
     }
 
-    fn run(&mut self, accepted: Accepted) {
+    fn run(&mut self, accepted: Accepted, served: &Served, load: &Load) {
         let Accepted {
-            call,
-            served,
             running,
             held,
             request,
             reply,
+            numbered,
             upload,
             deadline,
             cancellation,
         } = accepted;
         let mut future = match catch_unwind(AssertUnwindSafe(|| served.service.start(request))) {
             Ok(future) => CatchPanic(future),
-            Err(_) => {
-                let status = panicked("the service");
-                return error_frame(
-                    &self.shared,
-                    &mut self.frames,
-                    call,
-                    reply.encoding,
-                    status,
-                    Flags::NONE,
-                );
-            }
+            Err(_) => return self.fail(reply, panicked("the service")),
         };
-        if self.may_run_in_place() {
-            match self.run_in_place(reply, future) {
+        if self.may_run_in_place(numbered, load) {
+            let rest = self.run_in_place(reply, future);
+            let taken = self.turns.end();
+            self.pace(numbered).took(taken);
+            match rest {
                 None => return,
                 Some(rest) => future = rest,
             }
@@ -275,7 +313,7 @@ impl Responder {
             _running: running,
             _held: held,
         };
-        self.spawn(call, entry, reply, future);
+        self.spawn(reply.call, entry, reply, future);
     }
 
     /// Polls a handler once, and writes its answer if that is ready. What needs a task comes back.
@@ -295,68 +333,56 @@ impl Responder {
         }));
         polled.unwrap_or_else(|_| {
             self.frames.truncate(start);
-            let status = panicked("the service");
-            let (frames, call) = (&mut self.frames, reply.call);
-            error_frame(
-                &self.shared,
-                frames,
-                call,
-                reply.encoding,
-                status,
-                Flags::NONE,
-            );
+            self.fail(reply, panicked("the service"));
             None
         })
     }
 
-    /// Says whether there is still time in this read to poll a handler in place.
-    fn may_run_in_place(&mut self) -> bool {
-        self.polls += 1;
-        let now = Instant::now();
-        let began = *self.batch_began.get_or_insert(now);
-        let waiting = self.frames.len() + self.shared.state().outgoing.len();
-        self.polls <= IN_PLACE_POLLS
-            && now - began < IN_PLACE_TIME
+    fn pace(&mut self, numbered: Option<usize>) -> &mut Pace {
+        let found = numbered.and_then(|index| self.numbered.get_mut(index));
+        found.map_or(&mut self.others, |it| &mut it.pace)
+    }
+
+    fn may_run_in_place(&mut self, numbered: Option<usize>, load: &Load) -> bool {
+        let waiting = self.frames.len() + load.waiting;
+        self.pace(numbered).is_quick()
             && waiting <= self.shared.config.limits.max_outgoing
+            && self.turns.begin()
     }
 
     fn spawn(&self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
         let mut state = self.shared.state();
-        entry.sending = Sending::new(state.peer_settings.as_ref());
+        entry.sending = Sending::new(self.shared.peer_settings.get());
         // The task ends by looking for its entry, for which it needs the lock that is held here.
         let task = tokio::spawn(answer(Arc::clone(&self.shared), reply, future));
         entry.task = Some(task.abort_handle());
-        let expires = entry.expires;
-        state.peers_calls.insert(call, entry);
+        let message = entry.upload.as_ref().and_then(|it| it.message_expires());
         // This is the driver, which looks at the next sweep before it sleeps.
-        state.sweep_by(expires);
+        state.sweep_by(entry.expires);
+        state.sweep_by(message);
+        state.peers_calls.insert(call, entry);
     }
 }
 
+/// A method as a REQUEST named it.
+struct Found {
+    method: Method,
+    numbered: Option<usize>,
+    /// The method's number, if the peer does not know it yet.
+    number: Option<u64>,
+}
+
 /// Counts the call, if the limits let it in.
-fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
-    let mut state = shared.state();
-    if state.draining {
+fn admit(shared: &Shared, served: &Served, load: &Load) -> Result<RunningCall, Status> {
+    if load.draining {
         return Err(Status::unavailable(
             "the server is shutting down and takes no new calls",
         ));
     }
     let limit = shared.config.limits.max_calls;
     let places = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut shortened = None;
-    if state.peers_calls.len() >= places {
-        if state.open_calls_of_peer() >= places {
-            return Err(Status::resource_exhausted(format!(
-                "the connection has the limit `max_calls` of {limit} calls open already"
-            )));
-        }
-        if state.peers_calls.len() >= places.saturating_mul(2) {
-            shortened = state.take_oldest_silenced();
-        }
-    }
-    drop(state);
-    if let Some(call) = shortened {
-        shared.drop_peers_call(call, &Status::cancelled("the call was cancelled"));
+    if load.calls >= places {
+        make_place(shared, limit, places)?;
     }
     served.running.try_begin().ok_or_else(|| {
         let limit = served.running.limit();
@@ -364,6 +390,26 @@ fn admit(shared: &Shared, served: &Served) -> Result<RunningCall, Status> {
             "the server runs the limit `max_calls_total` of {limit} calls already"
         ))
     })
+}
+
+/// Lets a call in if only calls that were given up are too many.
+fn make_place(shared: &Shared, limit: u32, places: usize) -> Result<(), Status> {
+    let mut state = shared.state();
+    if state.open_calls_of_peer() >= places {
+        return Err(Status::resource_exhausted(format!(
+            "the connection has the limit `max_calls` of {limit} calls open already"
+        )));
+    }
+    let shortened = if state.peers_calls.len() >= places.saturating_mul(2) {
+        state.take_oldest_silenced()
+    } else {
+        None
+    };
+    drop(state);
+    if let Some(call) = shortened {
+        shared.drop_peers_call(call, &Status::cancelled("the call was cancelled"));
+    }
+    Ok(())
 }
 
 fn check_flags(flags: Flags) -> Result<(), Status> {
@@ -415,7 +461,10 @@ fn encoding(fields: &CallFields) -> Result<Encoding, Status> {
 
 pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
     Bounds {
+        role: shared.role,
         max_message: shared.config.limits.max_message,
+        message_timeout: shared.config.limits.message_timeout,
         budget: &shared.budget,
+        spares: &shared.spares,
     }
 }

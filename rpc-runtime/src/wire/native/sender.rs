@@ -6,17 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::calls::Sending;
-use super::connection::{Shared, State};
+use super::connection::{Role, Shared, State};
 use super::field::put_metadata;
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
-use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH};
-use crate::codec::Encoding;
+use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH, Rope};
+use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
 
 thread_local! {
@@ -53,18 +53,22 @@ pub(super) fn encode_behind(
     message: &mut Message,
     encoding: Encoding,
     scratch: &mut BytesMut,
-) -> Result<Option<Bytes>, Status> {
+) -> Result<Option<Rope>, Status> {
     if let Some(bytes) = message.as_bytes()
         && bytes.len() >= HAND_OVER
     {
-        return Ok(Some(bytes.clone()));
+        return Ok(Some(bytes.clone().into()));
     }
     let head = scratch.len();
-    message.encode_into(encoding, scratch)?;
+    let mut pieces = Pieces::default();
+    message.encode_into(encoding, scratch, &mut pieces)?;
+    if !pieces.is_empty() {
+        return Ok(Some(Rope::of(scratch, head, pieces)));
+    }
     if scratch.len() - head < HAND_OVER {
         return Ok(None);
     }
-    Ok(Some(scratch.split_off(head).freeze()))
+    Ok(Some(scratch.split_off(head).freeze().into()))
 }
 
 /// Whose call a stream belongs to.
@@ -147,7 +151,7 @@ impl Sender {
         let mut state = self.shared.state();
         let max_outgoing = self.shared.config.limits.max_outgoing;
         let waiting = state.outgoing.len();
-        let large = HAND_OVER.min(max_length(&self.shared, &state).saturating_add(1));
+        let large = HAND_OVER.min(max_length(&self.shared).0.saturating_add(1));
         let credit = self.sending(&mut state).ok_or(Stopped::Over)?.credit;
         if credit <= 0 || waiting > max_outgoing {
             return Ok(None);
@@ -224,15 +228,12 @@ impl Sender {
         Ok(())
     }
 
-    fn push(&self, large: Option<Bytes>, small: &[u8]) -> Result<(), Stopped> {
-        let length = large.as_ref().map_or(small.len(), Bytes::len);
+    fn push(&self, large: Option<Rope>, small: &[u8]) -> Result<(), Stopped> {
+        let length = large.as_ref().map_or(small.len(), Rope::len);
         let mut state = self.shared.state();
-        check_length(&self.shared, &state, length).map_err(Stopped::Failed)?;
+        check_length(&self.shared, length).map_err(Stopped::Failed)?;
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
-        sending.credit -= large.as_ref().map_or(0, cost);
-        if large.is_none() {
-            sending.credit -= i64::try_from(small.len()).unwrap_or(i64::MAX) + MESSAGE_OVERHEAD;
-        }
+        sending.credit -= cost(length);
         state.outgoing.push(Parts {
             frame_type: FrameType::MESSAGE,
             flags: Flags::NONE,
@@ -265,18 +266,26 @@ impl Sender {
 }
 
 /// Refuses a message that is over our limit or over what the peer said it takes.
-pub(super) fn check_length(shared: &Shared, state: &State, length: usize) -> Result<(), Status> {
-    let limit = max_length(shared, state);
+pub(super) fn check_length(shared: &Shared, length: usize) -> Result<(), Status> {
+    let (limit, side) = max_length(shared);
     if length > limit {
-        return Err(too_large(length, limit));
+        return Err(too_large(length, limit, side));
     }
     Ok(())
 }
 
-fn max_length(shared: &Shared, state: &State) -> usize {
+/// The longest message that both sides take, and whose limit that is.
+fn max_length(shared: &Shared) -> (usize, Role) {
     let own = shared.config.limits.max_message;
-    let peers = state.peer_settings.map_or(u64::MAX, |it| it.max_message);
-    own.min(usize::try_from(peers).unwrap_or(usize::MAX))
+    let peers = shared.peer_settings.get();
+    let peers = peers.map_or(u64::MAX, |it| it.max_message);
+    let peers = usize::try_from(peers).unwrap_or(usize::MAX);
+    // Of equal limits the receiver's: it would have to rise as well.
+    if own < peers {
+        (own, shared.role)
+    } else {
+        (peers, shared.role.other())
+    }
 }
 
 /// Waits until the task is woken: its waker was left with what it waits for.

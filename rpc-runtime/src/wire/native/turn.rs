@@ -1,4 +1,5 @@
-//! Waiting before a call begins: for one of the peer's places, and for room to write.
+//! Waiting before a call begins: for the peer to introduce itself, for room to write, and for one
+//! of the places that the peer gives.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -11,7 +12,14 @@ use crate::call::Request;
 use crate::status::{Phase, Status};
 
 /// A place among the calls at once, until a call has taken it over.
-pub(super) struct Place<'a>(pub(super) Option<&'a Semaphore>);
+pub(super) struct Place<'a>(Option<&'a Semaphore>);
+
+impl Place<'_> {
+    /// Leaves the place to a call that has begun.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -21,11 +29,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Takes a place at once, if there is one and the connection takes more to write.
+/// Takes a place at once, if there is one.
 pub(super) fn take_place(shared: &Shared) -> Option<Place<'_>> {
-    if !has_room(shared) {
-        return None;
-    }
     shared.places.try_acquire().ok()?.forget();
     Some(Place(Some(&shared.places)))
 }
@@ -36,6 +41,7 @@ pub(super) async fn wait_for_turn<'a>(
     request: &Request,
 ) -> Result<Place<'a>, Status> {
     let end = request.first_deadline();
+    wait_for_introduction(shared, end).await?;
     if !has_room(shared) {
         wait_for_room(shared, end).await?;
     }
@@ -43,8 +49,41 @@ pub(super) async fn wait_for_turn<'a>(
     Ok(Place(Some(&shared.places)))
 }
 
+/// Waits until the peer's settings are here: until then it gives no places. An error says why the
+/// connection was closed before that.
+pub(super) async fn introduced(shared: &Shared) -> Result<(), Status> {
+    poll_fn(|cx| {
+        let mut state = shared.state();
+        if shared.peer_settings.get().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(reason) = &state.closed {
+            return Poll::Ready(Err(reason.clone()));
+        }
+        state.room.push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
+async fn wait_for_introduction(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+    if shared.peer_settings.get().is_some() {
+        return Ok(());
+    }
+    let introduced = match deadline {
+        None => introduced(shared).await,
+        Some(deadline) => tokio::time::timeout_at(deadline, introduced(shared))
+            .await
+            .unwrap_or_else(|_| {
+                let text = "the deadline passed before the peer had introduced itself";
+                Err(Status::deadline_exceeded(text))
+            }),
+    };
+    introduced.map_err(|status| status.in_phase(Phase::Connect))
+}
+
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
-    let settings = shared.state().peer_settings;
+    let settings = shared.peer_settings.get();
     if settings.is_some_and(|it| it.max_calls == 0) {
         let text = "the other side of the connection serves nothing";
         return Err(Status::unimplemented(text).in_phase(Phase::Send));

@@ -1,5 +1,7 @@
 //! Unsigned LEB128: seven bits a byte, lowest first, the high bit set on all bytes but the last.
 
+use std::ops::Deref;
+
 use bytes::{BufMut, BytesMut};
 
 use super::field::{FieldError, FieldProblem};
@@ -7,33 +9,60 @@ use super::field::{FieldError, FieldProblem};
 /// The most bytes that a 64-bit number takes.
 pub(crate) const MAX_VARINT_LENGTH: usize = 10;
 
-#[inline]
-pub(crate) fn put_varint(out: &mut BytesMut, value: u64) {
-    // One byte is by far the most frequent, and one append is cheaper than one for each byte.
-    match u8::try_from(value) {
-        Ok(byte @ 0..0x80) => out.put_u8(byte),
-        _ => {
-            let (bytes, length) = encode_varint(value);
-            out.put_slice(bytes.get(..length).unwrap_or_default());
+/// A number with up to a byte before it, encoded: written with one append, and kept without an
+/// allocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoded {
+    bytes: [u8; MAX_VARINT_LENGTH + 2],
+    length: usize,
+}
+
+impl Encoded {
+    /// Encodes a number behind `before`, of at most two bytes.
+    #[inline]
+    pub(crate) fn behind<const N: usize>(before: [u8; N], mut value: u64) -> Self {
+        let mut bytes = [0; MAX_VARINT_LENGTH + 2];
+        let mut length = 0;
+        for (place, byte) in bytes.iter_mut().zip(before) {
+            *place = byte;
+            length += 1;
         }
+        for place in bytes.iter_mut().skip(N) {
+            length += 1;
+            // The mask leaves seven bits, so nothing is cut off.
+            *place = (value & 0x7F) as u8;
+            value >>= 7;
+            if value == 0 {
+                break;
+            }
+            *place |= 0x80;
+        }
+        Self { bytes, length }
     }
 }
 
-/// Returns the encoded number at the start of an array, and its length.
-pub(crate) fn encode_varint(mut value: u64) -> ([u8; MAX_VARINT_LENGTH], usize) {
-    let mut bytes = [0; MAX_VARINT_LENGTH];
-    let mut length = 0;
-    for place in &mut bytes {
-        length += 1;
-        // The mask leaves seven bits, so nothing is cut off.
-        *place = (value & 0x7F) as u8;
-        value >>= 7;
-        if value == 0 {
-            break;
-        }
-        *place |= 0x80;
+impl Deref for Encoded {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
-    (bytes, length)
+}
+
+/// Encodes a number.
+#[inline]
+pub(crate) fn varint(value: u64) -> Encoded {
+    Encoded::behind([], value)
+}
+
+#[inline]
+pub(crate) fn put_varint(out: &mut BytesMut, value: u64) {
+    // One byte is by far the most frequent.
+    match u8::try_from(value) {
+        Ok(byte @ 0..0x80) => out.put_u8(byte),
+        _ => out.put_slice(&varint(value)),
+    }
 }
 
 /// Returns how many bytes [`put_varint`] writes.

@@ -1,0 +1,4 @@
+//! `floor-mux` with a task a handler.
+fn main() {
+    harness::run::<floors::mux::Client<true>>();
+}
