@@ -10,6 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_core::Stream;
 use http::HeaderMap;
 
+use super::batch::{Batch, Filled};
 use super::message::Message;
 use crate::status::Status;
 
@@ -31,7 +32,42 @@ enum Kind {
     Stream(Mutex<BoxFrames>),
 }
 
-type BoxFrames = Pin<Box<dyn Stream<Item = Result<BodyFrame, Status>> + Send>>;
+type BoxFrames = Pin<Box<dyn Frames + Send>>;
+
+/// A stream of frames that a wire may also ask for many encoded messages at once.
+pub(crate) trait Frames: Stream<Item = Result<BodyFrame, Status>> {
+    /// Adds messages to a batch as long as it takes more and there are any.
+    fn poll_batch(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        while !batch.is_full() {
+            match self.as_mut().poll_next(cx) {
+                Poll::Pending => return Filled::Waiting,
+                Poll::Ready(None) => return Filled::Ended(HeaderMap::new()),
+                Poll::Ready(Some(Ok(BodyFrame::Message(message)))) => batch.put_message(message),
+                Poll::Ready(Some(Ok(BodyFrame::Trailers(it)))) => return Filled::Ended(it),
+                Poll::Ready(Some(Err(status))) => return Filled::Failed(status),
+            }
+        }
+        Filled::Full
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A stream that has only the one way.
+    struct OneByOne<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S: Stream> Stream for OneByOne<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.project().stream.poll_next(cx)
+    }
+}
+
+impl<S: Stream<Item = Result<BodyFrame, Status>>> Frames for OneByOne<S> {}
 
 /// One element of a body.
 #[derive(Debug)]
@@ -56,6 +92,11 @@ impl Body {
 
     /// Makes a body that streams.
     pub fn stream(frames: impl Stream<Item = Result<BodyFrame, Status>> + Send + 'static) -> Self {
+        Self::frames(OneByOne { stream: frames })
+    }
+
+    /// Makes a body that streams and can encode many messages at once.
+    pub(crate) fn frames(frames: impl Frames + Send + 'static) -> Self {
         Self::from_kind(Kind::Stream(Mutex::new(Box::pin(frames))))
     }
 
@@ -123,10 +164,39 @@ impl Body {
             self.has_head = false;
         }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.kind = Kind::Empty;
-            self.guards.clear();
+            self.end();
         }
         polled
+    }
+
+    /// Adds messages to a batch as long as it takes more and there are any. Whoever asks for
+    /// batches wants every message as bytes; a head is one of them.
+    pub(crate) fn poll_batch(&mut self, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        let filled = match &mut self.kind {
+            Kind::Empty => Filled::Ended(HeaderMap::new()),
+            Kind::Message(_) => {
+                self.take_single()
+                    .into_iter()
+                    .for_each(|it| batch.put_message(it));
+                return Filled::Full;
+            }
+            Kind::Stream(stream) => {
+                let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+                stream.as_mut().poll_batch(cx, batch)
+            }
+        };
+        if !batch.is_empty() {
+            self.has_head = false;
+        }
+        if matches!(filled, Filled::Ended(_) | Filled::Failed(_)) {
+            self.end();
+        }
+        filled
+    }
+
+    fn end(&mut self) {
+        self.kind = Kind::Empty;
+        self.guards.clear();
     }
 
     /// Returns the next frame; `None` is the good end.

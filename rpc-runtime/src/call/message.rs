@@ -188,6 +188,17 @@ impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
         })
     }
 
+    /// Appends a value as [`Message::encode_into`] would its message; `out` may be longer after an
+    /// error.
+    pub(crate) fn encode(
+        value: &T,
+        encoding: Encoding,
+        out: &mut BytesMut,
+        pieces: &mut Pieces,
+    ) -> Result<(), Status> {
+        guarded(encoding, || C::encode_sharing(value, encoding, out, pieces))
+    }
+
     /// Takes or decodes the value. `encoding` counts only for a value of another type.
     pub(crate) fn unwrap(message: Message) -> Result<T, Status> {
         match message.downcast::<Self>() {

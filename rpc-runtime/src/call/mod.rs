@@ -2,6 +2,7 @@
 //! [`Response`] with their [`Body`], the [`Context`] of a running call, and the descriptors of
 //! services and methods.
 
+mod batch;
 mod body;
 mod cancellation;
 mod connection_info;
@@ -13,6 +14,7 @@ mod method;
 mod method_error;
 mod request;
 mod response;
+mod rope;
 mod scope;
 mod streaming;
 
@@ -30,8 +32,11 @@ pub use response::{Reply, Response};
 pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
+pub(crate) use batch::{Batch, BatchBounds, Filled, PREFIX_LENGTH};
+pub(crate) use body::Frames;
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use metadata::{BoxError, Metadata, append_metadata};
 pub(crate) use method::{EXPECTED_KIND, MethodTable};
 pub(crate) use request::{FAR_AHEAD, deadline_after, deadline_in};
+pub(crate) use rope::Rope;
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
+use http::HeaderMap;
 
-use crate::call::{Body, BodyFrame, Message, Streaming, ValueMessage};
+use crate::call::{Batch, Body, BodyFrame, Filled, Frames, Message, Streaming, ValueMessage};
 use crate::codec::Encodes;
 use crate::status::Status;
 
@@ -16,10 +17,11 @@ where
     T: Send + 'static,
 {
     let has_head = first.is_some();
-    let body = Body::stream(Upload {
+    let body = Body::frames(Upload {
         first,
         items,
         wrap: ValueMessage::<C, T>::wrap,
+        put: Batch::put::<C, T>,
     });
     if has_head { body.with_head() } else { body }
 }
@@ -28,6 +30,7 @@ struct Upload<T> {
     first: Option<Message>,
     items: Streaming<T>,
     wrap: fn(T) -> Message,
+    put: fn(&mut Batch, T),
 }
 
 impl<T> Stream for Upload<T> {
@@ -40,5 +43,23 @@ impl<T> Stream for Upload<T> {
         }
         let item = std::task::ready!(Pin::new(&mut this.items).poll_next(cx));
         Poll::Ready(item.map(|item| item.map(|it| BodyFrame::Message((this.wrap)(it)))))
+    }
+}
+
+impl<T> Frames for Upload<T> {
+    fn poll_batch(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        let this = &mut *self;
+        if let Some(message) = this.first.take() {
+            batch.put_message(message);
+        }
+        while !batch.is_full() {
+            match Pin::new(&mut this.items).poll_next(cx) {
+                Poll::Pending => return Filled::Waiting,
+                Poll::Ready(None) => return Filled::Ended(HeaderMap::new()),
+                Poll::Ready(Some(Ok(item))) => (this.put)(batch, item),
+                Poll::Ready(Some(Err(status))) => return Filled::Failed(status),
+            }
+        }
+        Filled::Full
     }
 }

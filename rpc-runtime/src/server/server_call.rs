@@ -131,7 +131,7 @@ impl ServerCall {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let items = items::start(self.context.clone(), run).await?;
-        let mut response = Response::new(Body::stream(items));
+        let mut response = Response::new(Body::frames(items));
         response.set_metadata(self.context.take_reply_metadata()?);
         Ok(response)
     }

@@ -131,7 +131,8 @@ mod tests {
     use std::task::{Context as TaskContext, Poll, Waker};
 
     use super::super::connection::Role;
-    use super::super::inbox::{Fragment, Inbox, Taken};
+    use super::super::inbox::{Fragment, Inbox};
+    use super::super::reader::{Reader, Taken};
     use super::super::spares::Spares;
     use super::*;
     use crate::wire::budget::Budget;
@@ -191,7 +192,8 @@ mod tests {
 
         fn take(&self) -> Bytes {
             let mut cx = TaskContext::from_waker(Waker::noop());
-            match self.inbox.poll_take(&mut cx, u32::MAX, &self.budget) {
+            let mut reader = Reader::default();
+            match reader.poll_take(&mut cx, &self.inbox, u32::MAX, &self.budget) {
                 Poll::Ready(Taken::Message(bytes, _)) => bytes,
                 _ => panic!("no message"),
             }

@@ -20,6 +20,7 @@ use super::frame::{Flags, FrameType};
 use super::inbox::{Accepted, Inbox};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
+use super::reader::Reader;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
 use super::turn::{Place, introduced, take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
@@ -346,12 +347,13 @@ impl OpenCall {
             response.set_trailers(trailers);
             response
         } else {
-            Response::new(Body::stream(InboxBody {
+            Response::new(Body::frames(InboxBody {
                 shared: Arc::clone(&shared),
                 inbox: Arc::clone(&self.inbox),
                 encoding: self.encoding,
                 call: self.call,
                 ended: false,
+                reader: Reader::default(),
                 _open: Some(self),
             }))
         };

@@ -174,7 +174,13 @@ impl Shared {
     /// Sends what was just queued: at once if the caller is the only one with anything to send or
     /// to wait for, else by the driver, which takes the frames of other calls along.
     pub(super) fn flush_or_wake(&self) {
-        let flush = self.state().flush(self);
+        self.flush_or_wake_from(self.state());
+    }
+
+    /// As [`flush_or_wake`](Self::flush_or_wake), by whoever holds the lock already.
+    pub(super) fn flush_or_wake_from(&self, mut state: MutexGuard<'_, State>) {
+        let flush = state.flush(self);
+        drop(state);
         self.finish_flush(flush);
     }
 

@@ -114,8 +114,8 @@ impl Driver {
             return self.linger(cx, until);
         }
         loop {
-            let mut progress = match self.read(cx) {
-                Ok(progress) => progress,
+            let drained = match self.read(cx) {
+                Ok(drained) => drained,
                 Err(end) => return Poll::Ready(end),
             };
             let now = Instant::now();
@@ -126,24 +126,23 @@ impl Driver {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match self.write(cx, now) {
-                Ok(wrote) => progress |= wrote,
-                Err(end) => return Poll::Ready(end),
+            if let Err(end) = self.write(cx, now) {
+                return Poll::Ready(end);
             }
             if self.is_finished()
                 && let Some(ended) = self.shut_down(cx, now)
             {
                 return ended;
             }
-            if !progress && self.sleep(cx, now) {
+            if drained && self.sleep(cx, now) {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Reads what there is and hands it out. True if anything came.
+    /// Reads what there is and hands it out. True if that is all, and the reader has our waker.
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, End> {
-        let mut progress = self.hand_out()?;
+        self.hand_out()?;
         for _ in 0..READS {
             let reader = self.reader.as_mut();
             let read = match self.frames.in_place_mut() {
@@ -151,10 +150,9 @@ impl Driver {
                 None => poll_read_buf(reader, cx, self.frames.buffer_mut()),
             };
             match read {
-                Poll::Pending => break,
+                Poll::Pending => return Ok(true),
                 Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
                 Poll::Ready(Ok(_)) => {
-                    progress = true;
                     self.last_read = Instant::now();
                     self.ping_sent = None;
                     self.hand_out()?;
@@ -165,7 +163,7 @@ impl Driver {
                 }
             }
         }
-        Ok(progress)
+        Ok(false)
     }
 
     fn end_of_file(&self) -> End {
@@ -181,23 +179,27 @@ impl Driver {
         End::Done(Status::unavailable("the peer closed the connection"))
     }
 
-    fn hand_out(&mut self) -> Result<bool, End> {
+    fn hand_out(&mut self) -> Result<(), End> {
         if !self.greeted && !self.greet()? {
-            return Ok(false);
+            return Ok(());
         }
-        let mut progress = false;
         let result = loop {
             if let Some((header, bytes)) = self.frames.take_in_place() {
-                progress = true;
                 self.frame_began = None;
                 if let Err(broken) = self.receiver.fragment(header, bytes) {
                     break Err(broken);
                 }
             }
+            if self.receiver.is_settled()
+                && let Some(run) = self.frames.next_run()
+            {
+                self.frame_began = None;
+                self.receiver.run(run);
+                continue;
+            }
             match self.frames.next() {
                 Ok(None) => break Ok(()),
                 Ok(Some(frame)) => {
-                    progress = true;
                     self.frame_began = None;
                     if let Err(broken) = self.receiver.frame(frame) {
                         break Err(broken);
@@ -218,10 +220,7 @@ impl Driver {
         if self.frames.is_mid_frame() {
             self.frame_began.get_or_insert_with(Instant::now);
         }
-        match result {
-            Ok(()) => Ok(progress),
-            Err(broken) => Err(self.broken(&broken)),
-        }
+        result.map_err(|broken| self.broken(&broken))
     }
 
     /// Tells the peer, as far as that goes, why the connection ends.
@@ -272,11 +271,11 @@ impl Driver {
         self.yielded
     }
 
-    fn write(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Result<bool, End> {
+    fn write(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Result<(), End> {
         match self.shared.poll_write(cx) {
-            Poll::Ready(Ok(wrote)) => {
+            Poll::Ready(Ok(_)) => {
                 self.stalled = None;
-                Ok(wrote)
+                Ok(())
             }
             Poll::Ready(Err(error)) => {
                 let status = Status::unavailable("the connection broke").with_source(error);
@@ -288,7 +287,7 @@ impl Driver {
                     self.stalled = None;
                 }
                 self.stalled.get_or_insert(now);
-                Ok(false)
+                Ok(())
             }
         }
     }

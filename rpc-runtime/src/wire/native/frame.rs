@@ -22,6 +22,13 @@ const GROW_AT_FIRST: usize = 16 * 1024;
 /// without a copy.
 const GROW_AT_MOST: usize = 64 * 1024;
 
+/// The longest run of messages that are handed over together. A reader that keeps one of them
+/// keeps them all.
+const RUN: usize = 16 * 1024;
+
+/// The largest message of a run.
+pub(crate) const RUN_MESSAGE: u32 = 1024;
+
 /// What a frame is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct FrameType(pub(crate) u8);
@@ -174,6 +181,28 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
+/// Messages of one call, one whole frame behind the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Run {
+    pub(crate) call: u64,
+    bytes: Bytes,
+}
+
+impl Run {
+    /// The length of all frames, headers included.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Splits off the first message.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        let header = FrameHeader::peek(&self.bytes)?;
+        self.bytes.advance(HEADER_LENGTH);
+        let length = header.payload_length().min(self.bytes.len());
+        Some(self.bytes.split_to(length))
+    }
+}
+
 /// A peer announced a payload that is longer than it may be. Where the next frame begins cannot
 /// be waited for, so this ends the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -324,6 +353,42 @@ impl FrameReader {
             call: header.call,
             payload,
         }))
+    }
+
+    /// Splits off the small whole messages of one call that come next, if there are several.
+    ///
+    /// They are copied, all at once: what waits for its reader must not keep the whole memory that
+    /// it was read into.
+    pub(crate) fn next_run(&mut self) -> Option<Run> {
+        let first = FrameHeader::peek(&self.unsplit)?;
+        if first.frame_type != FrameType::MESSAGE || first.flags != Flags::NONE || first.call == 0 {
+            return None;
+        }
+        let (mut length, mut frames) = (0, 0_u32);
+        while let Some(rest) = self.unsplit.get(length..)
+            && let Some(header) = FrameHeader::peek(rest)
+        {
+            let whole = HEADER_LENGTH + header.payload_length();
+            let same = FrameHeader {
+                length: first.length,
+                ..header
+            } == first;
+            let fits = header.length <= RUN_MESSAGE.min(self.max_frame) && whole <= rest.len();
+            if !same || !fits || length + whole > RUN {
+                break;
+            }
+            length += whole;
+            frames += 1;
+        }
+        if frames < 2 {
+            return None;
+        }
+        let bytes = Bytes::copy_from_slice(self.unsplit.get(..length)?);
+        self.unsplit.advance(length);
+        Some(Run {
+            call: first.call,
+            bytes,
+        })
     }
 
     /// Returns whether an end of file now would cut a frame short.
@@ -600,5 +665,46 @@ mod tests {
         }
         assert_eq!(FrameType(0x0B).name(), "unknown frame");
         assert_eq!(FrameType::GO_AWAY.name(), "GO_AWAY");
+    }
+
+    #[test]
+    fn small_messages_of_one_call_come_out_as_a_run() {
+        let message =
+            |call, flags, length| frame_bytes(FrameType::MESSAGE, flags, call, &vec![7; length]);
+        let mut stream = message(1, Flags::NONE, 5);
+        for (call, flags, length) in [
+            (1, Flags::NONE, 0),
+            (1, Flags::NONE, 1024),
+            (1, Flags::NONE, 1025),
+            (3, Flags::NONE, 5),
+            (3, Flags::END, 5),
+        ] {
+            stream.unsplit(message(call, flags, length));
+        }
+        stream.extend_from_slice(&message(5, Flags::NONE, 5).repeat(2)[..40]);
+        let mut reader = FrameReader::with_bytes(1 << 20, stream);
+        let mut run = reader.next_run().unwrap();
+        let lengths: Vec<_> = std::iter::from_fn(|| run.next())
+            .map(|it| it.len())
+            .collect();
+        assert_eq!((run.call, lengths), (1, vec![5, 0, 1024]));
+        // What is large, of another call, flagged, or not whole comes by itself.
+        for length in [1025, 5, 5, 5] {
+            assert_eq!(reader.next_run(), None);
+            assert_eq!(reader.next().unwrap().unwrap().payload.len(), length);
+        }
+        assert_eq!((reader.next_run(), reader.next()), (None, Ok(None)));
+    }
+
+    #[test]
+    fn a_run_is_bounded() {
+        let one = frame_bytes(FrameType::MESSAGE, Flags::NONE, 1, &[7; 84]);
+        let mut reader = FrameReader::with_bytes(1 << 20, BytesMut::from(&one.repeat(1_000)[..]));
+        let mut bytes = 0;
+        while let Some(run) = reader.next_run() {
+            assert!(run.len() <= RUN);
+            bytes += run.len();
+        }
+        assert_eq!(bytes, 100_000);
     }
 }

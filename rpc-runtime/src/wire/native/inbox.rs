@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::assembly::{Assembly, Payload, lend_first};
 use super::connection::Role;
+use super::frame::{RUN_MESSAGE, Run};
 use super::spares::Spares;
 use crate::call::Metadata;
 use crate::status::Status;
@@ -46,16 +47,30 @@ struct Inner {
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
     credit: i64,
-    /// What was taken and not yet given back to the sender.
-    consumed: u64,
     /// Bytes that the budget holds for this call.
     charged: usize,
     abandoned: bool,
 }
 
-struct Received {
-    bytes: Bytes,
-    counted: bool,
+/// What waits for the reader.
+pub(super) enum Received {
+    Message {
+        bytes: Bytes,
+        counted: bool,
+    },
+    /// Several that cost credit, in the frames that they came in.
+    Run(Run),
+}
+
+impl Received {
+    /// What it holds of the budget.
+    pub(super) fn charge(&self) -> usize {
+        PLACE
+            + match self {
+                Self::Message { bytes, .. } => bytes.len(),
+                Self::Run(run) => run.len(),
+            }
+    }
 }
 
 /// A fragment of a message, or all of it.
@@ -111,14 +126,6 @@ pub(super) struct Accepted {
     pub(super) whole: Option<(Bytes, Metadata)>,
 }
 
-/// What a reader takes out.
-pub(super) enum Taken {
-    /// A message, and the credit that is to be given back now.
-    Message(Bytes, Option<u64>),
-    /// The end, good or bad.
-    End(Result<Metadata, Status>),
-}
-
 impl Inbox {
     pub(super) fn new(window: u32) -> Self {
         let inbox = Self::default();
@@ -149,6 +156,15 @@ impl Inbox {
             return Ok(None);
         }
         inner.push(fragment, bounds)
+    }
+
+    /// Adds several whole messages that cost credit.
+    pub(super) fn push_run(&self, run: Run, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return Ok(None);
+        }
+        inner.push_run(run, bounds)
     }
 
     /// Lends memory for the next fragment of `length` bytes and the header behind it, so that the
@@ -245,24 +261,37 @@ impl Inbox {
         }
     }
 
-    /// Takes the next message or the end.
-    pub(super) fn poll_take(
+    /// Releases what the reader has handed out, and gives it, which has nothing left, all messages
+    /// that are here; else the end.
+    pub(super) fn poll_refill(
         &self,
         cx: &mut TaskContext<'_>,
-        window: u32,
+        messages: &mut VecDeque<Received>,
+        spent: usize,
         budget: &Budget,
-    ) -> Poll<Taken> {
+    ) -> Poll<Option<Result<Metadata, Status>>> {
         let mut inner = self.lock();
-        if let Some(message) = inner.messages.pop_front() {
-            return Poll::Ready(inner.take(message, window, budget));
+        inner.uncharge(spent, budget);
+        if !inner.messages.is_empty() {
+            std::mem::swap(&mut inner.messages, messages);
+            return Poll::Ready(None);
         }
         match &inner.end {
-            Some(end) => Poll::Ready(Taken::End(end.clone())),
+            Some(end) => Poll::Ready(Some(end.clone())),
             None => {
                 set_waker(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
+    }
+
+    /// Releases what the reader has handed out; says whether its sender gets `credit` for it.
+    pub(super) fn settle(&self, spent: usize, credit: Option<u64>, budget: &Budget) -> bool {
+        let mut inner = self.lock();
+        inner.uncharge(spent, budget);
+        let gives = credit.filter(|_| inner.end.is_none());
+        inner.credit += gives.map_or(0, |it| i64::try_from(it).unwrap_or(i64::MAX));
+        gives.is_some()
     }
 
     /// Drops what is here and what still comes: nobody will read it.
@@ -328,7 +357,35 @@ impl Inner {
         if counted {
             self.credit -= cost(bytes.len());
         }
-        self.messages.push_back(Received { bytes, counted });
+        self.messages
+            .push_back(Received::Message { bytes, counted });
+        Ok(self.waker.take())
+    }
+
+    fn push_run(&mut self, mut run: Run, bounds: &Bounds<'_>) -> Result<Option<Waker>, Status> {
+        // The frames cost as much credit as they have bytes. If some of them may be too much, or
+        // the first one ends a message, each is looked at.
+        let cost = i64::try_from(run.len()).unwrap_or(i64::MAX);
+        let simple = self.assembly.is_none() && bounds.max_message >= RUN_MESSAGE as usize;
+        if !simple || cost > self.credit {
+            while let Some(bytes) = run.next() {
+                let fragment = Fragment {
+                    payload: Payload::Shared(bytes),
+                    more: false,
+                    counted: true,
+                };
+                // The waker stays for the last of them, or for the end.
+                let waker = self.push(fragment, bounds)?;
+                self.waker = waker;
+            }
+            return Ok(self.waker.take());
+        }
+        let received = Received::Run(run);
+        let charge = received.charge();
+        bounds.charge(charge)?;
+        self.charged += charge;
+        self.credit -= cost;
+        self.messages.push_back(received);
         Ok(self.waker.take())
     }
 
@@ -341,30 +398,23 @@ impl Inner {
         if self.messages.len() != 1 || !matches!(self.end, Some(Ok(_))) {
             return None;
         }
-        let message = self.messages.pop_front()?;
-        self.uncharge(message.bytes.len() + PLACE, budget);
+        let Some(Received::Message { bytes, .. }) = self.messages.front_mut() else {
+            return None;
+        };
+        let bytes = std::mem::take(bytes);
+        self.messages.clear();
+        self.uncharge(bytes.len() + PLACE, budget);
         let trailers = match &mut self.end {
             Some(Ok(trailers)) => trailers.take(),
             _ => Metadata::default(),
         };
-        Some((message.bytes, trailers))
+        Some((bytes, trailers))
     }
 
-    fn take(&mut self, message: Received, window: u32, budget: &Budget) -> Taken {
-        self.uncharge(message.bytes.len() + PLACE, budget);
-        if !message.counted {
-            return Taken::Message(message.bytes, None);
-        }
-        self.consumed += cost(message.bytes.len()).unsigned_abs();
-        // Half a window at a time: the sender never starves, and one frame serves many messages.
-        let due = self.consumed >= u64::from(window / 2) && self.end.is_none();
-        let credit = due.then(|| std::mem::take(&mut self.consumed));
-        self.credit += credit.map_or(0, |it| i64::try_from(it).unwrap_or(i64::MAX));
-        Taken::Message(message.bytes, credit)
-    }
-
+    /// Releases what is still charged of `bytes`; whoever abandons an inbox releases all of it.
     fn uncharge(&mut self, bytes: usize, budget: &Budget) {
-        self.charged -= bytes.min(self.charged);
+        let bytes = bytes.min(self.charged);
+        self.charged -= bytes;
         budget.release(bytes);
     }
 }

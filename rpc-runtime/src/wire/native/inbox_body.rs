@@ -11,8 +11,9 @@ use super::caller::OpenCall;
 use super::connection::Shared;
 use super::field::put_varint;
 use super::frame::{Flags, FrameType};
-use super::inbox::{Inbox, Taken};
-use crate::call::{BodyFrame, Message};
+use super::inbox::Inbox;
+use super::reader::{Reader, Taken};
+use crate::call::{BodyFrame, Frames, Message};
 use crate::codec::Encoding;
 use crate::status::{Phase, Status};
 
@@ -23,6 +24,7 @@ pub(super) struct InboxBody {
     pub(super) encoding: Encoding,
     pub(super) call: u64,
     pub(super) ended: bool,
+    pub(super) reader: Reader,
     /// A call of ours ends when its answer is dropped.
     pub(super) _open: Option<OpenCall>,
 }
@@ -40,6 +42,7 @@ impl InboxBody {
             encoding,
             call,
             ended: false,
+            reader: Reader::default(),
             _open: None,
         }
     }
@@ -70,14 +73,18 @@ impl Stream for InboxBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        let window = self.shared.config.limits.stream_window;
-        match ready!(self.inbox.poll_take(cx, window, &self.shared.budget)) {
+        let this = &mut *self;
+        let (shared, window) = (&this.shared, this.shared.config.limits.stream_window);
+        match ready!(
+            this.reader
+                .poll_take(cx, &this.inbox, window, &shared.budget)
+        ) {
             Taken::Message(bytes, credit) => {
                 if let Some(credit) = credit {
-                    self.give_credit(credit);
+                    this.give_credit(credit);
                 }
-                let limits = self.shared.config.limits.decode_limits();
-                let message = Message::with_limits(bytes, self.encoding, limits);
+                let limits = this.shared.config.limits.decode_limits();
+                let message = Message::with_limits(bytes, this.encoding, limits);
                 Poll::Ready(Some(Ok(BodyFrame::Message(message))))
             }
             Taken::End(end) => {
@@ -91,3 +98,6 @@ impl Stream for InboxBody {
         }
     }
 }
+
+// A message that came as bytes gains nothing from a batch.
+impl Frames for InboxBody {}

@@ -1,10 +1,10 @@
 //! The native wire, specified in `docs/wire.md`.
 //!
 //! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
-//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`rope`] and [`assembly`] a
-//! large message of it. [`connection`] is what all users of a connection share, [`driver`] the task
-//! that reads and writes, [`receive`] what each frame means. [`caller`] makes our calls,
-//! [`responder`] serves the peer's, [`sender`] streams.
+//! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`assembly`] a large message
+//! that comes; [`reader`] takes out what came. [`connection`] is what all users of a connection
+//! share, [`driver`] the task that reads and writes, [`receive`] what each frame means. [`caller`]
+//! makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
 mod answer;
 mod assembly;
@@ -29,13 +29,15 @@ mod outgoing;
 mod own_ids;
 mod pace;
 mod preface;
+mod reader;
 mod receive;
 mod reply;
 mod responder;
-mod rope;
 mod sender;
 mod settings;
 mod spares;
+#[cfg(test)]
+mod stream_tests;
 mod sweep;
 mod turn;
 mod varint;

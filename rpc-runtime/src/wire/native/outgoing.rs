@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
-use super::rope::Rope;
+use crate::call::Rope;
 
 /// The most of a message that one frame carries.
 pub(super) const FRAGMENT: usize = 64 << 10;
@@ -198,6 +198,17 @@ impl Outgoing {
     /// Queues whole frames of calls that have nothing else waiting.
     pub(super) fn push_frames(&mut self, frames: &[u8]) {
         self.ready.put(frames);
+    }
+
+    /// Queues whole frames of a call, behind what it has waiting.
+    pub(super) fn push_frames_of(&mut self, call: u64, frames: &[u8]) {
+        match self.lanes.iter_mut().find(|lane| lane.call == call) {
+            Some(lane) => {
+                lane.append(|it| it.put_slice(frames));
+                self.waiting += frames.len();
+            }
+            None => self.ready.put(frames),
+        }
     }
 
     /// Gives up what is left of a call. A fragment that is out stays out; the peer is told by a

@@ -15,7 +15,7 @@ use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
-use super::frame::{Flags, Frame, FrameHeader, FrameType};
+use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
 use super::inbox::{Fragment, Inbox};
 use super::responder::{Load, Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message, Metadata};
@@ -340,6 +340,35 @@ impl Receiver {
             self.wakers.extend(inbox.end(Ok(Metadata::default())));
         }
         Ok(())
+    }
+
+    /// Takes several messages of a call as [`message`](Self::message) takes one.
+    pub(super) fn run(&mut self, run: Run) {
+        let call = run.call;
+        let ours = self.is_ours(call);
+        let state = self.shared.state();
+        let found = if ours {
+            let found = state.calls.get(&call);
+            found.map(|it| (Arc::clone(&it.inbox), it.accepted))
+        } else {
+            let inbox = state.peers_calls.get(&call);
+            let inbox = inbox.and_then(|it| it.upload.clone());
+            inbox.map(|it| (it, true))
+        };
+        drop(state);
+        let Some((inbox, accepted)) = found else {
+            return;
+        };
+        let pushed = if accepted {
+            inbox.push_run(run, &bounds(&self.shared))
+        } else {
+            let text = "the peer sent a MESSAGE before its RESPONSE";
+            Err(Status::internal(text))
+        };
+        match pushed {
+            Ok(waker) => self.wakers.extend(waker),
+            Err(status) => self.fail_any(call, status),
+        }
     }
 
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {

@@ -9,10 +9,9 @@ use super::field::{
 };
 use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
 use super::outgoing::{Body as OutBody, Parts};
-use super::rope::Rope;
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
-use crate::call::{ErrorBody, Message, Response};
+use crate::call::{ErrorBody, Message, Response, Rope};
 use crate::codec::Encoding;
 use crate::status::Status;
 

@@ -265,7 +265,7 @@ impl Responder {
         let inbox = Arc::new(Inbox::new(limits.stream_window));
         let body =
             InboxBody::of_peers(Arc::clone(&self.shared), Arc::clone(&inbox), encoding, call);
-        let body = Body::stream(body);
+        let body = Body::frames(body);
         if !has_message {
             return Ok((body, Some(inbox)));
         }

@@ -2,20 +2,20 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::calls::Sending;
-use super::connection::{Shared, State};
+use super::connection::{Role, Shared, State};
 use super::field::put_metadata;
-use super::frame::{Flags, FrameType};
-use super::inbox::{cost, too_large};
+use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
-use super::rope::Rope;
-use crate::call::{Body, BodyFrame, Message};
+use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
 
@@ -29,6 +29,12 @@ const KEEP_SCRATCH: usize = 64 << 10;
 
 /// From here on an encoded message is handed over instead of being copied.
 const HAND_OVER: usize = 16 << 10;
+
+/// About how much of a stream is encoded before it is queued and others get their turn.
+const BATCH: usize = 32 << 10;
+
+// A message costs as much credit as its frame has bytes, so that a batch can count only those.
+const _: () = assert!(PREFIX_LENGTH == HEADER_LENGTH && MESSAGE_OVERHEAD == HEADER_LENGTH as i64);
 
 /// Lends a cleared buffer that lives as long as the thread.
 pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut BytesMut) -> T) -> T {
@@ -82,6 +88,14 @@ pub(super) struct Sender {
     pub(super) encoding: Encoding,
 }
 
+/// How the next messages are sent.
+enum Next {
+    /// Those that are in the batch; a panic of the stream is passed on behind them.
+    Batch(std::thread::Result<Filled>),
+    /// The next one is made, and then waits for credit or room.
+    Message,
+}
+
 /// Why a stream was not sent to its end.
 pub(super) enum Stopped {
     /// The stream itself failed, or a message of it cannot be sent.
@@ -93,14 +107,98 @@ pub(super) enum Stopped {
 impl Sender {
     /// Sends every message, and returns the trailers.
     pub(super) async fn send_all(&self, body: &mut Body) -> Result<HeaderMap, Stopped> {
+        let header = FrameHeader::new(FrameType::MESSAGE, Flags::NONE, self.call);
+        let mut batch = Batch::new(self.encoding, header.to_bytes());
         loop {
-            let frame = body.frame().await.transpose();
-            match frame.map_err(Stopped::Failed)? {
-                None => return Ok(HeaderMap::new()),
-                Some(BodyFrame::Message(message)) => self.send(message).await?,
-                Some(BodyFrame::Trailers(trailers)) => return Ok(trailers),
+            match poll_fn(|cx| self.poll_fill(cx, body, &mut batch)).await? {
+                Next::Batch(filled) => {
+                    if let Some(trailers) = self.send_batch(&mut batch, filled).await? {
+                        return Ok(trailers);
+                    }
+                }
+                Next::Message => match body.frame().await.transpose() {
+                    Err(status) => return Err(Stopped::Failed(status)),
+                    Ok(None) => return Ok(HeaderMap::new()),
+                    Ok(Some(BodyFrame::Message(message))) => self.send(message).await?,
+                    Ok(Some(BodyFrame::Trailers(trailers))) => return Ok(trailers),
+                },
             }
         }
+    }
+
+    /// Fills a batch with what is ready now.
+    fn poll_fill(
+        &self,
+        cx: &mut TaskContext<'_>,
+        body: &mut Body,
+        batch: &mut Batch,
+    ) -> Poll<Result<Next, Stopped>> {
+        let bounds = match self.bounds() {
+            Ok(Some(bounds)) => bounds,
+            Ok(None) => return Poll::Ready(Ok(Next::Message)),
+            Err(stopped) => return Poll::Ready(Err(stopped)),
+        };
+        batch.begin(bounds);
+        let filled = catch_unwind(AssertUnwindSafe(|| body.poll_batch(cx, batch)));
+        if matches!(filled, Ok(Filled::Waiting)) && batch.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Next::Batch(filled)))
+    }
+
+    /// Says how much may be sent now; nothing without credit or room.
+    fn bounds(&self) -> Result<Option<BatchBounds>, Stopped> {
+        let mut state = self.shared.state();
+        let max_outgoing = self.shared.config.limits.max_outgoing;
+        let waiting = state.outgoing.len();
+        let large = HAND_OVER.min(max_length(&self.shared).0.saturating_add(1));
+        let credit = self.sending(&mut state).ok_or(Stopped::Over)?.credit;
+        if credit <= 0 || waiting > max_outgoing {
+            return Ok(None);
+        }
+        let credit = usize::try_from(credit).unwrap_or(usize::MAX);
+        let room = (max_outgoing - waiting).saturating_add(1);
+        let length = BATCH.min(credit).min(room);
+        Ok(Some(BatchBounds { length, large }))
+    }
+
+    /// Sends what is in a batch, and does what the stream has come to behind it.
+    async fn send_batch(
+        &self,
+        batch: &mut Batch,
+        filled: std::thread::Result<Filled>,
+    ) -> Result<Option<HeaderMap>, Stopped> {
+        // What comes to its end leaves together with the end.
+        let goes_on = matches!(filled, Ok(Filled::Full | Filled::Waiting));
+        self.push_batch(batch, goes_on)?;
+        if let Some(status) = batch.take_failure() {
+            return Err(Stopped::Failed(status));
+        }
+        match filled {
+            Ok(Filled::Ended(trailers)) => return Ok(Some(trailers)),
+            Ok(Filled::Failed(status)) => return Err(Stopped::Failed(status)),
+            Ok(Filled::Full) => {}
+            Ok(Filled::Waiting) => wait_for_wake().await,
+            Err(panic) => resume_unwind(panic),
+        }
+        Ok(None)
+    }
+
+    fn push_batch(&self, batch: &mut Batch, flush: bool) -> Result<(), Stopped> {
+        let mut state = self.shared.state();
+        let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
+        let frames = batch.bytes();
+        sending.credit -= i64::try_from(frames.len()).unwrap_or(i64::MAX);
+        state.outgoing.push_frames_of(self.call, frames);
+        if let Some(large) = batch.take_large() {
+            drop(state);
+            self.push(Some(large), &[])?;
+            state = self.shared.state();
+        }
+        if flush {
+            self.shared.flush_or_wake_from(state);
+        }
+        Ok(())
     }
 
     /// Waits for credit and for room, and queues one message.
@@ -126,7 +224,7 @@ impl Sender {
             let large = large.map_err(Stopped::Failed)?;
             self.push(large, scratch)
         })?;
-        self.shared.wake_driver();
+        self.shared.flush_or_wake();
         Ok(())
     }
 
@@ -169,18 +267,36 @@ impl Sender {
 
 /// Refuses a message that is over our limit or over what the peer said it takes.
 pub(super) fn check_length(shared: &Shared, length: usize) -> Result<(), Status> {
+    let (limit, side) = max_length(shared);
+    if length > limit {
+        return Err(too_large(length, limit, side));
+    }
+    Ok(())
+}
+
+/// The longest message that both sides take, and whose limit that is.
+fn max_length(shared: &Shared) -> (usize, Role) {
     let own = shared.config.limits.max_message;
     let peers = shared.peer_settings.get();
     let peers = peers.map_or(u64::MAX, |it| it.max_message);
     let peers = usize::try_from(peers).unwrap_or(usize::MAX);
-    if length > own.min(peers) {
-        // Of equal limits the receiver's: it would have to rise as well.
-        let (limit, side) = if own < peers {
-            (own, shared.role)
-        } else {
-            (peers, shared.role.other())
-        };
-        return Err(too_large(length, limit, side));
+    // Of equal limits the receiver's: it would have to rise as well.
+    if own < peers {
+        (own, shared.role)
+    } else {
+        (peers, shared.role.other())
     }
-    Ok(())
+}
+
+/// Waits until the task is woken: its waker was left with what it waits for.
+async fn wait_for_wake() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -8,7 +8,7 @@ use crate::codec::Pieces;
 
 /// Bytes in one or more pieces.
 #[derive(Default, Debug)]
-pub(super) struct Rope {
+pub(crate) struct Rope {
     pieces: VecDeque<Bytes>,
     length: usize,
 }
@@ -23,7 +23,7 @@ impl From<Bytes> for Rope {
 
 impl Rope {
     /// Cuts what follows `head` out of `buffer`, and puts it together with its pieces.
-    pub(super) fn of(buffer: &mut BytesMut, head: usize, pieces: Pieces) -> Self {
+    pub(crate) fn of(buffer: &mut BytesMut, head: usize, pieces: Pieces) -> Self {
         let mut rope = Self::default();
         let mut rest = buffer.get(head..).unwrap_or_default();
         let mut taken = head;
@@ -46,17 +46,17 @@ impl Rope {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Takes out the first piece if it has at most `length` bytes and another follows: what stands
     /// before a large `Bytes`, which then is cut into whole fragments.
-    pub(super) fn take_short(&mut self, length: usize) -> Bytes {
+    pub(crate) fn take_short(&mut self, length: usize) -> Bytes {
         match self.pieces.front() {
             Some(first) if first.len() <= length && self.pieces.len() > 1 => {
                 self.take_up_to(length).unwrap_or_default()
@@ -66,7 +66,7 @@ impl Rope {
     }
 
     /// Takes out the first piece, or so much of it.
-    pub(super) fn take_up_to(&mut self, length: usize) -> Option<Bytes> {
+    pub(crate) fn take_up_to(&mut self, length: usize) -> Option<Bytes> {
         let first = self.pieces.front_mut()?;
         let taken = first.split_to(length.min(first.len()));
         if first.is_empty() {
@@ -76,7 +76,7 @@ impl Rope {
         Some(taken)
     }
 
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.pieces.iter()
     }
 }

@@ -1,0 +1,181 @@
+//! Messages of a stream that are encoded one behind the other, for a wire that sends many at once.
+
+use bytes::BytesMut;
+use http::HeaderMap;
+
+use super::message::{Message, ValueMessage};
+use super::rope::Rope;
+use crate::codec::{Encodes, Encoding, Pieces};
+use crate::status::Status;
+
+/// The length of what stands before each message.
+pub(crate) const PREFIX_LENGTH: usize = 16;
+
+/// What stands before each message; its first four bytes become the length, little endian.
+pub(crate) type Prefix = [u8; PREFIX_LENGTH];
+
+/// Where a stream leaves its messages when they are wanted as bytes.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    encoding: Encoding,
+    prefix: Prefix,
+    bounds: BatchBounds,
+    bytes: BytesMut,
+    large: Option<Rope>,
+    failed: Option<Status>,
+}
+
+/// How much a batch takes.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct BatchBounds {
+    /// No message is added behind this many bytes, prefixes included.
+    pub(crate) length: usize,
+    /// A message of this size or more, or with pieces that are shared, comes out by itself, and is
+    /// the last one.
+    pub(crate) large: usize,
+}
+
+/// Why a stream has stopped adding to a batch. What is in the batch comes first.
+#[derive(Debug)]
+pub(crate) enum Filled {
+    /// The batch takes no more.
+    Full,
+    /// The stream has nothing more now and has left its waker.
+    Waiting,
+    /// The good end, with the metadata behind the last message.
+    Ended(HeaderMap),
+    /// The stream failed.
+    Failed(Status),
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new(Encoding::MESSAGE_PACK, Prefix::default())
+    }
+}
+
+impl Batch {
+    pub(crate) fn new(encoding: Encoding, prefix: Prefix) -> Self {
+        Self {
+            encoding,
+            prefix,
+            bounds: BatchBounds::default(),
+            bytes: BytesMut::new(),
+            large: None,
+            failed: None,
+        }
+    }
+
+    /// Empties the batch, and keeps its memory.
+    pub(crate) fn begin(&mut self, bounds: BatchBounds) {
+        self.bytes.clear();
+        self.large = None;
+        self.failed = None;
+        self.bounds = bounds;
+    }
+
+    /// Says whether it takes no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() >= self.bounds.length || self.large.is_some() || self.failed.is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.large.is_none() && self.failed.is_none()
+    }
+
+    /// Returns the messages that are not large, each behind its prefix.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes the large message that comes behind the others.
+    pub(crate) fn take_large(&mut self) -> Option<Rope> {
+        self.large.take()
+    }
+
+    /// Takes the reason why the message behind all of these cannot be sent.
+    pub(crate) fn take_failure(&mut self) -> Option<Status> {
+        self.failed.take()
+    }
+
+    /// Encodes a value as the next message.
+    pub(crate) fn put<C, T>(&mut self, value: T)
+    where
+        C: Encodes<T>,
+        T: Send + 'static,
+    {
+        let encoding = self.encoding;
+        self.append(|out, pieces| ValueMessage::<C, T>::encode(&value, encoding, out, pieces));
+    }
+
+    /// Adds a message that was made already.
+    pub(crate) fn put_message(&mut self, mut message: Message) {
+        if let Some(bytes) = message.as_bytes()
+            && bytes.len() >= self.bounds.large
+        {
+            self.large = Some(bytes.clone().into());
+            return;
+        }
+        let encoding = self.encoding;
+        self.append(|out, pieces| message.encode_into(encoding, out, pieces));
+    }
+
+    fn append(&mut self, encode: impl FnOnce(&mut BytesMut, &mut Pieces) -> Result<(), Status>) {
+        let start = self.bytes.len();
+        let head = start + PREFIX_LENGTH;
+        let mut pieces = Pieces::default();
+        self.bytes.extend_from_slice(&self.prefix);
+        if let Err(status) = encode(&mut self.bytes, &mut pieces) {
+            self.bytes.truncate(start);
+            self.failed = Some(status);
+            return;
+        }
+        let length = self.bytes.len() - head;
+        if !pieces.is_empty() {
+            self.large = Some(Rope::of(&mut self.bytes, head, pieces));
+            self.bytes.truncate(start);
+        } else if length >= self.bounds.large {
+            self.large = Some(self.bytes.split_off(head).freeze().into());
+            self.bytes.truncate(start);
+        } else if let Some(place) = self.bytes.get_mut(start..start + 4) {
+            place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    use crate::codec::Serde;
+
+    #[test]
+    fn large_bytes_come_out_by_themselves_and_are_not_copied() {
+        let item = Bytes::from(vec![7; 20_000]);
+        let wrap = ValueMessage::<Serde, Bytes>::wrap;
+        let puts: [fn(&mut Batch, Bytes); 2] = [Batch::put::<Serde, Bytes>, |batch, item| {
+            batch.put_message(ValueMessage::<Serde, Bytes>::wrap(item));
+        }];
+        for put in puts {
+            let mut batch = Batch::new(Encoding::MESSAGE_PACK, Prefix::default());
+            batch.begin(BatchBounds {
+                length: 100_000,
+                large: 16_384,
+            });
+            batch.put_message(wrap(Bytes::from_static(b"small")));
+            let before = batch.bytes().to_vec();
+            put(&mut batch, item.clone());
+            assert!(batch.is_full());
+            assert_eq!(batch.bytes(), before, "only the small one");
+            let large = batch.take_large().expect("a message by itself");
+            let mut expected = wrap(item.clone());
+            let expected = expected.bytes(Encoding::MESSAGE_PACK).unwrap();
+            assert_eq!(
+                large.pieces().flatten().copied().collect::<Vec<_>>(),
+                expected
+            );
+            assert!(large.pieces().any(|it| it.as_ptr() == item.as_ptr()));
+        }
+    }
+}
