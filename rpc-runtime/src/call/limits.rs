@@ -93,7 +93,8 @@ impl Limits {
 
     /// Bounds all that one connection has received and not yet handed on, and the requests of calls
     /// that run, in bytes; 256 MiB by default. Memory of large messages that is kept for a second
-    /// to be used again counts too, and gives way when it is needed.
+    /// to be used again counts too, and gives way when it is needed. Requests and whole replies of up
+    /// to 4 KiB are not counted: [`max_calls`](Self::max_calls) bounds them.
     #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes.max(LEAST_MESSAGE);

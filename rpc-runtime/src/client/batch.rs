@@ -17,8 +17,9 @@ const MAX_CALLS: usize = 1_024;
 /// Makes several calls at once, whose requests leave in one write.
 ///
 /// `calls` is a tuple of up to eight calls of any types, or a `Vec` of calls of one type; a call may
-/// be [one that gives its metadata](Call::with_reply). Each call keeps its own deadline, passes the same layers and counts against the same limits as if it were
-/// made alone, and fails alone. The results come back in the order of the calls.
+/// be [one that gives its metadata](Call::with_reply). Each call keeps its own deadline, passes the
+/// same layers and counts against the same limits as if it were made alone, and fails alone. The
+/// results come back in the order of the calls.
 ///
 /// A batch of more than 1,024 calls fails as a whole, each call with
 /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted), before anything is sent;

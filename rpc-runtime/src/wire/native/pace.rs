@@ -55,30 +55,34 @@ impl Pace {
 #[derive(Default, Debug)]
 pub(super) struct InPlace {
     turns: u32,
-    began: Option<Instant>,
-    /// When the last handler ended; what lies between it and the next is little.
-    ended: Option<Instant>,
+    /// When the first began, and when the last ended; what lies between it and the next is little.
+    times: Option<(Instant, Instant)>,
 }
 
 impl InPlace {
     /// The time, as of the last handler's end.
     pub(super) fn now(&mut self) -> Instant {
-        let began = *self.began.get_or_insert_with(Instant::now);
-        *self.ended.get_or_insert(began)
+        self.times().1
     }
 
     /// Takes a turn, if there is one left in this read.
     pub(super) fn begin(&mut self) -> bool {
         self.turns += 1;
-        let now = self.now();
-        self.turns <= MOST_TURNS && self.began.is_none_or(|began| now - began < LONGEST)
+        let (began, now) = *self.times();
+        self.turns <= MOST_TURNS && now - began < LONGEST
     }
 
     /// Ends the turn, and says how long it took.
     pub(super) fn end(&mut self) -> Duration {
         let now = Instant::now();
-        let began = self.ended.replace(now);
-        began.map_or(Duration::ZERO, |it| now - it)
+        now - std::mem::replace(&mut self.times().1, now)
+    }
+
+    fn times(&mut self) -> &mut (Instant, Instant) {
+        self.times.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, now)
+        })
     }
 }
 
