@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 /// Tells a running call that nobody waits for it any more.
 ///
@@ -18,7 +19,7 @@ pub struct Cancellation(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     cancelled: AtomicBool,
-    token: OnceLock<CancellationToken>,
+    waiting: OnceLock<Arc<Notify>>,
 }
 
 impl Cancellation {
@@ -29,10 +30,10 @@ impl Cancellation {
 
     /// Gives the signal. Further calls do nothing.
     pub fn cancel(&self) {
-        // The order matters: `token` looks at the flag after it has put the token in place.
+        // The order matters: `cancelled` looks at the flag after it has begun to wait.
         self.0.cancelled.store(true, Ordering::SeqCst);
-        if let Some(token) = self.0.token.get() {
-            token.cancel();
+        if let Some(waiting) = self.0.waiting.get() {
+            waiting.notify_waiters();
         }
     }
 
@@ -47,11 +48,9 @@ impl Cancellation {
     ///
     /// Dropping the future loses nothing.
     pub fn cancelled(&self) -> Cancelled {
-        let token = self.0.token.get_or_init(CancellationToken::new);
-        if self.is_cancelled() {
-            token.cancel();
-        }
-        Cancelled(Box::pin(token.clone().cancelled_owned()))
+        // From here on it is notified, polled or not.
+        let notified = Arc::clone(self.0.waiting.get_or_init(Arc::default)).notified_owned();
+        Cancelled((!self.is_cancelled()).then(|| Box::pin(notified)))
     }
 }
 
@@ -65,13 +64,16 @@ impl fmt::Debug for Cancellation {
 
 /// Ends when a [`Cancellation`] is given.
 #[must_use = "futures do nothing unless polled"]
-pub struct Cancelled(Pin<Box<WaitForCancellationFutureOwned>>);
+pub struct Cancelled(Option<Pin<Box<OwnedNotified>>>);
 
 impl Future for Cancelled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+        match &mut self.0 {
+            Some(notified) => notified.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
     }
 }
 

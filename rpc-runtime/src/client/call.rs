@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::reply_call::ReplyCall;
+use super::spawned::Spawned;
 use crate::call::{
     Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Reply, Response, Returns,
 };
@@ -185,7 +184,7 @@ enum State {
     Ready(Box<OutgoingCall>),
     Calling(Running),
     Reading(Box<Reading>),
-    Spawned(AbortOnDropHandle<Result<Exchanged, Status>>),
+    Spawned(Spawned<Result<Exchanged, Status>>),
     Ended,
 }
 
@@ -237,7 +236,7 @@ impl Exchange {
             origin: self.origin.clone(),
             state,
         };
-        self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(exchange)));
+        self.state = State::Spawned(Spawned::new(exchange));
     }
 
     fn poll_exchange(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Exchanged, Status>> {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-use crate::call::{Request, Response, deadline_in};
+use crate::call::{Cancellation, Request, Response, deadline_in};
 use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
@@ -86,7 +85,7 @@ type Outcome = Result<Arc<Connection>, Status>;
 #[derive(Default)]
 struct Attempt {
     outcome: OnceLock<Outcome>,
-    over: CancellationToken,
+    over: Cancellation,
 }
 
 impl Endpoint {
@@ -175,14 +174,13 @@ impl Endpoint {
         let endpoint = Arc::clone(self);
         let made = Arc::clone(&attempt);
         tokio::spawn(async move {
-            let _over = made.over.clone().drop_guard();
-            // Set also when the task is stopped half-way, so that the next call tries again.
-            let mut stopped = Stopped(Some(endpoint));
-            let Some(endpoint) = &stopped.0 else { return };
-            let outcome = endpoint.attempt().await;
-            endpoint.settle(attempts, &outcome);
-            stopped.0 = None;
-            let _ = made.outcome.set(outcome);
+            let ending = Ending {
+                endpoint,
+                attempt: made,
+            };
+            let outcome = ending.endpoint.attempt().await;
+            ending.endpoint.settle(attempts, &outcome);
+            let _ = ending.attempt.outcome.set(outcome);
         });
         Err(Ok(attempt))
     }
@@ -248,14 +246,18 @@ impl Endpoint {
     }
 }
 
-/// Puts an endpoint back to the beginning if its attempt was stopped.
-struct Stopped(Option<Arc<Endpoint>>);
+/// Tells all who wait that the attempt is over, also when its task was stopped half-way: then the next call tries again.
+struct Ending {
+    endpoint: Arc<Endpoint>,
+    attempt: Arc<Attempt>,
+}
 
-impl Drop for Stopped {
+impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some(endpoint) = &self.0 {
-            *endpoint.state() = State::Idle;
+        if self.attempt.outcome.get().is_none() {
+            *self.endpoint.state() = State::Idle;
         }
+        self.attempt.over.cancel();
     }
 }
 

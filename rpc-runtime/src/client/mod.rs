@@ -9,6 +9,7 @@ mod endpoint;
 mod outgoing;
 mod reply_call;
 mod response_stream;
+mod spawned;
 mod stub;
 mod upload;
 

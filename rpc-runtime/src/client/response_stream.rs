@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_core::Stream;
 use http::HeaderMap;
 use tokio::time::{Sleep, sleep_until};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
+use super::spawned::Spawned;
 use crate::call::{
     Body, BodyFrame, IntoMetadataValue, Message, MethodError, Response, Returns, deadline_in,
 };
@@ -240,7 +240,7 @@ struct Download {
 enum State {
     Ready(Box<OutgoingCall>),
     Calling(Running),
-    Spawned(AbortOnDropHandle<Result<(Response, Watch), Status>>),
+    Spawned(Spawned<Result<(Response, Watch), Status>>),
     Streaming(Box<(Body, Watch)>),
     /// It was set up after it had begun, and has yet to say so.
     Misused,
@@ -251,10 +251,10 @@ impl Download {
     fn spawn(&mut self) {
         self.arm_first_item();
         if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended) {
-            self.state = State::Spawned(AbortOnDropHandle::new(tokio::spawn(async move {
+            self.state = State::Spawned(Spawned::new(async move {
                 let mut running = outgoing.begin(true)?;
                 poll_fn(|cx| running.poll_response(cx)).await
-            })));
+            }));
         }
     }
 

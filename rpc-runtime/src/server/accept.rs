@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use crate::call::Cancellation;
 use crate::error::Error;
 use crate::transport::{Io, Listener, is_transient};
 use crate::wire::native::{Config, Draining, Role, Served, open};
@@ -141,7 +141,7 @@ pub(super) struct Accepting {
     /// Sorted, so that the same events always lead to the same.
     connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
-    pub(super) shutdown: CancellationToken,
+    pub(super) shutdown: Cancellation,
 }
 
 impl Accepting {
@@ -158,7 +158,7 @@ impl Accepting {
             shutdown_timeout,
             connections: Mutex::default(),
             next: AtomicU64::new(0),
-            shutdown: CancellationToken::new(),
+            shutdown: Cancellation::new(),
         }
     }
 

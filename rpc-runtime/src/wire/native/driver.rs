@@ -1,14 +1,15 @@
 //! The one task of a connection: it reads, hands out what came, keeps the time, and writes.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::io::poll_read_buf;
 
 use super::connection::{Role, Shared};
 use super::control::Broken;
@@ -146,8 +147,8 @@ impl Driver {
         for _ in 0..READS {
             let reader = self.reader.as_mut();
             let read = match self.frames.in_place_mut() {
-                Some(mut fragment) => poll_read_buf(reader, cx, &mut fragment),
-                None => poll_read_buf(reader, cx, self.frames.buffer_mut()),
+                Some(mut fragment) => poll_read(reader, cx, &mut fragment),
+                None => poll_read(reader, cx, self.frames.buffer_mut()),
             };
             match read {
                 Poll::Pending => return Ok(true),
@@ -382,7 +383,7 @@ impl Driver {
         while Instant::now() < until {
             let buffer = self.frames.buffer_mut();
             buffer.clear();
-            match poll_read_buf(self.reader.as_mut(), cx, buffer) {
+            match poll_read(self.reader.as_mut(), cx, buffer) {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return Poll::Ready(closed()),
                 Poll::Pending => break,
@@ -442,6 +443,15 @@ fn foreign(bytes: &[u8]) -> Status {
     let shown = bytes.get(..24).unwrap_or(bytes).escape_ascii();
     let text = format!("the peer does not speak this wire: it began with `{shown}`");
     Status::unavailable(text)
+}
+
+/// Reads once into the room behind what the buffer holds; `Ok(0)` is the end of the stream.
+fn poll_read(
+    mut reader: Pin<&mut (dyn AsyncRead + Send)>,
+    cx: &mut TaskContext<'_>,
+    buffer: &mut impl BufMut,
+) -> Poll<io::Result<usize>> {
+    pin!(reader.read_buf(buffer)).poll(cx)
 }
 
 fn closed() -> End {
