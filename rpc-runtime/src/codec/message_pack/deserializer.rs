@@ -1,5 +1,6 @@
 //! serde's [`Deserializer`](serde::Deserializer) over a [`Reader`].
 
+use ascii::AsciiStr;
 use serde::de::value::SeqDeserializer;
 use serde::de::{Error as _, Visitor};
 
@@ -7,6 +8,9 @@ use super::EXTENSION;
 use super::access::{Elements, Entries, Extension, UnitVariant, Variant};
 use super::error::Error;
 use super::read::{Reader, Token};
+
+/// Strings of fewer bytes are tried as ASCII first.
+const SHORT: usize = 64;
 
 const NIL: u8 = 0xc0;
 const EMPTY_ARRAY: u8 = 0x90;
@@ -37,8 +41,11 @@ impl<'de> Deserializer<'de> {
     /// Visits what comes next, whatever it is.
     fn visit_next<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let start = self.reader.rest();
-        let token = self.reader.token()?;
-        self.visit(token, start, &[], visitor)
+        match self.reader.token()? {
+            Token::Map(count) => self.visit_map(count, start, &[], visitor),
+            Token::Array(count) => self.visit_array(count, start, visitor),
+            token => visit_scalar(token, visitor),
+        }
     }
 
     /// Visits what comes next as a list, or as a struct with these fields.
@@ -48,38 +55,11 @@ impl<'de> Deserializer<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let start = self.reader.rest();
-        match self.reader.token()? {
-            Token::Bin(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
-            token => self.visit(token, start, fields, visitor),
-        }
-    }
-
-    #[inline]
-    fn visit<V: Visitor<'de>>(
-        &mut self,
-        token: Token<'de>,
-        start: &'de [u8],
-        fields: Fields,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        match token {
+        match self.reader.container_token()? {
             Token::Map(count) => self.visit_map(count, start, fields, visitor),
             Token::Array(count) => self.visit_array(count, start, visitor),
-            Token::Str(bytes) => visit_string(bytes, visitor),
-            Token::Bin(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Token::U8(value) => visitor.visit_u8(value),
-            Token::U16(value) => visitor.visit_u16(value),
-            Token::U32(value) => visitor.visit_u32(value),
-            Token::U64(value) => visitor.visit_u64(value),
-            Token::I8(value) => visitor.visit_i8(value),
-            Token::I16(value) => visitor.visit_i16(value),
-            Token::I32(value) => visitor.visit_i32(value),
-            Token::I64(value) => visitor.visit_i64(value),
-            Token::F32(value) => visitor.visit_f32(value),
-            Token::F64(value) => visitor.visit_f64(value),
-            Token::Bool(value) => visitor.visit_bool(value),
-            Token::Nil => visitor.visit_unit(),
-            Token::Ext(kind, bytes) => visitor.visit_newtype_struct(Extension::new(kind, bytes)),
+            Token::Bin(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+            token => visit_scalar(token, visitor),
         }
     }
 
@@ -141,7 +121,7 @@ impl<'de> Deserializer<'de> {
     #[inline]
     fn take_field(&mut self, name: &[u8]) -> Option<&'static str> {
         let (next, others) = self.fields.split_first()?;
-        if next.as_bytes() == name {
+        if is_same(next.as_bytes(), name) {
             self.fields = others;
             return Some(next);
         }
@@ -149,9 +129,61 @@ impl<'de> Deserializer<'de> {
     }
 }
 
+/// Compares what is short without a call.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && match a.len() {
+            0..4 => a.iter().zip(b).all(|(a, b)| a == b),
+            // Two words that overlap are all of it.
+            4..8 => have_same_ends::<4>(a, b),
+            8..=16 => have_same_ends::<8>(a, b),
+            _ => a == b,
+        }
+}
+
+#[inline]
+fn have_same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+    let starts = (a.first_chunk::<N>(), b.first_chunk());
+    let ends = (a.last_chunk::<N>(), b.last_chunk());
+    let ((Some(start_a), Some(start_b)), (Some(end_a), Some(end_b))) = (starts, ends) else {
+        return false;
+    };
+    start_a == start_b && end_a == end_b
+}
+
+/// Visits what has no other values in it.
+fn visit_scalar<'de, V: Visitor<'de>>(token: Token<'de>, visitor: V) -> Result<V::Value, Error> {
+    match token {
+        Token::Str(bytes) => visit_string(bytes, visitor),
+        Token::Bin(bytes) => visitor.visit_borrowed_bytes(bytes),
+        Token::U8(value) => visitor.visit_u8(value),
+        Token::U16(value) => visitor.visit_u16(value),
+        Token::U32(value) => visitor.visit_u32(value),
+        Token::U64(value) => visitor.visit_u64(value),
+        Token::I8(value) => visitor.visit_i8(value),
+        Token::I16(value) => visitor.visit_i16(value),
+        Token::I32(value) => visitor.visit_i32(value),
+        Token::I64(value) => visitor.visit_i64(value),
+        Token::F32(value) => visitor.visit_f32(value),
+        Token::F64(value) => visitor.visit_f64(value),
+        Token::Bool(value) => visitor.visit_bool(value),
+        Token::Nil => visitor.visit_unit(),
+        Token::Ext(kind, bytes) => visitor.visit_newtype_struct(Extension::new(kind, bytes)),
+        // Whoever took the head of a container goes into it.
+        Token::Map(_) | Token::Array(_) => Err(Error::new("a container without its values")),
+    }
+}
+
 /// Visits a string, or its bytes if it is not UTF-8 and they are welcome too.
 #[inline]
 fn visit_string<'de, V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::Value, Error> {
+    // Most short strings are ASCII, which is quicker to find out than that they are UTF-8.
+    if bytes.len() < SHORT
+        && let Ok(text) = AsciiStr::from_ascii(bytes)
+    {
+        return visitor.visit_borrowed_str(text.as_str());
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => visitor.visit_borrowed_str(text),
         Err(reason) => visitor
@@ -208,7 +240,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
     type Error = Error;
 
     deserialize_numbers! {
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u8 deserialize_u16 deserialize_u32
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
     }
     deserialize_strings! { deserialize_str deserialize_string }
@@ -220,6 +252,14 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
     #[inline]
     fn is_human_readable(&self) -> bool {
         false
+    }
+
+    #[inline]
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.reader.take_unsigned() {
+            Some(value) => visitor.visit_u64(value),
+            None => self.visit_next(visitor),
+        }
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

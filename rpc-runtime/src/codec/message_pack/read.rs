@@ -146,6 +146,41 @@ impl<'de> Reader<'de> {
         read_token(&mut self.rest).map_err(|problem| self.fail(problem, start))
     }
 
+    /// Like [`token`](Self::token), for where a short container is most likely.
+    #[inline]
+    pub(super) fn container_token(&mut self) -> Result<Token<'de>, Error> {
+        match self.rest {
+            [marker @ 0x80..=0x8f, rest @ ..] => {
+                self.rest = rest;
+                Ok(Token::Map(u32::from(marker & 0x0f)))
+            }
+            [marker @ 0x90..=0x9f, rest @ ..] => {
+                self.rest = rest;
+                Ok(Token::Array(u32::from(marker & 0x0f)))
+            }
+            _ => self.token(),
+        }
+    }
+
+    /// Takes an unsigned integer of any size, if one comes next.
+    #[inline]
+    pub(super) fn take_unsigned(&mut self) -> Option<u64> {
+        let (value, rest) = match self.rest {
+            [small @ 0x00..=0x7f, rest @ ..] => (u64::from(*small), rest),
+            [0xcd, a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest),
+            [0xce, a, b, c, d, rest @ ..] => {
+                (u64::from(u32::from_be_bytes([*a, *b, *c, *d])), rest)
+            }
+            [0xcf, a, b, c, d, e, f, g, h, rest @ ..] => {
+                let bytes = [*a, *b, *c, *d, *e, *f, *g, *h];
+                (u64::from_be_bytes(bytes), rest)
+            }
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(value)
+    }
+
     /// Goes into a container of so many values, whose head has just been taken.
     #[inline]
     pub(super) fn enter(&mut self, values: u64, start: &'de [u8]) -> Result<Outside, Error> {

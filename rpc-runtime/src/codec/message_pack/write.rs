@@ -109,9 +109,9 @@ pub(super) fn put_unsigned(out: &mut BytesMut, value: u64) {
 fn put_large(out: &mut BytesMut, value: u64) {
     let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
     match value {
-        0..=0xff => put(out, [0xcc, h]),
-        0..=0xffff => put(out, [0xcd, g, h]),
-        0..=0xffff_ffff => put(out, [0xce, e, f, g, h]),
+        ..=0xff => put(out, [0xcc, h]),
+        0x100..=0xffff => put(out, [0xcd, g, h]),
+        0x1_0000..=0xffff_ffff => put(out, [0xce, e, f, g, h]),
         _ => put(out, [0xcf, a, b, c, d, e, f, g, h]),
     }
 }
@@ -127,10 +127,10 @@ pub(super) fn put_signed(out: &mut BytesMut, value: i64) {
 fn put_negative(out: &mut BytesMut, value: i64) {
     let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
     match value {
-        -32.. => put(out, [h]),
-        -0x80.. => put(out, [0xd0, h]),
-        -0x8000.. => put(out, [0xd1, g, h]),
-        -0x8000_0000.. => put(out, [0xd2, e, f, g, h]),
+        -0x20.. => put(out, [h]),
+        -0x80..-0x20 => put(out, [0xd0, h]),
+        -0x8000..-0x80 => put(out, [0xd1, g, h]),
+        -0x8000_0000..-0x8000 => put(out, [0xd2, e, f, g, h]),
         _ => put(out, [0xd3, a, b, c, d, e, f, g, h]),
     }
 }

@@ -151,7 +151,7 @@ fn types_of_std() {
         IpAddr::V6(Ipv6Addr::LOCALHOST),
     ]);
     check([SocketAddr::from(([127, 0, 0, 1], 80))]);
-    check::<Range<u8>>([1..5]);
+    check::<Range<u8>>(std::iter::once(1..5));
     check([std::time::SystemTime::UNIX_EPOCH]);
 }
 
