@@ -172,8 +172,7 @@ where
     }
 }
 
-/// Says which argument could not be read, because many errors of rmp-serde do not even say what
-/// was expected.
+/// Says which argument could not be read.
 #[cold]
 fn in_argument<E: serde::de::Error>(names: Names, index: usize, error: E) -> E {
     E::custom(format_args!(

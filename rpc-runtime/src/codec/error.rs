@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
-use super::scan::{Problem, ScanError};
+use super::malformed::{Malformed, Problem};
 use super::{Codec, Encoding};
 
 /// The longest piece of an underlying error that is shown: serde's errors quote what the peer sent.
@@ -59,7 +59,7 @@ impl CodecError {
         Self::new(Kind::Trailing { count }, encoding, None)
     }
 
-    pub(super) fn scan(encoding: Encoding, error: ScanError) -> Self {
+    pub(super) fn malformed(encoding: Encoding, error: Malformed) -> Self {
         let kind = match error.problem {
             Problem::TooDeep { limit } => Kind::TooDeep { limit },
             Problem::Truncated => Kind::Truncated,

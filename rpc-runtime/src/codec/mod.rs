@@ -6,16 +6,19 @@
 //!
 //! # Bytes from a peer
 //!
-//! A stack overflow is not a panic: nothing catches it and it ends the process. MessagePack and
-//! JSON are therefore scanned without recursion before serde sees them. The scan bounds how deep
-//! values nest, whether or not the target type has a place for them, and checks every length
-//! against the bytes that are left. Bytes after the value are an error.
+//! A stack overflow is not a panic: nothing catches it and it ends the process. How deep values nest
+//! is therefore bounded, whether or not the target type has a place for them: by our own decoder of
+//! MessagePack as it goes, and by a scan without recursion before serde_json sees a JSON text. Every
+//! length is checked against the bytes that are left. Bytes after the value are an error.
 
+mod appender;
 mod args;
 mod encoding;
 mod error;
 mod format;
 mod limits;
+mod malformed;
+mod message_pack;
 mod registry;
 mod scan;
 mod serde_codec;

@@ -1,18 +1,19 @@
 //! The codecs for every type with serde's two traits: [`Serde`] and `SerdeWithPostcard`.
 
 use std::error::Error as StdError;
-use std::io;
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::appender::Appender;
 use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
 use super::encoding::Kind;
 use super::format::{AnySeed, AnyValue, Format};
+use super::message_pack::DecodeError;
 use super::registry::REGISTRY;
-use super::shared_bytes::{LARGE, Pieces, SharingSeed, as_large_bytes};
-use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, scan};
+use super::shared_bytes::{Pieces, SharingSeed, as_large_bytes};
+use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, message_pack, scan};
 
 /// MessagePack, JSON and registered formats, for every type that is `Serialize` and
 /// `DeserializeOwned`.
@@ -259,10 +260,7 @@ fn write<T: Serialize>(
     out: &mut Appender<'_>,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     match kind {
-        Kind::MessagePack => {
-            let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
-            value.serialize(&mut serializer)?;
-        }
+        Kind::MessagePack => message_pack::encode(value, out)?,
         Kind::Json => serde_json::to_writer(out, value)?,
         #[cfg(feature = "postcard")]
         Kind::Postcard => {
@@ -298,15 +296,17 @@ fn decode<'de, S: DeserializeSeed<'de>>(
     encoding: Encoding,
     limits: DecodeLimits,
 ) -> Result<S::Value, CodecError> {
-    let kind = encoding.kind();
-    scan(bytes, encoding, limits)?;
-    match kind {
+    match encoding.kind() {
         Kind::MessagePack => {
-            let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-            let read = seed.deserialize(&mut deserializer);
-            read.map_err(|error| CodecError::decode(encoding, error))
+            message_pack::decode(seed, bytes, limits).map_err(|error| match error {
+                DecodeError::Malformed(malformed) => CodecError::malformed(encoding, malformed),
+                DecodeError::Unfit(error) => CodecError::decode(encoding, error),
+            })
         }
-        Kind::Json => read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error)),
+        Kind::Json => {
+            scan::json(bytes, limits).map_err(|error| CodecError::malformed(encoding, error))?;
+            read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error))
+        }
         #[cfg(feature = "postcard")]
         Kind::Postcard => match read_postcard(seed, bytes) {
             Ok((value, [])) => Ok(value),
@@ -317,18 +317,6 @@ fn decode<'de, S: DeserializeSeed<'de>>(
             read_registered(seed, bytes, index).map_err(|error| CodecError::decode(encoding, error))
         }
     }
-}
-
-/// Refuses what must not reach serde, in the formats that we know.
-fn scan(bytes: &[u8], encoding: Encoding, limits: DecodeLimits) -> Result<(), CodecError> {
-    let scanned = match encoding.kind() {
-        Kind::MessagePack => scan::message_pack(bytes, limits),
-        Kind::Json => scan::json(bytes, limits),
-        #[cfg(feature = "postcard")]
-        Kind::Postcard => Ok(()),
-        Kind::Registered(_) => Ok(()),
-    };
-    scanned.map_err(|error| CodecError::scan(encoding, error))
 }
 
 fn read_json<'de, S: DeserializeSeed<'de>>(
@@ -366,49 +354,4 @@ fn read_registered<'de, S: DeserializeSeed<'de>>(
     };
     format(index)?.deserialize(bytes, AnySeed::new(&mut read))?;
     value.ok_or_else(|| "the format read no value".into())
-}
-
-/// Writes into a buffer that grows. `BufMut::writer` does the same with one more check a write.
-struct Appender<'a> {
-    out: &'a mut BytesMut,
-    /// What is shared instead of copied.
-    large: &'a [Option<&'a Bytes>],
-    pieces: &'a mut Pieces,
-}
-
-impl Appender<'_> {
-    #[inline]
-    fn append(&mut self, bytes: &[u8]) {
-        if bytes.len() < LARGE || !self.share(bytes) {
-            self.out.extend_from_slice(bytes);
-        }
-    }
-
-    /// Takes a slice that is all of a known `Bytes` by reference.
-    fn share(&mut self, slice: &[u8]) -> bool {
-        let known = self.large.iter().flatten();
-        let found = known.copied().find(|it| std::ptr::eq(&***it, slice));
-        if let Some(bytes) = found {
-            self.pieces.push(self.out.len(), bytes.clone());
-        }
-        found.is_some()
-    }
-}
-
-impl io::Write for Appender<'_> {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.append(bytes);
-        Ok(bytes.len())
-    }
-
-    #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.append(bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod hostile;
+mod message_pack;
 mod registered;
 mod round_trip;
 mod shared_bytes;
@@ -40,7 +41,7 @@ struct Node {
     next: Option<Box<Node>>,
 }
 
-/// Nests by variants, which rmp-serde's own depth limit does not count.
+/// Nests by variants.
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
 enum Expression {
     Number(i64),

@@ -1,0 +1,38 @@
+//! What is wrong with a message whatever its type: [`Malformed`].
+
+use std::fmt;
+
+/// A message that is not exactly one value within the limits, and the offset where that showed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Malformed {
+    pub(super) problem: Problem,
+    pub(super) offset: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Problem {
+    /// Values nest deeper than the limit.
+    TooDeep { limit: usize },
+    /// The message ends before the value does, or a length is higher than the bytes left.
+    Truncated,
+    /// There are bytes after the value.
+    Trailing { count: usize },
+    /// The byte 0xc1, which MessagePack never uses.
+    Reserved,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problem {
+            Problem::TooDeep { limit } => {
+                write!(f, "values nest deeper than {limit}, the limit `max_depth`")?;
+            }
+            Problem::Truncated => f.write_str("the message ends inside a value")?,
+            Problem::Trailing { count } => write!(f, "{count} bytes follow the value")?,
+            Problem::Reserved => f.write_str("the byte 0xc1 is not MessagePack")?,
+        }
+        write!(f, " at byte {}", self.offset)
+    }
+}
+
+impl std::error::Error for Malformed {}
