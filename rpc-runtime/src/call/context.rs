@@ -87,9 +87,16 @@ impl Context {
         self.0.connection.as_deref().map(ConnectionInfo::peer)
     }
 
-    /// Returns who the caller proved to be, where a layer found that out.
+    /// Returns who the caller proved to be, where a layer found that out or its certificate says it.
     pub fn identity(&self) -> Option<&Identity> {
         self.extension::<Identity>()
+    }
+
+    /// Returns the certificate that the client showed in the handshake of TLS, where the server
+    /// [asked for one](crate::tls::ServerTls::client_auth).
+    #[cfg(feature = "tls")]
+    pub fn peer_certificate(&self) -> Option<&crate::tls::PeerCertificate> {
+        self.extension()
     }
 
     /// Returns the value of type `T` that a layer put into the request's extensions, or else the

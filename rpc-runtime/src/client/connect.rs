@@ -14,6 +14,10 @@ use crate::server::Router;
 use crate::service::{BoxFuture, BoxService};
 use crate::status::{Phase, Status};
 use crate::transport::Address;
+#[cfg(feature = "tls")]
+use crate::transport::tls::{ClientTls, Connector};
+#[cfg(feature = "tls")]
+use crate::wire::native;
 use crate::wire::native::{Config, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
@@ -21,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects a [`Channel`], or a client with one. Await it.
 ///
-/// The URL says how: `tcp://host:port`, `unix:///path`, `mem:name` (a server in this process), or
+/// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output). A
 /// list of URLs makes one channel that spreads its calls over all of them.
 ///
@@ -51,6 +55,8 @@ pub struct Connect<T> {
     connect_timeout: Duration,
     router: Option<Router>,
     make: Make<T>,
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
 }
 
 /// Makes what is connected of its channel.
@@ -78,6 +84,8 @@ impl<T> Connect<T> {
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
             make,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -99,6 +107,17 @@ impl<T> Connect<T> {
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.config.keepalive_interval = interval;
         self.config.keepalive_timeout = timeout;
+        self
+    }
+
+    /// Sets how TLS is spoken to `tls://` URLs; by default the system's roots say which servers to
+    /// trust.
+    ///
+    /// Connecting fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) if a URL would
+    /// still be spoken to in plaintext over a network, or if none is a `tls://` URL.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -153,9 +172,50 @@ impl<T> Connect<T> {
                 served.clone(),
             )
         };
-        let endpoints = self.target?.into_iter().map(endpoint).collect();
+        let destinations = self.target?;
+        #[cfg(feature = "tls")]
+        let destinations = secured(destinations, self.tls)?;
+        let endpoints = destinations.into_iter().map(endpoint).collect();
         Ok((Endpoints::new(endpoints), self.make))
     }
+}
+
+/// Gives every `tls://` URL what is needed to speak it, one for all of them.
+#[cfg(feature = "tls")]
+fn secured(
+    destinations: Vec<Destination>,
+    tls: Option<ClientTls>,
+) -> Result<Vec<Destination>, Status> {
+    let refuse = |text: String| Status::invalid_argument(text).in_phase(Phase::Connect);
+    let is_tls = |it: &Destination| matches!(it, Destination::Address(Address::Tls { .. }));
+    let wants_tls = destinations.iter().any(is_tls);
+    if tls.is_some() {
+        let is_plain = |it: &&Destination| matches!(it, Destination::Address(Address::Tcp { .. }));
+        if let Some(plain) = destinations.iter().find(is_plain) {
+            let text = "`tls` is set, but this URL is plaintext (write `tls://`): ";
+            return Err(refuse(format!("{text}{plain}")));
+        }
+        if !wants_tls {
+            let text = "`tls` is set, but there is no `tls://` URL to connect to";
+            return Err(refuse(text.to_owned()));
+        }
+    }
+    if !wants_tls {
+        return Ok(destinations);
+    }
+    let connector = Connector::new(tls.unwrap_or_default(), vec![native::ALPN.to_vec()]);
+    let connector = connector
+        .map_err(|error| refuse("TLS cannot be spoken like this".to_owned()).with_source(error))?;
+    let connector = Arc::new(connector);
+    let secured = destinations.into_iter().map(|it| match it {
+        Destination::Address(Address::Tls { host, port }) => Destination::Tls {
+            host,
+            port,
+            connector: Arc::clone(&connector),
+        },
+        other => other,
+    });
+    Ok(secured.collect())
 }
 
 impl<T: 'static> IntoFuture for Connect<T> {

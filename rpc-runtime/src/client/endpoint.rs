@@ -10,6 +10,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::call::{Cancellation, Request, Response, deadline_in};
 use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
+#[cfg(feature = "tls")]
+use crate::transport::tls;
 use crate::transport::{self, Address, Io};
 use crate::wire::native::{Config, Connection, Role, Served, open};
 
@@ -26,6 +28,12 @@ pub(super) type Connector = Arc<dyn Fn() -> BoxFuture<'static, std::io::Result<I
 #[derive(Clone)]
 pub(super) enum Destination {
     Address(Address),
+    #[cfg(feature = "tls")]
+    Tls {
+        host: String,
+        port: u16,
+        connector: Arc<tls::Connector>,
+    },
     Connector {
         name: Arc<str>,
         connector: Connector,
@@ -33,9 +41,15 @@ pub(super) enum Destination {
 }
 
 impl Destination {
+    /// Opens the stream; TLS comes on top of it.
     async fn connect(&self) -> std::io::Result<Io> {
         match self {
             Self::Address(address) => transport::connect(address).await,
+            #[cfg(feature = "tls")]
+            Self::Tls { host, port, .. } => {
+                let (host, port) = (host.clone(), *port);
+                transport::connect(&Address::Tcp { host, port }).await
+            }
             Self::Connector { connector, .. } => connector().await,
         }
     }
@@ -45,6 +59,11 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::Tls { host, port, .. } => {
+                let (host, port) = (host.clone(), *port);
+                Address::Tls { host, port }.fmt(f)
+            }
             Self::Connector { name, .. } => f.write_str(name),
         }
     }
@@ -227,7 +246,35 @@ impl Endpoint {
                 return Err(self.blame(Status::unavailable(text)));
             }
         };
+        #[cfg(feature = "tls")]
+        let io = self.secured(io, deadline).await?;
         Ok(io.with_peer(&*self.url))
+    }
+
+    /// Makes the handshake of TLS where the URL asks for it.
+    #[cfg(feature = "tls")]
+    async fn secured(&self, io: Io, deadline: Instant) -> Result<Io, Status> {
+        let Destination::Tls {
+            host, connector, ..
+        } = &self.destination
+        else {
+            return Ok(io);
+        };
+        match timeout_at(deadline, connector.connect(io, host)).await {
+            Ok(Ok(io)) => Ok(io),
+            Ok(Err(error)) => {
+                let status = Status::unavailable("the TLS handshake failed").with_source(error);
+                Err(self.blame(status))
+            }
+            Err(_) => {
+                let limit = self.connect_timeout;
+                let text = format!(
+                    "the TLS handshake did not end within `connect_timeout` of {limit:?}: \
+                     does the server speak TLS at this port?"
+                );
+                Err(self.blame(Status::unavailable(text)))
+            }
+        }
     }
 
     fn settle(&self, attempts: u32, outcome: &Outcome) {

@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::call::Cancellation;
 use crate::error::Error;
+#[cfg(feature = "tls")]
+use crate::transport::tls;
 use crate::transport::{Io, Listener, is_transient};
 use crate::wire::native::{Config, Draining, Role, Served, open};
 
@@ -134,7 +136,7 @@ impl fmt::Debug for ShutdownHandle {
 
 /// What the listeners of a server share.
 pub(super) struct Accepting {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     served: Served,
     places: Arc<Semaphore>,
     pub(super) shutdown_timeout: Duration,
@@ -142,6 +144,8 @@ pub(super) struct Accepting {
     connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
     pub(super) shutdown: Cancellation,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<tls::Acceptor>,
 }
 
 impl Accepting {
@@ -159,6 +163,8 @@ impl Accepting {
             connections: Mutex::default(),
             next: AtomicU64::new(0),
             shutdown: Cancellation::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -175,8 +181,9 @@ impl Accepting {
         }
     }
 
-    /// Serves one connection to its end.
-    pub(super) async fn connection(self: Arc<Self>, io: Io) {
+    /// Serves one connection to its end; over TLS if it `may_be_secured` and that is set.
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut, unused_variables))]
+    pub(super) async fn connection(self: Arc<Self>, mut io: Io, may_be_secured: bool) {
         let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!(
                 peer = &**io.peer(),
@@ -184,8 +191,18 @@ impl Accepting {
             );
             return;
         };
+        #[cfg(feature = "tls")]
+        if may_be_secured && self.tls.is_some() {
+            // Boxed, so that a connection without TLS does not carry its size.
+            match Box::pin(self.secured(io)).await {
+                Some(secured) => io = secured,
+                None => return,
+            }
+        }
         let peer = Arc::clone(io.peer());
-        let served = Some(self.served.clone());
+        let mut served = self.served.clone();
+        served.extensions.extend(io.take_extensions());
+        let served = Some(served);
         let config = Arc::clone(&self.config);
         let (connection, driver) = open(io, Role::Accepted, config, served, BytesMut::new());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -230,7 +247,7 @@ async fn accept(accepting: Arc<Accepting>, mut listener: Listener) -> Result<Joi
         };
         match accepted {
             Ok(io) => {
-                connections.spawn(Arc::clone(&accepting).connection(io));
+                connections.spawn(Arc::clone(&accepting).connection(io, listener.is_tcp()));
             }
             Err(error) if is_transient(&error) => {
                 tracing::warn!(%error, "cannot accept a connection now");

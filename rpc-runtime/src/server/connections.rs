@@ -21,7 +21,7 @@ impl Connections {
         Self { accepting }
     }
 
-    /// Serves one connection until it ends. After a
+    /// Serves one connection until it ends, over TLS if that is set on the server. After a
     /// [shutdown](ShutdownHandle::shutdown) that is within the server's `shutdown_timeout`.
     ///
     /// # Cancel safety
@@ -37,7 +37,7 @@ impl Connections {
             };
             tokio::select! {
                 biased;
-                () = Arc::clone(&accepting).connection(io) => {}
+                () = Arc::clone(&accepting).connection(io, true) => {}
                 () = over => tracing::warn!(
                     "open calls did not finish within `shutdown_timeout` and are dropped"
                 ),

@@ -11,6 +11,8 @@ mod items;
 mod nearest;
 mod on_wire;
 mod router;
+#[cfg(feature = "tls")]
+mod secure;
 #[allow(
     clippy::module_inception,
     reason = "it is the server that the folder is named for"

@@ -19,6 +19,8 @@ use crate::call::{Limits, MethodError};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::error::Error;
 use crate::service::{BoxService, Service};
+#[cfg(feature = "tls")]
+use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
 use crate::wire::budget::SharedBudget;
 use crate::wire::native::{Config, RunningCalls, Served};
@@ -59,6 +61,8 @@ pub struct Server {
     blocking_threads: usize,
     shutdown_timeout: Duration,
     extensions: Extensions,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
 }
 
 impl Default for Server {
@@ -81,6 +85,8 @@ impl Server {
             blocking_threads: BlockingThreads::DEFAULT,
             shutdown_timeout: Duration::from_secs(10),
             extensions: Extensions::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -159,10 +165,33 @@ impl Server {
         self
     }
 
-    /// Listens at a URL: `tcp://host:port` (port 0 takes a free one), `unix:///path`, `mem:name`,
-    /// or `stdio:` (this process's standard input and output). More than one is fine.
+    /// Listens at a URL: `tcp://host:port` (port 0 takes a free one), `tls://host:port` (with the
+    /// feature `tls`), `unix:///path`, `mem:name`, or `stdio:` (this process's standard input and
+    /// output). More than one is fine.
     pub fn listen(mut self, url: impl Into<String>) -> Self {
         self.addresses.push(url.into());
+        self
+    }
+
+    /// Speaks TLS at every TCP address, and on what is [given to it](Self::connections); plaintext is
+    /// refused there unless [`ServerTls::allow_plaintext`] lets it in. Other addresses stay as they are.
+    ///
+    /// An address may then be written `tcp://` or `tls://`; [`Bound::url`] says what clients connect to.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), rpc_runtime::Error> {
+    /// use rpc_runtime::Server;
+    /// use rpc_runtime::tls::{Certificate, ServerTls};
+    ///
+    /// let tls = ServerTls::new(Certificate::from_pem_files("server.pem", "server.key"));
+    /// Server::new().tls(tls).listen("tls://0.0.0.0:4443").serve().await
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -220,7 +249,8 @@ impl Server {
         self
     }
 
-    /// Bounds the time in which a client must introduce itself; 10 seconds by default.
+    /// Bounds the time in which a client must introduce itself; 10 seconds by default. The handshake
+    /// of TLS comes before that and has as long for itself.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self
@@ -263,12 +293,31 @@ impl Server {
             let address: Address = url
                 .parse()
                 .map_err(|error| Error::new("cannot listen", error))?;
+            #[cfg(feature = "tls")]
+            let address = self.with_tls(address)?;
             let listener = Listener::bind(&address).await;
             listeners.push(
                 listener.map_err(|error| Error::new(format!("cannot listen at {url}"), error))?,
             );
         }
-        Ok(Bound::new(listeners, self.into_accepting()))
+        let accepting = self.into_accepting();
+        #[cfg(feature = "tls")]
+        accepting.load_tls().await?;
+        Ok(Bound::new(listeners, accepting))
+    }
+
+    /// Returns the address that clients see once TLS is spoken there.
+    #[cfg(feature = "tls")]
+    fn with_tls(&self, address: Address) -> Result<Address, Error> {
+        match (address, &self.tls) {
+            (address @ Address::Tls { .. }, None) => Err(Error::message(format!(
+                "cannot listen at {address}: TLS needs a certificate (call `Server::tls`)"
+            ))),
+            (Address::Tcp { host, port }, Some(tls)) if !tls.allow_plaintext => {
+                Ok(Address::Tls { host, port })
+            }
+            (address, _) => Ok(address),
+        }
     }
 
     /// Serves byte streams that you accept yourself, instead of listening: see [`Connections`].
@@ -291,7 +340,10 @@ impl Server {
             extensions: self.extensions,
         };
         let config = Arc::new(self.config);
-        Accepting::new(config, served, self.max_connections, self.shutdown_timeout)
+        let accepting = Accepting::new(config, served, self.max_connections, self.shutdown_timeout);
+        #[cfg(feature = "tls")]
+        let accepting = accepting.with_tls(self.tls);
+        accepting
     }
 
     /// Opens every address and serves until a listener fails: see [`Bound::serve`].

@@ -6,14 +6,15 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-const EXPECTED: &str =
-    "expected `tcp://host:port`, `unix:///path`, `mem:name` or `stdio:program argument …`";
+const EXPECTED: &str = "expected `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` or `stdio:program argument …`";
 
 /// Where a byte stream comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `tcp://host:port`; an IPv6 host without its brackets.
     Tcp { host: String, port: u16 },
+    /// `tls://host:port`: TLS over TCP.
+    Tls { host: String, port: u16 },
     /// `unix:///path` or `unix://relative/path`.
     Unix(PathBuf),
     /// `mem:name`.
@@ -56,7 +57,8 @@ fn parse(address: &str) -> Result<Address, String> {
         return Err(format!("it has no scheme, {EXPECTED}"));
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => parse_tcp(rest),
+        "tcp" => parse_host_and_port("tcp", rest).map(|(host, port)| Address::Tcp { host, port }),
+        "tls" => parse_host_and_port("tls", rest).map(|(host, port)| Address::Tls { host, port }),
         "unix" => parse_unix(rest),
         "mem" => parse_memory(rest),
         "stdio" => parse_stdio(rest),
@@ -68,13 +70,13 @@ fn parse(address: &str) -> Result<Address, String> {
     }
 }
 
-fn parse_tcp(rest: &str) -> Result<Address, String> {
-    const WRITE: &str = "write `tcp://host:port`, such as `tcp://127.0.0.1:8080`";
+fn parse_host_and_port(scheme: &str, rest: &str) -> Result<(String, u16), String> {
+    let write = format!("write `{scheme}://host:port`, such as `{scheme}://127.0.0.1:8080`");
     let Some(authority) = rest.strip_prefix("//") else {
-        return Err(format!("two slashes follow `tcp:`, {WRITE}"));
+        return Err(format!("two slashes follow `{scheme}:`, {write}"));
     };
     if authority.contains(['/', '?', '#', '@']) {
-        return Err(format!("it has more than a host and a port, {WRITE}"));
+        return Err(format!("it has more than a host and a port, {write}"));
     }
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
@@ -89,9 +91,9 @@ fn parse_tcp(rest: &str) -> Result<Address, String> {
             None => (authority, None),
         },
     };
-    let port = port.ok_or_else(|| format!("the port is missing, {WRITE}"))?;
+    let port = port.ok_or_else(|| format!("the port is missing, {write}"))?;
     if !authority.starts_with('[') {
-        check_host(host)?;
+        check_host(scheme, host)?;
     }
     // `u16::from_str` would allow a plus sign.
     let port = if port.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -100,8 +102,7 @@ fn parse_tcp(rest: &str) -> Result<Address, String> {
         None
     };
     let port = port.ok_or("the port is not a number between 0 and 65535")?;
-    let host = host.to_owned();
-    Ok(Address::Tcp { host, port })
+    Ok((host.to_owned(), port))
 }
 
 fn check_ipv6(host: &str) -> Result<(), String> {
@@ -116,12 +117,14 @@ fn check_ipv6(host: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_host(host: &str) -> Result<(), String> {
+fn check_host(scheme: &str, host: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("the host is missing, to listen on every interface write `0.0.0.0`".into());
     }
     if host.contains(':') {
-        return Err("an IPv6 address needs brackets, such as `tcp://[::1]:8080`".into());
+        return Err(format!(
+            "an IPv6 address needs brackets, such as `{scheme}://[::1]:8080`"
+        ));
     }
     if host.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(format!("`{}` is not a host name", host.escape_debug()));
@@ -195,10 +198,8 @@ fn hexadecimal(digits: &str) -> Option<u8> {
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => {
-                write!(formatter, "tcp://[{host}]:{port}")
-            }
-            Self::Tcp { host, port } => write!(formatter, "tcp://{host}:{port}"),
+            Self::Tcp { host, port } => write!(formatter, "tcp://{}", HostAndPort(host, *port)),
+            Self::Tls { host, port } => write!(formatter, "tls://{}", HostAndPort(host, *port)),
             Self::Unix(path) => write!(formatter, "unix://{}", path.display()),
             Self::Memory(name) => write!(formatter, "mem:{name}"),
             Self::Stdio(command) => {
@@ -209,6 +210,20 @@ impl fmt::Display for Address {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+/// Both in one, with the brackets that an IPv6 address needs.
+struct HostAndPort<'a>(&'a str, u16);
+
+impl fmt::Display for HostAndPort<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(host, port) = self;
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{port}")
+        } else {
+            write!(formatter, "{host}:{port}")
         }
     }
 }
@@ -252,6 +267,13 @@ mod tests {
             ("tcp://[::1]:80", tcp("::1", 80)),
             ("tcp://[fe80::1%eth0]:80", tcp("fe80::1%eth0", 80)),
             (
+                "tls://[::1]:443",
+                Address::Tls {
+                    host: "::1".to_owned(),
+                    port: 443,
+                },
+            ),
+            (
                 "unix:///run/rpc.sock",
                 Address::Unix("/run/rpc.sock".into()),
             ),
@@ -292,9 +314,14 @@ mod tests {
             ("localhost:80", "for TCP write `tcp://localhost:80`"),
             (
                 "http://x",
-                "unknown scheme `http`, expected `tcp://host:port`, `unix:///path`, `mem:name`",
+                "unknown scheme `http`, expected `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name`",
             ),
             ("tcp:127.0.0.1:80", "two slashes follow `tcp:`"),
+            (
+                "tls:x:1",
+                "two slashes follow `tls:`, write `tls://host:port`",
+            ),
+            ("tls://::1:80", "such as `tls://[::1]:8080`"),
             ("tcp://127.0.0.1", "the port is missing"),
             ("tcp://[::1]", "the port is missing"),
             ("tcp://[::1]80", "the port is missing"),

@@ -5,9 +5,12 @@
 
 mod address;
 mod memory;
+mod replay;
 #[cfg(feature = "stdio")]
 mod stdio;
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -19,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(crate) use address::Address;
@@ -38,6 +42,7 @@ pub struct Io {
     writer: BoxWriter,
     peer: Arc<str>,
     guard: Option<Guard>,
+    extensions: Extensions,
 }
 
 impl Io {
@@ -60,6 +65,7 @@ impl Io {
             writer: Box::pin(writer),
             peer: Arc::from("unnamed peer"),
             guard: None,
+            extensions: Extensions::new(),
         }
     }
 
@@ -81,6 +87,36 @@ impl Io {
         self.guard = Some(Guard {
             _held: Box::new((held, earlier)),
         });
+        self
+    }
+
+    /// Gives every call that a [server](crate::server::Connections) serves over this stream a value that its
+    /// context has as an [extension](crate::Context::extension): what whoever accepted the stream
+    /// knows of the other side.
+    #[must_use]
+    pub fn with_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.extensions.insert(value);
+        self
+    }
+
+    /// Takes the values out that belong to the connection.
+    pub(crate) fn take_extensions(&mut self) -> Extensions {
+        std::mem::take(&mut self.extensions)
+    }
+
+    /// Returns what the certificate of the other side calls it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn peer_name(&self) -> Option<String> {
+        self.extensions.get::<tls::PeerCertificate>()?.name()
+    }
+
+    /// Gives back what was read already, to be read again first.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(dead_code, reason = "only TLS looks ahead")
+    )]
+    pub(crate) fn unread(mut self, bytes: &[u8]) -> Self {
+        self.reader = Box::pin(replay::Replay::new(bytes, self.reader));
         self
     }
 
@@ -112,6 +148,18 @@ impl AsyncWrite for Io {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.writer.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writer.as_mut().poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.writer.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -167,6 +215,14 @@ pub async fn open(url: &str) -> Result<Io, crate::Error> {
 pub(crate) async fn connect(address: &Address) -> io::Result<Io> {
     match address {
         Address::Tcp { host, port } => tcp::connect(host, *port).await,
+        #[cfg(feature = "tls")]
+        Address::Tls { host, port } => {
+            let connector = tls::Connector::new(tls::ClientTls::new(), Vec::new());
+            let connector = connector.map_err(io::Error::other)?;
+            connector
+                .connect(tcp::connect(host, *port).await?, host)
+                .await
+        }
         #[cfg(unix)]
         Address::Unix(path) => unix::connect(path).await,
         Address::Memory(name) => memory::connect(name).await,
@@ -188,6 +244,8 @@ pub(crate) struct Listener {
 
 enum Kind {
     Tcp(tcp::Listener),
+    #[cfg(feature = "tls")]
+    Tls(tcp::Listener),
     #[cfg(unix)]
     Unix(unix::Listener),
     Memory(memory::Listener),
@@ -202,6 +260,8 @@ impl Listener {
     pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
         let kind = match address {
             Address::Tcp { host, port } => tcp::Listener::bind(host, *port).await.map(Kind::Tcp),
+            #[cfg(feature = "tls")]
+            Address::Tls { host, port } => tcp::Listener::bind(host, *port).await.map(Kind::Tls),
             #[cfg(unix)]
             Address::Unix(path) => unix::Listener::bind(path).await.map(Kind::Unix),
             Address::Memory(name) => memory::Listener::bind(name).map(Kind::Memory),
@@ -217,7 +277,17 @@ impl Listener {
         Ok(Self { kind: kind? })
     }
 
-    /// Waits for the next connection.
+    /// Says whether its connections come over a network and so can speak TLS.
+    pub(crate) fn is_tcp(&self) -> bool {
+        match self.kind {
+            Kind::Tcp(_) => true,
+            #[cfg(feature = "tls")]
+            Kind::Tls(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Waits for the next connection. What is accepted at a `tls://` address has yet to speak TLS.
     ///
     /// # Errors
     ///
@@ -231,6 +301,8 @@ impl Listener {
     pub(crate) async fn accept(&mut self) -> io::Result<Io> {
         match &mut self.kind {
             Kind::Tcp(listener) => listener.accept().await,
+            #[cfg(feature = "tls")]
+            Kind::Tls(listener) => listener.accept().await,
             #[cfg(unix)]
             Kind::Unix(listener) => listener.accept().await,
             Kind::Memory(listener) => listener.accept().await,
@@ -242,7 +314,15 @@ impl Listener {
     /// Returns the URL that a client connects to; port 0 has become the real port.
     pub(crate) fn url(&self) -> String {
         match &self.kind {
-            Kind::Tcp(listener) => listener.address(),
+            Kind::Tcp(listener) => {
+                let (host, port) = listener.local();
+                Address::Tcp { host, port }
+            }
+            #[cfg(feature = "tls")]
+            Kind::Tls(listener) => {
+                let (host, port) = listener.local();
+                Address::Tls { host, port }
+            }
             #[cfg(unix)]
             Kind::Unix(listener) => listener.address(),
             Kind::Memory(listener) => listener.address(),
@@ -284,6 +364,7 @@ pub(crate) fn is_transient(error: &io::Error) -> bool {
 
 fn unsupported(address: &Address) -> io::Error {
     let reason = match address {
+        Address::Tls { .. } => "`tls://` needs the cargo feature `tls` of rpc-runtime",
         Address::Stdio(_) => "`stdio:` needs the cargo feature `stdio` of rpc-runtime",
         _ => "this system has no Unix domain sockets",
     };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
-use super::{Address, Io, with_context};
+use super::{Io, with_context};
 
 /// Tries every address that `host` resolves to, in turn.
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<Io> {
@@ -67,11 +67,9 @@ impl Listener {
         Ok(into_io(stream, peer))
     }
 
-    pub(super) fn address(&self) -> Address {
-        Address::Tcp {
-            host: self.local.ip().to_string(),
-            port: self.local.port(),
-        }
+    /// Returns the host and the port that were taken.
+    pub(super) fn local(&self) -> (String, u16) {
+        (self.local.ip().to_string(), self.local.port())
     }
 }
 

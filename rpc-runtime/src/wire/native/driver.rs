@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
-use super::preface::{Detect, PREFACE, detect, version};
+use super::preface::{Detect, PREFACE, detect, is_tls, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
 use crate::transport::{BoxReader, Guard};
@@ -242,7 +242,8 @@ impl Driver {
         match detect(buffer) {
             Detect::NeedMore => return Ok(false),
             Detect::No => {
-                return Err(End::Failed(foreign(buffer)));
+                let status = foreign(buffer);
+                return Err(self.refuse_foreign(status));
             }
             Detect::Yes => {}
         }
@@ -261,6 +262,23 @@ impl Driver {
             End::Failed(Status::unavailable(text))
         })?;
         Ok(true)
+    }
+
+    /// Ends a connection that is not one of this wire. A client that speaks TLS is shown our preface, as
+    /// without any answer it could not tell what it has met.
+    fn refuse_foreign(&mut self, status: Status) -> End {
+        if self.shared.role == Role::Accepted && is_tls(self.frames.buffer_mut()) {
+            let peer = &*self.shared.peer;
+            tracing::warn!(
+                peer,
+                "refused: the client speaks TLS, and this server does not"
+            );
+            self.introduce();
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            let _ = self.shared.poll_write(&mut cx);
+            let _ = self.shared.poll_shutdown(&mut cx);
+        }
+        End::Failed(status)
     }
 
     /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
@@ -440,6 +458,10 @@ impl Driver {
 /// What it means that a peer begins with these bytes. They are shown, because people know an
 /// `HTTP/1.1 400` when they see one.
 fn foreign(bytes: &[u8]) -> Status {
+    if is_tls(bytes) {
+        let text = "the peer speaks TLS, and this side does not: is it a `tls://` URL?";
+        return Status::unavailable(text);
+    }
     let shown = bytes.get(..24).unwrap_or(bytes).escape_ascii();
     let text = format!("the peer does not speak this wire: it began with `{shown}`");
     Status::unavailable(text)

@@ -47,3 +47,5 @@ pub(crate) use caller::Connection;
 pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
 pub(crate) use open::{Draining, PeerService, open};
+#[cfg(feature = "tls")]
+pub(crate) use preface::ALPN;

@@ -7,6 +7,10 @@ pub(crate) const MAGIC: [u8; 7] = [0xD3, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A];
 /// The version of the wire that this implementation speaks.
 pub(crate) const VERSION: u8 = 1;
 
+/// The name of this wire in ALPN, under TLS.
+#[cfg(feature = "tls")]
+pub(crate) const ALPN: &[u8] = b"rpc-native/1";
+
 /// What this side sends before its first frame.
 pub(crate) const PREFACE: [u8; 8] = [
     MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], MAGIC[4], MAGIC[5], MAGIC[6], VERSION,
@@ -28,6 +32,12 @@ pub(crate) fn detect(bytes: &[u8]) -> Detect {
         true if bytes.len() < MAGIC.len() => Detect::NeedMore,
         true => Detect::Yes,
     }
+}
+
+/// Says whether these are the first bytes of TLS: a record with a handshake or an alert in it, RFC 8446,
+/// section 5.1.
+pub(crate) fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [21 | 22] | [21 | 22, 3, ..])
 }
 
 /// Checks the version in a preface that [`detect`] accepted.
@@ -68,6 +78,13 @@ mod tests {
         assert_eq!(detect(b"GET / HTTP/1.1\r\n"), Detect::No);
         assert_eq!(detect(b"{\"jsonrpc\""), Detect::No);
         assert_eq!(detect(b"\x16\x03\x01"), Detect::No);
+    }
+
+    #[test]
+    fn tls_is_known() {
+        assert!(is_tls(b"\x16\x03\x01\x02\x00"));
+        assert!(is_tls(b"\x15\x03\x03\0\x02\x02\x0A"));
+        assert!(!is_tls(b"\x16\x02") && !is_tls(&PREFACE) && !is_tls(b""));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Writer {
     /// Something was written since the driver last asked.
     pub(super) progress: bool,
     pub(super) shut: bool,
+    /// Something was written, and the stream below may hold it back.
+    unflushed: bool,
 }
 
 impl Writer {
@@ -27,6 +29,7 @@ impl Writer {
             batch: Chunks::default(),
             progress: false,
             shut: false,
+            unflushed: false,
         }
     }
 
@@ -52,6 +55,7 @@ impl Writer {
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
                 if !self.batch.has_remaining() {
+                    std::task::ready!(self.poll_flush(cx))?;
                     return Poll::Ready(Ok(wrote));
                 }
             }
@@ -61,8 +65,18 @@ impl Writer {
             }
             self.batch.advance(written);
             self.progress = true;
+            self.unflushed = true;
             wrote = true;
         }
+    }
+
+    /// Sends what a stream such as TLS has taken and could not pass on at once.
+    fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
+        if self.unflushed {
+            std::task::ready!(self.io.as_mut().poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_some(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<usize>> {

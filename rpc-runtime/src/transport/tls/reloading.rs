@@ -1,0 +1,131 @@
+//! A configuration that is read again when its files have changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::Error;
+
+/// How long nobody looks at the files after somebody did.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is made of files, and made again when one of them has changed.
+pub(super) struct Reloading<C> {
+    read: Box<dyn Fn() -> Result<C, Error> + Send + Sync>,
+    files: Vec<PathBuf>,
+    state: Mutex<State<C>>,
+}
+
+struct State<C> {
+    current: Option<Arc<C>>,
+    looked: Option<Instant>,
+    /// Of the last attempt, whether it went well or not: one mistake is one line in the log.
+    stamps: Vec<Option<Stamp>>,
+}
+
+/// What changes when a file does.
+#[derive(Clone, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// Inode and time of change: a renamed file may be as old and as long as the one before, and
+    /// permissions that are put right change neither.
+    #[cfg(unix)]
+    identity: (u64, i64, i64),
+}
+
+impl Stamp {
+    /// Follows links, which is how mounted secrets are exchanged.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            #[cfg(unix)]
+            identity: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+            },
+        })
+    }
+}
+
+impl<C: Send + Sync + 'static> Reloading<C> {
+    pub(super) fn new(
+        files: Vec<PathBuf>,
+        read: impl Fn() -> Result<C, Error> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            read: Box::new(read),
+            files,
+            state: Mutex::new(State {
+                current: None,
+                looked: None,
+                stamps: Vec::new(),
+            }),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the configuration as the files say it, or as they said it while they made sense.
+    ///
+    /// One caller a second looks at the files, on a thread where that may block; the others meanwhile
+    /// have what is there.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be used, where none could before.
+    pub(super) async fn current(self: &Arc<Self>) -> Result<Arc<C>, Error> {
+        if let Some(current) = self.recent() {
+            return Ok(current);
+        }
+        let this = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || this.look()).await;
+        looked.map_err(|error| Error::new("reading the certificates was stopped", error))?
+    }
+
+    fn recent(&self) -> Option<Arc<C>> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let recent = state
+            .looked
+            .is_some_and(|it| now.duration_since(it) < LOOK_EVERY);
+        if recent || self.files.is_empty() {
+            return state.current.clone();
+        }
+        state.looked = Some(now);
+        None
+    }
+
+    fn look(&self) -> Result<Arc<C>, Error> {
+        // Taken before the files are read: what changes while they are read is seen the next time.
+        let stamps: Vec<_> = self.files.iter().map(|it| Stamp::of(it)).collect();
+        let before = {
+            let state = self.state();
+            match &state.current {
+                Some(current) if state.stamps == stamps => return Ok(Arc::clone(current)),
+                before => before.clone(),
+            }
+        };
+        let read = (self.read)().map(Arc::new);
+        let mut state = self.state();
+        state.stamps = stamps;
+        match (read, before) {
+            (Ok(read), before) => {
+                if before.is_some() {
+                    tracing::info!(files = ?self.files, "the TLS certificates were read again");
+                }
+                state.current = Some(Arc::clone(&read));
+                Ok(read)
+            }
+            (Err(error), Some(before)) => {
+                tracing::error!(%error, "changed TLS files cannot be used, the former stay in use");
+                Ok(before)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
