@@ -42,10 +42,12 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let kind = quote::format_ident!("{}", method.kind());
     let names = method.values().map(|arg| arg.ident.unraw().to_string());
     let options = expand_options(method);
+    let codec = &service.codec;
+    let under = service.has_own_codec.then(|| quote! { .under::<#codec>() });
     let doc = expand_doc(&method.carried);
     quote! {
         #cfgs
-        MethodDescriptor::new(#path, MethodKind::#kind, &[#(#names),*]) #options #doc
+        MethodDescriptor::new(#path, MethodKind::#kind, &[#(#names),*]) #under #options #doc
     }
 }
 

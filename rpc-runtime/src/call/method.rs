@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::codec::Codec;
+
 /// Which sides of a method stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MethodKind {
@@ -102,6 +104,13 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn bare(mut self) -> Self {
         self.bare = true;
+        self
+    }
+
+    /// Says what holds for every method under the codec `C`: whether the one argument is the message.
+    #[must_use]
+    pub const fn under<C: Codec>(mut self) -> Self {
+        self.bare = self.bare || (C::IS_BARE && self.args.len() == 1 && !self.kind.is_upload());
         self
     }
 

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::message::{ErrorBody, ValueMessage};
 use crate::codec::{Encodes, SerdeFamily};
+#[cfg(feature = "protobuf")]
+use crate::codec::{Protobuf, ProtobufMessage};
 use crate::status::{CallError, Code, Status};
 
 /// The code of a method's own error, for peers that cannot decode the error itself.
@@ -106,8 +108,9 @@ impl<E> ErrorCode<E> for NoCode {
 
 /// An error type that methods may return under the codec `C`.
 ///
-/// It is implemented for [`Status`], and under serde for every error type that is `Serialize`,
-/// `Deserialize`, `Send`, `Sync` and `'static`.
+/// It is implemented for [`Status`], under serde for every error type that is `Serialize`,
+/// `Deserialize`, `Send`, `Sync` and `'static`, and under `Protobuf` for every protobuf message that
+/// is an error type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an RPC method with the codec `{C}`",
     label = "this error cannot be sent",
@@ -167,21 +170,69 @@ where
     type CallError = CallError<E>;
 
     fn into_status(self, code: fn(&Self) -> Code) -> Status {
-        let status = Status::new(code(&self), self.to_string());
-        status.with_attachment(Arc::new(ErrorBody::new(ValueMessage::<C, E>::wrap(self))))
+        status_of::<C, E>(self, code)
     }
 
     fn from_status(status: Status) -> CallError<E> {
-        let body = status
-            .attachment()
-            .and_then(|it| it.downcast_ref::<ErrorBody>());
-        let Some(message) = body.and_then(ErrorBody::take) else {
-            return CallError::Status(status);
-        };
-        match ValueMessage::<C, E>::unwrap(message) {
-            Ok(error) => CallError::App(error),
-            // The code and the text are still what the server said, so they stay.
-            Err(undecoded) => CallError::Status(status.with_source(undecoded)),
-        }
+        error_in::<C, E>(status)
+    }
+}
+
+/// A protobuf message that is an error: every one with [`std::error::Error`] that is `Send` and
+/// `Sync`.
+///
+/// It exists for what the compiler says of a type that is not: one error, and what to write.
+#[cfg(feature = "protobuf")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of an RPC method with the codec `Protobuf`",
+    label = "this error cannot be sent",
+    note = "an error crosses the wire as a protobuf message that implements `std::error::Error`; \
+            or return `rpc_runtime::Status`"
+)]
+pub trait ProtobufError: StdError + ProtobufMessage + Send + Sync {}
+
+#[cfg(feature = "protobuf")]
+#[diagnostic::do_not_recommend]
+impl<E: StdError + ProtobufMessage + Send + Sync> ProtobufError for E {}
+
+#[cfg(feature = "protobuf")]
+impl<E: ProtobufError> MethodError<Protobuf> for E {
+    type CallError = CallError<E>;
+
+    fn into_status(self, code: fn(&Self) -> Code) -> Status {
+        status_of::<Protobuf, E>(self, code)
+    }
+
+    fn from_status(status: Status) -> CallError<E> {
+        error_in::<Protobuf, E>(status)
+    }
+}
+
+/// Makes what goes to the caller of a method's own error.
+fn status_of<C, E>(error: E, code: fn(&E) -> Code) -> Status
+where
+    C: Encodes<E>,
+    E: StdError + Send + 'static,
+{
+    let status = Status::new(code(&error), error.to_string());
+    status.with_attachment(Arc::new(ErrorBody::new(ValueMessage::<C, E>::wrap(error))))
+}
+
+/// Finds the method's own error in what came from the server.
+fn error_in<C, E>(status: Status) -> CallError<E>
+where
+    C: Encodes<E>,
+    E: Send + 'static,
+{
+    let body = status
+        .attachment()
+        .and_then(|it| it.downcast_ref::<ErrorBody>());
+    let Some(message) = body.and_then(ErrorBody::take) else {
+        return CallError::Status(status);
+    };
+    match ValueMessage::<C, E>::unwrap(message) {
+        Ok(error) => CallError::App(error),
+        // The code and the text are still what the server said, so they stay.
+        Err(undecoded) => CallError::Status(status.with_source(undecoded)),
     }
 }

@@ -27,6 +27,13 @@ pub struct DecodeLimits {
     /// more than [`HIGHEST_DEPTH`](Self::HIGHEST_DEPTH) counts as that. The map of a method's
     /// arguments is the first level.
     pub max_depth: usize,
+
+    /// How many bytes of memory the elements of lists and maps of one protobuf message may take, and
+    /// as many again its unknown fields. 32 MiB by default.
+    ///
+    /// Two bytes of binary protobuf can be an element of hundreds of bytes in memory. In other forms,
+    /// protobuf's own JSON among them, only the length of the message bounds its elements.
+    pub max_element_memory: usize,
 }
 
 impl DecodeLimits {
@@ -40,6 +47,13 @@ impl DecodeLimits {
         self
     }
 
+    /// Sets how many bytes of memory the elements of one protobuf message may take.
+    #[must_use]
+    pub const fn max_element_memory(mut self, bytes: usize) -> Self {
+        self.max_element_memory = bytes;
+        self
+    }
+
     /// Returns the depth that is enforced.
     pub(super) fn depth(self) -> usize {
         self.max_depth.min(Self::HIGHEST_DEPTH)
@@ -48,6 +62,9 @@ impl DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { max_depth: 64 }
+        Self {
+            max_depth: 64,
+            max_element_memory: 32 << 20,
+        }
     }
 }
