@@ -3,13 +3,21 @@
 //! `rpc-build` turns `.proto` files into messages and traits, [`include_schema!`](crate::include_schema)
 //! brings them into a crate, and the codec [`Protobuf`](crate::codec::Protobuf) sends them.
 
-/// The crate that generated messages are made of, with its `MessageField`, `EnumValue` and the like.
-///
-/// Its version is part of what `rpc-build` generates, so both always come from one release.
-pub use ::buffa;
+// Single items, since the crates have types called `String` and `Option`: the compiler would have to
+// say `std::string::String` in every message to a user.
+pub use ::buffa::{
+    EnumValue, Enumeration, Extension, ExtensionSet, Message, MessageField, MessageName,
+};
+pub use ::buffa::{UnknownFields, type_registry};
 
-/// The messages of `google.protobuf`, such as `Timestamp`, `Duration`, `Any` and `Empty`.
-pub use ::buffa_types::google::protobuf as well_known;
+/// The messages of `google.protobuf`.
+pub mod well_known {
+    pub use ::buffa_types::google::protobuf::{
+        Any, BoolValue, BytesValue, DoubleValue, Duration, Empty, FieldMask, FloatValue,
+        Int32Value, Int64Value, ListValue, NullValue, StringValue, Struct, Timestamp, UInt32Value,
+        UInt64Value, Value,
+    };
+}
 
 /// Brings what `rpc-build` wrote for a package into the module where it stands.
 ///

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::codec::Codec;
-
 /// Which sides of a method stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MethodKind {
@@ -107,10 +105,11 @@ impl MethodDescriptor {
         self
     }
 
-    /// Says what holds for every method under the codec `C`: whether the one argument is the message.
+    /// Says whether the codec of the service takes the one argument of a method, if it has one, for
+    /// the whole message.
     #[must_use]
-    pub const fn under<C: Codec>(mut self) -> Self {
-        self.bare = self.bare || (C::IS_BARE && self.args.len() == 1 && !self.kind.is_upload());
+    pub const fn bare_by_codec(mut self, is_bare: bool) -> Self {
+        self.bare = self.bare || (is_bare && self.args.len() == 1 && !self.kind.is_upload());
         self
     }
 

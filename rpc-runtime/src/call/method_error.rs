@@ -114,7 +114,10 @@ impl<E> ErrorCode<E> for NoCode {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an RPC method with the codec `{C}`",
     label = "this error cannot be sent",
-    note = "return `rpc_runtime::Status`"
+    note = "an error crosses the wire: under `Protobuf` as a message that implements \
+            `std::error::Error`, under `Serde` as such an error that implements \
+            `serde::Serialize` and `serde::Deserialize`",
+    note = "or return `rpc_runtime::Status`"
 )]
 pub trait MethodError<C>: Sized {
     /// What a caller of the method gets: [`Status`], or [`CallError`] of this type.
@@ -178,25 +181,11 @@ where
     }
 }
 
-/// A protobuf message that is an error: every one with [`std::error::Error`] that is `Send` and
-/// `Sync`.
-///
-/// It exists for what the compiler says of a type that is not: one error, and what to write.
 #[cfg(feature = "protobuf")]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of an RPC method with the codec `Protobuf`",
-    label = "this error cannot be sent",
-    note = "an error crosses the wire as a protobuf message that implements `std::error::Error`; \
-            or return `rpc_runtime::Status`"
-)]
-pub trait ProtobufError: StdError + ProtobufMessage + Send + Sync {}
-
-#[cfg(feature = "protobuf")]
-#[diagnostic::do_not_recommend]
-impl<E: StdError + ProtobufMessage + Send + Sync> ProtobufError for E {}
-
-#[cfg(feature = "protobuf")]
-impl<E: ProtobufError> MethodError<Protobuf> for E {
+impl<E> MethodError<Protobuf> for E
+where
+    E: StdError + ProtobufMessage + Send + Sync,
+{
     type CallError = CallError<E>;
 
     fn into_status(self, code: fn(&Self) -> Code) -> Status {

@@ -26,8 +26,6 @@ pub use limits::Limits;
 pub use message::Message;
 pub use metadata::IntoMetadataValue;
 pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
-#[cfg(feature = "protobuf")]
-pub use method_error::ProtobufError;
 pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
 pub use request::Request;
 pub use response::{Reply, Response};

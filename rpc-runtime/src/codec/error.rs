@@ -63,7 +63,7 @@ impl CodecError {
     /// Makes the error for elements that would take more memory than
     /// [`DecodeLimits`](super::DecodeLimits) allow.
     pub fn too_large(encoding: Encoding, limits: DecodeLimits) -> Self {
-        let limit = limits.max_element_memory;
+        let limit = limits.element_memory();
         Self::new(Kind::TooLarge { limit }, encoding, None)
     }
 

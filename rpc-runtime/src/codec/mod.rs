@@ -51,7 +51,7 @@ pub use self::shared_bytes::Pieces;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
     label = "not a codec",
-    note = "the codecs of this crate are `codec::Serde`, `codec::SerdeWithPostcard` and `codec::Protobuf`"
+    note = "the codecs of this crate are `Serde`, `SerdeWithPostcard` and `Protobuf` in `rpc_runtime::codec`"
 )]
 pub trait Codec: Send + Sync + 'static {
     /// What a client uses when nobody chose an encoding.

@@ -43,8 +43,8 @@ fn options(limits: DecodeLimits) -> DecodeOptions {
     let levels_below = limits.depth().saturating_sub(1);
     DecodeOptions::new()
         .with_recursion_limit(u32::try_from(levels_below).unwrap_or(u32::MAX))
-        .with_element_memory_limit(limits.max_element_memory)
-        .with_unknown_field_limit(limits.max_element_memory / size_of::<UnknownField>())
+        .with_element_memory_limit(limits.element_memory())
+        .with_unknown_field_limit(limits.element_memory() / size_of::<UnknownField>())
 }
 
 #[cold]
