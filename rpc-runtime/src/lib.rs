@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `macros` | yes | [`rpc_service`] and [`RpcError`](derive@RpcError) |
 //! | `postcard` | | the Postcard encoding, for peers that are built together |
+//! | `protobuf` | | the codec `Protobuf`, and schemas that `rpc-build` compiled |
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`](transport::tls) |
@@ -61,6 +62,8 @@ pub mod client;
 pub mod codec;
 mod error;
 pub mod layer;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 pub mod server;
 mod service;
 mod status;
@@ -81,6 +84,8 @@ pub use call::{
 pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient, batch};
 pub use codec::Encoding;
 pub use error::Error;
+/// What the methods that stream return.
+pub use futures_core::Stream;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_error.md")]
 pub use rpc_macros::RpcError;

@@ -1,0 +1,114 @@
+//! A schema: descriptors, the text they came from, and the way from one to the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
+
+use crate::source::{Sources, Span};
+
+/// Everything that was loaded, imports included, each file after those that it imports.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// The descriptors, with source locations where they are known.
+    pub descriptors: FileDescriptorSet,
+    /// The names of the files that were asked for; the others are there because these import them.
+    pub requested: Vec<String>,
+    /// The text of the files.
+    pub sources: Sources,
+}
+
+/// Where an element stands in a schema: its file, and its path in the descriptor as
+/// [`SourceCodeInfo.Location.path`](https://protobuf.dev/reference/protobuf/google.protobuf/#source-code-info) counts it.
+/// An empty path is the file itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file's import name.
+    pub file: Arc<str>,
+    /// Field numbers and indices from `FileDescriptorProto` to the element.
+    pub path: Vec<i32>,
+}
+
+impl Place {
+    /// A file as a whole.
+    pub fn file(name: &str) -> Self {
+        Self {
+            file: name.into(),
+            path: Vec::new(),
+        }
+    }
+
+    /// The element that lies below this one: a field number of the descriptor and an index in it, or a field number alone.
+    pub fn child(&self, steps: &[i32]) -> Self {
+        let path = [&self.path, steps].concat();
+        Self {
+            file: self.file.clone(),
+            path,
+        }
+    }
+}
+
+impl Schema {
+    /// The descriptor of a file.
+    pub fn file(&self, name: &str) -> Option<&FileDescriptorProto> {
+        self.descriptors
+            .file
+            .iter()
+            .find(|file| file.name.as_deref() == Some(name))
+    }
+
+    /// Whether the user asked for this file, rather than for one that imports it.
+    pub fn is_requested(&self, name: &str) -> bool {
+        self.requested.iter().any(|requested| requested == name)
+    }
+
+    /// The locations of one file's elements.
+    pub fn locations(&self, name: &str) -> Locations {
+        let mut spans = HashMap::new();
+        if let (Some(file), Some(source)) = (self.file(name), self.sources.file(name))
+            && let Some(info) = file.source_code_info.as_option()
+        {
+            for location in &info.location {
+                let span = match *location.span.as_slice() {
+                    [line, from, to] => (
+                        source.offset(index(line), index(from)),
+                        source.offset(index(line), index(to)),
+                    ),
+                    [line, from, last, to] => (
+                        source.offset(index(line), index(from)),
+                        source.offset(index(last), index(to)),
+                    ),
+                    _ => (None, None),
+                };
+                if let (Some(from), Some(to)) = span {
+                    // Of several locations with one path (an extended block, an option set twice) the first counts.
+                    spans.entry(location.path.clone()).or_insert_with(|| Span {
+                        file: source.name.clone(),
+                        bytes: from..to.max(from),
+                    });
+                }
+            }
+        }
+        Locations { spans }
+    }
+}
+
+/// Where the elements of one file stand in its text.
+#[derive(Clone, Debug, Default)]
+pub struct Locations {
+    spans: HashMap<Vec<i32>, Span>,
+}
+
+impl Locations {
+    /// The text of the element at this path, or of the nearest element around it. `None` where the text is not known.
+    pub fn span(&self, path: &[i32]) -> Option<Span> {
+        (0..=path.len())
+            .rev()
+            .find_map(|length| self.spans.get(&path[..length]))
+            .cloned()
+    }
+}
+
+fn index(number: i32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
