@@ -56,12 +56,23 @@ const MAIN: &[Row] = &[
     row("Fairness: p99 alone, µs", "fairness", "idle_p99_us"),
     row("… beside echoes of 16 MiB, µs", "fairness", "echo_p99_us"),
     without_ratio("… as a multiple of alone", "fairness", "echo_ratio"),
+    without_ratio(
+        "… as a multiple, echoes on another connection",
+        "fairness",
+        "elsewhere_echo_ratio",
+    ),
+    row("… MiB/s of the echoes", "fairness", "echo_mib_s"),
     row(
         "… beside a stream of 16 MiB each, µs",
         "fairness",
         "stream_p99_us",
     ),
     without_ratio("… as a multiple of alone", "fairness", "stream_ratio"),
+    without_ratio(
+        "… as a multiple, stream on another connection",
+        "fairness",
+        "elsewhere_stream_ratio",
+    ),
 ];
 
 /// CPU time depends less on what else the machine does.

@@ -114,6 +114,9 @@ impl Limits {
 
     /// Bounds what waits to be written to one connection, in bytes; 4 MiB by default. Senders wait
     /// for room; one message more than that can be queued.
+    ///
+    /// Messages of more than 64 KiB leave in pieces, between which all others pass. So they take no
+    /// room from small ones, up to one message of [`max_message`](Self::max_message) more.
     #[must_use]
     pub fn max_outgoing(mut self, bytes: usize) -> Self {
         self.max_outgoing = bytes.max(64 << 10);

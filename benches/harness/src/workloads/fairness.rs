@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{duration, latency, one_connection};
+use super::{duration, latency};
 use crate::load::{Load, Work};
 use crate::peer::{Items as _, Peer};
 use crate::record::Recorder;
@@ -14,18 +14,48 @@ use crate::{Latencies, Result, ensure, expected_checksum};
 const LARGE: usize = 16 << 20;
 const IDLE_CALLS: u64 = 5_000;
 
-/// Three times the small calls: alone, beside a caller who has large messages echoed, and beside
-/// one who reads a stream of them.
+/// The small calls alone, then beside a caller who has large messages echoed, and beside one who
+/// reads a stream of them: on the same connection, and on another one. What another connection's
+/// large messages cost is the machine's, and no framework can be better.
 pub(super) async fn run<P: Peer>(record: Recorder) -> Result<()> {
-    let peer = one_connection::<P>().await?;
+    let server = P::serve().await?;
+    let peer = P::connect(server).await?;
     latency::echoes(&peer, IDLE_CALLS).await?;
     let idle = p99(latency::echoes(&peer, IDLE_CALLS).await?);
     record.value("idle_p99_us", idle);
+    let small = Small { peer, idle, record };
+    beside_echoes(&small, small.peer.clone(), "echo").await?;
+    beside_echoes(&small, P::connect(server).await?, "elsewhere_echo").await?;
+    beside_a_stream(&small, small.peer.clone(), "stream").await?;
+    beside_a_stream(&small, P::connect(server).await?, "elsewhere_stream").await
+}
 
+/// The caller of small calls.
+struct Small<P> {
+    peer: P,
+    idle: f64,
+    record: Recorder,
+}
+
+impl<P: Peer> Small<P> {
+    /// Records the small calls' time beside `large` messages, which took so many MiB both ways.
+    fn values(&self, name: &str, small: Latencies, mebibytes: u64) {
+        let record = |metric: &str, value| self.record.value(&format!("{name}_{metric}"), value);
+        record("mib_s", mebibytes as f64 / duration().as_secs_f64());
+        let mut small = small;
+        small.sort();
+        let p99 = small.quantile(0.99);
+        record("p50_us", small.quantile(0.5));
+        record("p99_us", p99);
+        record("ratio", p99 / self.idle);
+    }
+}
+
+async fn beside_echoes<P: Peer>(small: &Small<P>, large: P, name: &str) -> Result<()> {
     let until = Instant::now() + duration();
-    let (other, work) = (peer.clone(), Work::Bytes(Bytes::from(vec![0xA5; LARGE])));
+    let work = Work::Bytes(Bytes::from(vec![0xA5; LARGE]));
     let large = spawn::<P, _>(async move {
-        other
+        large
             .drive(Load {
                 callers: 1,
                 work,
@@ -34,23 +64,18 @@ pub(super) async fn run<P: Peer>(record: Recorder) -> Result<()> {
             })
             .await
     });
-    let busy = p99(echoes_until(&peer, until).await?);
-    let seconds = duration().as_secs_f64();
-    record.value("echo_mib_s", large.await??.calls as f64 * 32.0 / seconds);
-    record.value("echo_p99_us", busy);
-    record.value("echo_ratio", busy / idle);
+    let latencies = echoes_until(&small.peer, until).await?;
+    small.values(name, latencies, large.await??.calls * 32);
+    Ok(())
+}
 
+async fn beside_a_stream<P: Peer>(small: &Small<P>, large: P, name: &str) -> Result<()> {
     let until = Instant::now() + duration();
-    let other = peer.clone();
-    let large = spawn::<P, _>(async move { read_stream(&other, until).await });
-    let busy = p99(echoes_until(&peer, until).await?);
+    let large = spawn::<P, _>(async move { read_stream(&large, until).await });
+    let latencies = echoes_until(&small.peer, until).await?;
     match large.await? {
-        Ok(messages) => {
-            record.value("stream_mib_s", messages as f64 * 16.0 / seconds);
-            record.value("stream_p99_us", busy);
-            record.value("stream_ratio", busy / idle);
-        }
-        Err(error) => record.none(&format!("{error:#}")),
+        Ok(messages) => small.values(name, latencies, messages * 16),
+        Err(error) => small.record.none(&format!("{error:#}")),
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::catch_panic::{catch_panic, panicked};
 use super::connection::Shared;
 use super::reply::{Reply, send_error};
+use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped};
 use super::turn::{has_room, room};
 use crate::call::{Body, Response};
@@ -29,12 +30,12 @@ pub(super) async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic
 
 async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
     // Before the handler goes on, or the replies to a peer that does not read would pile up here.
-    if !has_room(shared) {
-        room(shared).await;
+    if !has_room(shared, Wanted::Any) {
+        room(shared, Wanted::Any).await;
     }
     let result = future.await;
-    if !has_room(shared) {
-        room(shared).await;
+    if !has_room(shared, Wanted::Any) {
+        room(shared, Wanted::Any).await;
     }
     let call = reply.call;
     let encoding = reply.encoding;
@@ -70,11 +71,12 @@ async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
 }
 
 async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut Body) {
-    let sender = Sender {
+    let mut sender = Sender {
         shared: Arc::clone(shared),
         call,
         side: Side::Peers,
         encoding,
+        wants: Wanted::Any,
     };
     match sender.send_all(body).await {
         Ok(trailers) => sender.end(&trailers),

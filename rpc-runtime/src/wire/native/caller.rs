@@ -21,6 +21,7 @@ use super::inbox::{Accepted, Inbox};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::reader::Reader;
+use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
 use super::turn::{Place, introduced, take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
@@ -112,7 +113,7 @@ impl Connection {
                         let status = status.in_phase(Phase::Send).at_peer(&shared.peer);
                         return Box::pin(ready(Err(status)));
                     }
-                    Err(Refused::NoRoom) => {}
+                    Err(Refused::NoRoom(_)) => {}
                 }
             }
             request.set_body(Body::message(message));
@@ -129,7 +130,7 @@ async fn wait_and_call(shared: &Arc<Shared>, mut request: Request) -> Result<Res
     let mut body = request.take_body();
     let mut head = body.take_single();
     let streams = body.is_stream();
-    let mut place = wait_for_turn(shared, &request).await?;
+    let mut place = wait_for_turn(shared, &request, Wanted::Any).await?;
     if head.is_none() && body.has_head() {
         head = first_message(&mut body).await?;
     }
@@ -138,7 +139,7 @@ async fn wait_and_call(shared: &Arc<Shared>, mut request: Request) -> Result<Res
             Ok(opened) => break opened,
             Err(Refused::Failed(status)) => return Err(status.in_phase(Phase::Send)),
             // Others were faster.
-            Err(Refused::NoRoom) => place = wait_for_turn(shared, &request).await?,
+            Err(Refused::NoRoom(wanted)) => place = wait_for_turn(shared, &request, wanted).await?,
         }
     };
     if streams {
@@ -158,7 +159,7 @@ async fn first_message(body: &mut Body) -> Result<Option<Message>, Status> {
 enum Refused {
     Failed(Status),
     /// The connection has more to write than it takes; the call may wait for that.
-    NoRoom,
+    NoRoom(Wanted),
 }
 
 impl From<Status> for Refused {
@@ -238,8 +239,9 @@ fn enter(
     if let Some(reason) = shared.refusal(&state) {
         return Err(reason.into());
     }
-    if state.outgoing.len() > shared.config.limits.max_outgoing {
-        return Err(Refused::NoRoom);
+    let wanted = body.wants();
+    if !wanted.fits(&state.outgoing, &shared.config.limits) {
+        return Err(Refused::NoRoom(wanted));
     }
     check_length(shared, body.len())?;
     let call = state.next_call;
@@ -317,11 +319,12 @@ pub(super) struct OpenCall {
 impl OpenCall {
     /// Starts the task that sends the stream; it ends with the call.
     fn start_upload(&mut self, mut body: Body) {
-        let sender = Sender {
+        let mut sender = Sender {
             shared: Arc::clone(&self.shared),
             call: self.call,
             side: Side::Ours,
             encoding: self.encoding,
+            wants: Wanted::Any,
         };
         let task = tokio::spawn(async move {
             let sent = catch_panic("the stream of the call", sender.send_all(&mut body)).await;

@@ -19,6 +19,7 @@ use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::outgoing::{Body, Chunks, Outgoing, Parts};
 use super::own_ids::OwnIds;
+use super::room::Waiting;
 use super::settings::WireSettings;
 use super::spares::Spares;
 use super::writer::Writer;
@@ -102,7 +103,7 @@ pub(super) struct State {
     /// Our numbers for the peer's methods, by service and index.
     pub(super) method_numbers: OwnIds<(usize, usize), u64>,
     /// Who waits for room in `outgoing`, or for the peer's settings.
-    pub(super) room: Vec<Waker>,
+    pub(super) room: Waiting,
     /// The earliest moment at which some call must be looked at.
     pub(super) next_sweep: Option<Instant>,
     pub(super) closed: Option<Status>,
@@ -146,7 +147,7 @@ impl Shared {
                 silenced: BTreeSet::new(),
                 last_peers_call: 0,
                 method_numbers: OwnIds::default(),
-                room: Vec::new(),
+                room: Waiting::default(),
                 next_sweep: None,
                 closed: None,
                 peer_draining: false,
@@ -206,14 +207,14 @@ impl Shared {
         };
         // The driver registers its own waker when it continues the write.
         let mut cx = TaskContext::from_waker(Waker::noop());
-        let done = matches!(writer.poll_write(self, &mut cx), Poll::Ready(Ok(_)));
+        let done = matches!(writer.poll_write(self, &mut cx), Poll::Ready(Ok(true)));
         drop(writer);
         if !done {
             self.wake_driver();
         }
     }
 
-    /// Writes all that is queued; ready with whether anything was written.
+    /// Writes what is queued; ready with whether that was all.
     pub(super) fn poll_write(&self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<bool>> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.poll_write(self, cx)
@@ -248,7 +249,7 @@ impl Shared {
         let calls = std::mem::take(&mut state.calls);
         let peers_calls = std::mem::take(&mut state.peers_calls);
         state.silenced.clear();
-        let room = std::mem::take(&mut state.room);
+        let room = state.room.take_all();
         let driver = state.driver.take();
         drop(state);
         self.places.close();

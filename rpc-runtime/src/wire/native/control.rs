@@ -42,7 +42,7 @@ impl Receiver {
         let places = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
         self.shared.places.add_permits(places.min(1 << 20));
         // Who waits for the introduction waits where others wait for room.
-        self.wakers.append(&mut state.room);
+        self.wakers.append(&mut state.room.take_all());
         Ok(())
     }
 

@@ -28,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
+/// How many bytes one poll reads before it lets other tasks run.
+const TURN: usize = 128 << 10;
+
 /// Reads, writes and keeps the time of one connection; it ends when the connection does.
 ///
 /// Dropping it fails every call of the connection.
@@ -53,6 +56,8 @@ pub(crate) struct Driver {
     /// It has ended; until then the peer may end its own.
     lingers: Option<Instant>,
     yielded: bool,
+    /// How many bytes this poll has read.
+    turn: usize,
     _guard: Option<Guard>,
 }
 
@@ -89,6 +94,7 @@ impl Driver {
             shutting: None,
             lingers: None,
             yielded: false,
+            turn: 0,
             _guard: guard,
         };
         if driver.shared.role == Role::Connected {
@@ -114,6 +120,7 @@ impl Driver {
         if let Some(until) = self.lingers {
             return self.linger(cx, until);
         }
+        self.turn = 0;
         loop {
             let drained = match self.read(cx) {
                 Ok(drained) => drained,
@@ -127,15 +134,20 @@ impl Driver {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Err(end) = self.write(cx, now) {
-                return Poll::Ready(end);
-            }
+            let written = match self.write(cx, now) {
+                Ok(written) => written,
+                Err(end) => return Poll::Ready(end),
+            };
             if self.is_finished()
                 && let Some(ended) = self.shut_down(cx, now)
             {
                 return ended;
             }
             if drained && self.sleep(cx, now) {
+                return Poll::Pending;
+            }
+            if !written || self.turn >= TURN {
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
@@ -153,10 +165,14 @@ impl Driver {
             match read {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Ok(count)) => {
+                    self.turn += count;
                     self.last_read = Instant::now();
                     self.ping_sent = None;
                     self.hand_out()?;
+                    if self.turn >= TURN {
+                        break;
+                    }
                 }
                 Poll::Ready(Err(error)) => {
                     let status = Status::unavailable("the connection broke").with_source(error);
@@ -290,11 +306,12 @@ impl Driver {
         self.yielded
     }
 
-    fn write(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Result<(), End> {
+    /// Writes what there is. False if there is more, though the peer takes it.
+    fn write(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> Result<bool, End> {
         match self.shared.poll_write(cx) {
-            Poll::Ready(Ok(_)) => {
+            Poll::Ready(Ok(all)) => {
                 self.stalled = None;
-                Ok(())
+                Ok(all)
             }
             Poll::Ready(Err(error)) => {
                 let status = Status::unavailable("the connection broke").with_source(error);
@@ -306,7 +323,7 @@ impl Driver {
                     self.stalled = None;
                 }
                 self.stalled.get_or_insert(now);
-                Ok(())
+                Ok(true)
             }
         }
     }

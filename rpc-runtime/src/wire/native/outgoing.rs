@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use super::room::Wanted;
 use crate::call::Rope;
 
 /// The most of a message that one frame carries.
@@ -17,9 +18,6 @@ pub(super) const FRAGMENT: usize = 64 << 10;
 
 /// Bodies from this size on are queued as they are instead of being copied.
 const BY_REFERENCE: usize = 8 << 10;
-
-/// How many fragments of large messages one write takes along.
-const FRAGMENTS_A_WRITE: usize = 4;
 
 /// Bytes in order: chunks first, then the buffer that grows.
 #[derive(Default)]
@@ -125,6 +123,15 @@ impl Body<'_> {
             Self::Shared(rope) => rope.len(),
         }
     }
+
+    /// Returns the room that it takes.
+    pub(super) fn wants(&self) -> Wanted {
+        if self.len() > FRAGMENT {
+            Wanted::Large
+        } else {
+            Wanted::Any
+        }
+    }
 }
 
 /// Everything that waits to be written.
@@ -156,6 +163,11 @@ impl Outgoing {
     /// The bytes that wait.
     pub(super) fn len(&self) -> usize {
         self.ready.length + self.waiting
+    }
+
+    /// The bytes of large messages that wait, and of what comes behind one of the same call.
+    pub(super) fn large_len(&self) -> usize {
+        self.waiting
     }
 
     /// The bytes that wait outside of large messages.
@@ -221,17 +233,16 @@ impl Outgoing {
         }
     }
 
-    /// Moves what the next write takes into `batch`, which is empty.
+    /// Moves what the next write takes into `batch`, which is empty: all that is small, and one
+    /// fragment. Whatever is queued from now on waits for no more than that.
     pub(super) fn take(&mut self, batch: &mut Chunks) {
         std::mem::swap(&mut self.ready, batch);
-        for _ in 0..FRAGMENTS_A_WRITE {
-            let Some(mut lane) = self.lanes.pop_front() else {
-                return;
-            };
-            self.waiting -= lane.take(batch);
-            if !lane.pieces.is_empty() {
-                self.lanes.push_back(lane);
-            }
+        let Some(mut lane) = self.lanes.pop_front() else {
+            return;
+        };
+        self.waiting -= lane.take(batch);
+        if !lane.pieces.is_empty() {
+            self.lanes.push_back(lane);
         }
     }
 }
@@ -435,12 +446,15 @@ mod tests {
             body: Body::Shared(rope),
             ..message(1, Bytes::new(), Flags::BODY | Flags::END)
         });
-        let mut batch = Chunks::default();
-        outgoing.take(&mut batch);
         let shared = |it: &&Bytes| body.as_ptr_range().contains(&it.as_ptr());
-        assert_eq!(batch.chunks.iter().filter(shared).count(), 2);
-        let mut bytes = BytesMut::new();
-        bytes.put(batch);
+        let (mut bytes, mut not_copied) = (BytesMut::new(), 0);
+        while !outgoing.is_empty() {
+            let mut batch = Chunks::default();
+            outgoing.take(&mut batch);
+            not_copied += batch.chunks.iter().filter(shared).count();
+            bytes.put(batch);
+        }
+        assert_eq!(not_copied, 2);
         let mut reader = FrameReader::with_bytes(1 << 20, bytes);
         let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
         let lengths: Vec<_> = frames.iter().map(|it| it.payload.len()).collect();

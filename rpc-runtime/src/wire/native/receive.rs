@@ -130,7 +130,7 @@ impl Receiver {
             )));
         }
         state.last_peers_call = call;
-        let load = Load::of(&state);
+        let load = Load::of(&state, &self.shared.config.limits);
         drop(state);
         self.responder.request(frame, &load);
         self.check_flood_behind(load.small)

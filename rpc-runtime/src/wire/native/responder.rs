@@ -26,7 +26,10 @@ use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
 use super::inbox_body::InboxBody;
 use super::pace::{InPlace, Pace};
 use super::reply::{Reply, error_frame};
-use crate::call::{Body, Cancellation, Message, Method, MethodTable, Request, deadline_after};
+use super::room::Wanted;
+use crate::call::{
+    Body, Cancellation, Limits, Message, Method, MethodTable, Request, deadline_after,
+};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 
@@ -53,17 +56,18 @@ struct Numbered {
 
 /// What the state held when a REQUEST came.
 pub(super) struct Load {
-    /// Bytes that wait to be written, and those of them outside of large messages.
-    waiting: usize,
+    /// There is room for an answer.
+    room: bool,
+    /// Bytes that wait to be written outside of large messages.
     pub(super) small: usize,
     calls: usize,
     draining: bool,
 }
 
 impl Load {
-    pub(super) fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State, limits: &Limits) -> Self {
         Self {
-            waiting: state.outgoing.len(),
+            room: Wanted::Any.fits(&state.outgoing, limits),
             small: state.outgoing.small_len(),
             calls: state.peers_calls.len(),
             draining: state.draining,
@@ -344,8 +348,9 @@ impl Responder {
     }
 
     fn may_run_in_place(&mut self, numbered: Option<usize>, load: &Load) -> bool {
-        let waiting = self.frames.len() + load.waiting;
+        let waiting = self.frames.len() + load.small;
         self.pace(numbered).is_quick()
+            && load.room
             && waiting <= self.shared.config.limits.max_outgoing
             && self.turns.begin()
     }

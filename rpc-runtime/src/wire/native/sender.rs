@@ -15,6 +15,7 @@ use super::field::put_metadata;
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
+use super::room::Wanted;
 use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
@@ -86,6 +87,8 @@ pub(super) struct Sender {
     pub(super) call: u64,
     pub(super) side: Side,
     pub(super) encoding: Encoding,
+    /// The room that the last message took: the next one is taken to be like it.
+    pub(super) wants: Wanted,
 }
 
 /// How the next messages are sent.
@@ -106,7 +109,7 @@ pub(super) enum Stopped {
 
 impl Sender {
     /// Sends every message, and returns the trailers.
-    pub(super) async fn send_all(&self, body: &mut Body) -> Result<HeaderMap, Stopped> {
+    pub(super) async fn send_all(&mut self, body: &mut Body) -> Result<HeaderMap, Stopped> {
         let header = FrameHeader::new(FrameType::MESSAGE, Flags::NONE, self.call);
         let mut batch = Batch::new(self.encoding, header.to_bytes());
         loop {
@@ -149,22 +152,23 @@ impl Sender {
     /// Says how much may be sent now; nothing without credit or room.
     fn bounds(&self) -> Result<Option<BatchBounds>, Stopped> {
         let mut state = self.shared.state();
-        let max_outgoing = self.shared.config.limits.max_outgoing;
-        let waiting = state.outgoing.len();
+        let limits = &self.shared.config.limits;
+        let has_room = self.wants.fits(&state.outgoing, limits);
+        let small = state.outgoing.small_len();
         let large = HAND_OVER.min(max_length(&self.shared).0.saturating_add(1));
         let credit = self.sending(&mut state).ok_or(Stopped::Over)?.credit;
-        if credit <= 0 || waiting > max_outgoing {
+        if credit <= 0 || !has_room {
             return Ok(None);
         }
         let credit = usize::try_from(credit).unwrap_or(usize::MAX);
-        let room = (max_outgoing - waiting).saturating_add(1);
+        let room = limits.max_outgoing.saturating_sub(small).saturating_add(1);
         let length = BATCH.min(credit).min(room);
         Ok(Some(BatchBounds { length, large }))
     }
 
     /// Sends what is in a batch, and does what the stream has come to behind it.
     async fn send_batch(
-        &self,
+        &mut self,
         batch: &mut Batch,
         filled: std::thread::Result<Filled>,
     ) -> Result<Option<HeaderMap>, Stopped> {
@@ -184,13 +188,17 @@ impl Sender {
         Ok(None)
     }
 
-    fn push_batch(&self, batch: &mut Batch, flush: bool) -> Result<(), Stopped> {
+    fn push_batch(&mut self, batch: &mut Batch, flush: bool) -> Result<(), Stopped> {
         let mut state = self.shared.state();
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         let frames = batch.bytes();
         sending.credit -= i64::try_from(frames.len()).unwrap_or(i64::MAX);
         state.outgoing.push_frames_of(self.call, frames);
-        if let Some(large) = batch.take_large() {
+        let large = batch.take_large();
+        if large.is_none() {
+            self.wants = Wanted::Any;
+        }
+        if let Some(large) = large {
             drop(state);
             self.push(Some(large), &[])?;
             state = self.shared.state();
@@ -202,7 +210,7 @@ impl Sender {
     }
 
     /// Waits for credit and for room, and queues one message.
-    async fn send(&self, mut message: Message) -> Result<(), Stopped> {
+    async fn send(&mut self, mut message: Message) -> Result<(), Stopped> {
         poll_fn(|cx| {
             let mut state = self.shared.state();
             let Some(sending) = self.sending(&mut state) else {
@@ -212,8 +220,8 @@ impl Sender {
                 sending.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            if state.outgoing.len() > self.shared.config.limits.max_outgoing {
-                state.room.push(cx.waker().clone());
+            if !self.wants.fits(&state.outgoing, &self.shared.config.limits) {
+                state.room.push(self.wants, cx.waker().clone());
                 return Poll::Pending;
             }
             Poll::Ready(Ok(()))
@@ -228,8 +236,10 @@ impl Sender {
         Ok(())
     }
 
-    fn push(&self, large: Option<Rope>, small: &[u8]) -> Result<(), Stopped> {
-        let length = large.as_ref().map_or(small.len(), Rope::len);
+    fn push(&mut self, large: Option<Rope>, small: &[u8]) -> Result<(), Stopped> {
+        let body = large.map_or(OutBody::Slice(small), OutBody::Shared);
+        let length = body.len();
+        self.wants = body.wants();
         let mut state = self.shared.state();
         check_length(&self.shared, length).map_err(Stopped::Failed)?;
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
@@ -239,7 +249,7 @@ impl Sender {
             flags: Flags::NONE,
             call: self.call,
             head: &[],
-            body: large.map_or(OutBody::Slice(small), OutBody::Shared),
+            body,
         });
         Ok(())
     }

@@ -15,8 +15,9 @@ use crate::wire::budget::Budget;
 /// The least memory that is worth keeping.
 const LEAST: usize = 128 << 10;
 
-/// The most memory that one connection keeps.
-const MOST: usize = 8 << 20;
+/// The most memory that one connection keeps: two messages of the usual `max_message`, in memory
+/// that grew by doubling.
+const MOST: usize = 64 << 20;
 
 /// How long a connection keeps memory after its last large message.
 const KEPT_FOR: Duration = Duration::from_secs(1);

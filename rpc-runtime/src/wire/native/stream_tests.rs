@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 use super::connection::Shared;
 use super::{Config, Connection, Role, RunningCalls, Served, open};
@@ -26,6 +26,18 @@ fn pair<S>(limits: Limits, answer: impl Fn(Body) -> S + Send + Sync + 'static) -
 where
     S: Stream<Item = Result<BodyFrame, Status>> + Send + 'static,
 {
+    pair_over(64 << 10, limits, answer)
+}
+
+/// The same over a pipe that holds so many bytes.
+fn pair_over<S>(
+    pipe: usize,
+    limits: Limits,
+    answer: impl Fn(Body) -> S + Send + Sync + 'static,
+) -> Pair
+where
+    S: Stream<Item = Result<BodyFrame, Status>> + Send + 'static,
+{
     let answer = Arc::new(answer);
     let service = service_fn(move |mut request: Request| {
         let answer = Arc::clone(&answer);
@@ -41,7 +53,7 @@ where
         limits,
         ..Config::default()
     });
-    let (near, far) = tokio::io::duplex(64 << 10);
+    let (near, far) = tokio::io::duplex(pipe);
     let (near, far) = (Io::new(near), Io::new(far));
     let (client, driver) = open(
         near,
@@ -144,6 +156,47 @@ async fn large_items_keep_their_place_among_small_ones() {
     assert!(body.frame().await.is_none());
     drop(body);
     pair.settles().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_holds_up_no_small_call() {
+    const LARGE: usize = 15 << 20;
+    // Through a pipe that is always full, and through one that takes everything at once.
+    for pipe in [64 << 10, 64 << 20] {
+        let calls = AtomicU64::new(0);
+        let pair = pair_over(pipe, Limits::new(), move |_| {
+            let large = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            stream::iter([if large {
+                let bytes = Bytes::from(vec![0xC0; LARGE]);
+                let message = Message::encoded(bytes, Encoding::MESSAGE_PACK);
+                Ok(BodyFrame::Message(message))
+            } else {
+                number(7)
+            }])
+        });
+        let mut large = pair.call(Body::empty()).await;
+        // As a task among the others: the test itself gets its turn only now and then.
+        let pair = Arc::new(pair);
+        let caller = Arc::clone(&pair);
+        let small = tokio::spawn(async move {
+            for _ in 0..10 {
+                let mut small = caller.call(Body::empty()).await;
+                assert_eq!(next(&mut small).await.unwrap().unwrap(), 7);
+            }
+        });
+        small.await.unwrap();
+        assert!(large.frame().now_or_never().is_none(), "it has overtaken");
+        let Some(Ok(BodyFrame::Message(mut message))) = large.frame().await else {
+            panic!("the large message is missing");
+        };
+        assert_eq!(message.bytes(Encoding::MESSAGE_PACK).unwrap().len(), LARGE);
+        drop((large, message));
+        pair.client
+            .shared()
+            .spares
+            .clear(&pair.client.shared().budget);
+        pair.settles().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::time::Instant;
 
 use super::connection::Shared;
+use super::room::Wanted;
 use crate::call::Request;
 use crate::status::{Phase, Status};
 
@@ -39,11 +40,12 @@ pub(super) fn take_place(shared: &Shared) -> Option<Place<'_>> {
 pub(super) async fn wait_for_turn<'a>(
     shared: &'a Shared,
     request: &Request,
+    wanted: Wanted,
 ) -> Result<Place<'a>, Status> {
     let end = request.first_deadline();
     wait_for_introduction(shared, end).await?;
-    if !has_room(shared) {
-        wait_for_room(shared, end).await?;
+    if !has_room(shared, wanted) {
+        wait_for_room(shared, wanted, end).await?;
     }
     wait_for_place(shared, end).await?;
     Ok(Place(Some(&shared.places)))
@@ -60,7 +62,7 @@ pub(super) async fn introduced(shared: &Shared) -> Result<(), Status> {
         if let Some(reason) = &state.closed {
             return Poll::Ready(Err(reason.clone()));
         }
-        state.room.push(cx.waker().clone());
+        state.room.push(Wanted::Any, cx.waker().clone());
         Poll::Pending
     })
     .await
@@ -114,29 +116,33 @@ async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<()
 }
 
 /// Says whether the connection takes more to write.
-pub(super) fn has_room(shared: &Shared) -> bool {
-    shared.state().outgoing.len() <= shared.config.limits.max_outgoing
+pub(super) fn has_room(shared: &Shared, wanted: Wanted) -> bool {
+    wanted.fits(&shared.state().outgoing, &shared.config.limits)
 }
 
 /// Waits until the connection takes more to write, or is closed.
-pub(super) async fn room(shared: &Shared) {
+pub(super) async fn room(shared: &Shared, wanted: Wanted) {
     poll_fn(|cx| {
         let mut state = shared.state();
-        if state.closed.is_some() || state.outgoing.len() <= shared.config.limits.max_outgoing {
+        if state.closed.is_some() || wanted.fits(&state.outgoing, &shared.config.limits) {
             return Poll::Ready(());
         }
-        state.room.push(cx.waker().clone());
+        state.room.push(wanted, cx.waker().clone());
         Poll::Pending
     })
     .await;
 }
 
-async fn wait_for_room(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
+async fn wait_for_room(
+    shared: &Shared,
+    wanted: Wanted,
+    deadline: Option<Instant>,
+) -> Result<(), Status> {
     let Some(deadline) = deadline else {
-        room(shared).await;
+        room(shared, wanted).await;
         return Ok(());
     };
-    let waited = tokio::time::timeout_at(deadline, room(shared)).await;
+    let waited = tokio::time::timeout_at(deadline, room(shared, wanted)).await;
     waited.map_err(|_| {
         let text = "the deadline passed while the call waited for the limit `max_outgoing`";
         Status::deadline_exceeded(text).in_phase(Phase::Send)

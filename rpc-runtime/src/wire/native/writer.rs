@@ -4,12 +4,16 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Buf;
 
-use super::connection::Shared;
+use super::connection::{Shared, State};
 use super::outgoing::Chunks;
 use crate::transport::BoxWriter;
 
 /// How many slices one vectored write takes.
 const SLICES: usize = 16;
+
+/// How many bytes are written in one go. A peer that reads as fast as this side writes would take
+/// all of a large message before anything was read, or anything else had its turn.
+const MOST_AT_ONCE: usize = 64 << 10;
 
 /// The half that writes, and what it was given and has not written.
 pub(super) struct Writer {
@@ -33,30 +37,30 @@ impl Writer {
         }
     }
 
+    /// Writes what is queued; ready with whether that was all.
     pub(super) fn poll_write(
         &mut self,
         shared: &Shared,
         cx: &mut TaskContext<'_>,
     ) -> Poll<std::io::Result<bool>> {
-        let mut wrote = false;
+        let mut wrote = 0;
         loop {
             if !self.batch.has_remaining() {
                 let mut state = shared.state();
+                if wrote >= MOST_AT_ONCE && !state.outgoing.is_empty() {
+                    return Poll::Ready(Ok(false));
+                }
                 if !state.is_corked() {
                     state.outgoing.take(&mut self.batch);
                 }
                 // Also when there is nothing to write: what took the room may have been given up.
-                let low = state.outgoing.len() < shared.config.limits.max_outgoing / 2;
-                let room = if low {
-                    std::mem::take(&mut state.room)
-                } else {
-                    Vec::new()
-                };
+                let State { outgoing, room, .. } = &mut *state;
+                let room = room.take_ready(outgoing, &shared.config.limits);
                 drop(state);
                 room.into_iter().for_each(Waker::wake);
                 if !self.batch.has_remaining() {
                     std::task::ready!(self.poll_flush(cx))?;
-                    return Poll::Ready(Ok(wrote));
+                    return Poll::Ready(Ok(true));
                 }
             }
             let written = std::task::ready!(self.poll_write_some(cx))?;
@@ -66,7 +70,7 @@ impl Writer {
             self.batch.advance(written);
             self.progress = true;
             self.unflushed = true;
-            wrote = true;
+            wrote += written;
         }
     }
 
