@@ -157,13 +157,13 @@ fn too_many(what: &str, count: u32, left: u32) -> Error {
     ))
 }
 
-/// Numbers, of which those below 128 are the most common.
+/// Numbers, of which those of 8 bits are the most common.
 macro_rules! deserialize_numbers {
     ($($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.reader.take_small() {
-                Some(small) => visitor.visit_u8(small),
+            match self.reader.take_u8() {
+                Some(value) => visitor.visit_u8(value),
                 None => self.visit_next(visitor),
             }
         }

@@ -115,16 +115,16 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Takes an integer of one byte, if one comes next.
+    /// Takes an unsigned integer of 8 bits, if one comes next.
     #[inline]
-    pub(super) fn take_small(&mut self) -> Option<u8> {
-        match self.rest {
-            [small @ 0..=0x7f, rest @ ..] => {
-                self.rest = rest;
-                Some(*small)
-            }
-            _ => None,
-        }
+    pub(super) fn take_u8(&mut self) -> Option<u8> {
+        let (value, rest) = match self.rest {
+            [small @ 0x00..=0x7f, rest @ ..] => (small, rest),
+            [0xcc, value, rest @ ..] => (value, rest),
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(*value)
     }
 
     /// Takes a string whose length is in its marker, if one comes next.
@@ -167,6 +167,7 @@ impl<'de> Reader<'de> {
     pub(super) fn take_unsigned(&mut self) -> Option<u64> {
         let (value, rest) = match self.rest {
             [small @ 0x00..=0x7f, rest @ ..] => (u64::from(*small), rest),
+            [0xcc, value, rest @ ..] => (u64::from(*value), rest),
             [0xcd, a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest),
             [0xce, a, b, c, d, rest @ ..] => {
                 (u64::from(u32::from_be_bytes([*a, *b, *c, *d])), rest)
