@@ -1,6 +1,5 @@
 //! serde's [`Deserializer`](serde::Deserializer) over a [`Reader`].
 
-use ascii::AsciiStr;
 use serde::de::value::SeqDeserializer;
 use serde::de::{Error as _, Visitor};
 
@@ -8,11 +7,9 @@ use super::EXTENSION;
 use super::access::{Elements, Entries, Extension, UnitVariant, Variant};
 use super::error::Error;
 use super::read::{Reader, Token};
+use super::text::{is_same, visit_string};
+use super::write::NIL;
 
-/// Strings of fewer bytes are tried as ASCII first.
-const SHORT: usize = 64;
-
-const NIL: u8 = 0xc0;
 const EMPTY_ARRAY: u8 = 0x90;
 
 /// Gives serde the values of a message.
@@ -129,29 +126,6 @@ impl<'de> Deserializer<'de> {
     }
 }
 
-/// Compares what is short without a call.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len()
-        && match a.len() {
-            0..4 => a.iter().zip(b).all(|(a, b)| a == b),
-            // Two words that overlap are all of it.
-            4..8 => have_same_ends::<4>(a, b),
-            8..=16 => have_same_ends::<8>(a, b),
-            _ => a == b,
-        }
-}
-
-#[inline]
-fn have_same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
-    let starts = (a.first_chunk::<N>(), b.first_chunk());
-    let ends = (a.last_chunk::<N>(), b.last_chunk());
-    let ((Some(start_a), Some(start_b)), (Some(end_a), Some(end_b))) = (starts, ends) else {
-        return false;
-    };
-    start_a == start_b && end_a == end_b
-}
-
 /// Visits what has no other values in it.
 fn visit_scalar<'de, V: Visitor<'de>>(token: Token<'de>, visitor: V) -> Result<V::Value, Error> {
     match token {
@@ -175,23 +149,6 @@ fn visit_scalar<'de, V: Visitor<'de>>(token: Token<'de>, visitor: V) -> Result<V
     }
 }
 
-/// Visits a string, or its bytes if it is not UTF-8 and they are welcome too.
-#[inline]
-fn visit_string<'de, V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::Value, Error> {
-    // Most short strings are ASCII, which is quicker to find out than that they are UTF-8.
-    if bytes.len() < SHORT
-        && let Ok(text) = AsciiStr::from_ascii(bytes)
-    {
-        return visitor.visit_borrowed_str(text.as_str());
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => visitor.visit_borrowed_str(text),
-        Err(reason) => visitor
-            .visit_borrowed_bytes(bytes)
-            .map_err(|_: Error| Error::new(format_args!("a string is not UTF-8: {reason}"))),
-    }
-}
-
 #[cold]
 fn too_many(what: &str, count: u32, left: u32) -> Error {
     let expected = count - left;
@@ -200,13 +157,13 @@ fn too_many(what: &str, count: u32, left: u32) -> Error {
     ))
 }
 
-/// Numbers, of which those below 128 are the most common.
+/// Numbers, of which those of 8 bits are the most common.
 macro_rules! deserialize_numbers {
     ($($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.reader.take_small() {
-                Some(small) => visitor.visit_u8(small),
+            match self.reader.take_u8() {
+                Some(value) => visitor.visit_u8(value),
                 None => self.visit_next(visitor),
             }
         }

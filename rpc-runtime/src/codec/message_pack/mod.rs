@@ -27,10 +27,13 @@
 //! strings, read from a slice and written to a `BytesMut`.
 
 mod access;
+mod containers;
 mod deserializer;
 mod error;
 mod read;
 mod serializer;
+mod skip;
+mod text;
 mod write;
 
 use serde::Serialize;

@@ -38,8 +38,8 @@ pub(super) struct Reader<'de> {
     rest: &'de [u8],
     length: usize,
     /// How many levels may still be entered.
-    levels_left: usize,
-    limit: usize,
+    pub(super) levels_left: usize,
+    pub(super) limit: usize,
     /// How many values are still to come in the containers that were entered.
     owed: usize,
     /// Where the last `Some` was, as bytes left, and how many were there one inside the other.
@@ -115,16 +115,16 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Takes an integer of one byte, if one comes next.
+    /// Takes an unsigned integer of 8 bits, if one comes next.
     #[inline]
-    pub(super) fn take_small(&mut self) -> Option<u8> {
-        match self.rest {
-            [small @ 0..=0x7f, rest @ ..] => {
-                self.rest = rest;
-                Some(*small)
-            }
-            _ => None,
-        }
+    pub(super) fn take_u8(&mut self) -> Option<u8> {
+        let (value, rest) = match self.rest {
+            [small @ 0x00..=0x7f, rest @ ..] => (small, rest),
+            [0xcc, value, rest @ ..] => (value, rest),
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(*value)
     }
 
     /// Takes a string whose length is in its marker, if one comes next.
@@ -167,6 +167,7 @@ impl<'de> Reader<'de> {
     pub(super) fn take_unsigned(&mut self) -> Option<u64> {
         let (value, rest) = match self.rest {
             [small @ 0x00..=0x7f, rest @ ..] => (u64::from(*small), rest),
+            [0xcc, value, rest @ ..] => (u64::from(*value), rest),
             [0xcd, a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest),
             [0xce, a, b, c, d, rest @ ..] => {
                 (u64::from(u32::from_be_bytes([*a, *b, *c, *d])), rest)
@@ -235,43 +236,6 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// Skips one value with all that is in it, without recursion.
-    #[inline]
-    pub(super) fn skip(&mut self) -> Result<(), Error> {
-        let start = self.rest;
-        match self.token()? {
-            Token::Array(count) => self.skip_container(u64::from(count), start),
-            Token::Map(count) => self.skip_container(u64::from(count) * 2, start),
-            _ => Ok(()),
-        }
-    }
-
-    #[inline(never)]
-    fn skip_container(&mut self, values: u64, start: &'de [u8]) -> Result<(), Error> {
-        let mut open = OpenContainers::new(self.levels_left);
-        let mut entered = (values, start);
-        loop {
-            let (values, start) = entered;
-            if values > self.rest.len() as u64 {
-                return Err(self.fail(Problem::Truncated, start));
-            }
-            if !open.enter(values) {
-                return Err(self.fail(Problem::TooDeep { limit: self.limit }, start));
-            }
-            entered = loop {
-                if !open.take_value() {
-                    return Ok(());
-                }
-                let start = self.rest;
-                match self.token()? {
-                    Token::Array(count) => break (u64::from(count), start),
-                    Token::Map(count) => break (u64::from(count) * 2, start),
-                    _ => {}
-                }
-            };
-        }
-    }
-
     /// Notes what is wrong with the message; the first time counts.
     #[cold]
     #[inline(never)]
@@ -279,53 +243,6 @@ impl<'de> Reader<'de> {
         let offset = self.length - start.len();
         let malformed = *self.malformed.get_or_insert(Malformed { problem, offset });
         Error::new(malformed)
-    }
-}
-
-/// The containers that a skip is inside of.
-struct OpenContainers {
-    limit: usize,
-    depth: usize,
-    /// How many values are still to come in the innermost one.
-    left: u64,
-    /// The same of those around it, from the outside in.
-    enclosing: [u64; DecodeLimits::HIGHEST_DEPTH],
-}
-
-impl OpenContainers {
-    fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            depth: 0,
-            left: 0,
-            enclosing: [0; DecodeLimits::HIGHEST_DEPTH],
-        }
-    }
-
-    /// Counts one value, and returns whether there is one to come.
-    #[inline]
-    fn take_value(&mut self) -> bool {
-        while self.left == 0 {
-            let Some(outer) = self.enclosing.get(..self.depth).and_then(<[u64]>::last) else {
-                return false;
-            };
-            self.left = *outer;
-            self.depth -= 1;
-        }
-        self.left -= 1;
-        true
-    }
-
-    /// Returns whether one more container is allowed.
-    fn enter(&mut self, values: u64) -> bool {
-        let slots = self.enclosing.get_mut(..self.limit);
-        let Some(slot) = slots.and_then(|slots| slots.get_mut(self.depth)) else {
-            return false;
-        };
-        *slot = self.left;
-        self.depth += 1;
-        self.left = values;
-        true
     }
 }
 

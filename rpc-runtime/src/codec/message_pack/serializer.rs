@@ -3,23 +3,18 @@
 use std::fmt::{Display, Write as _};
 use std::mem;
 
-use bytes::Bytes;
 use serde::Serialize;
-use serde::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant,
-};
 
 use super::EXTENSION;
+use super::containers::{Container, Fields};
 use super::error::Error;
 use super::read::{Reader, Token};
 use super::write::{
-    ARRAY, BINARY, MAP, Markers, STRING, put, put_extension, put_signed, put_unsigned,
+    ARRAY, BINARY, MAP, Markers, NIL, STRING, put, put_extension, put_signed, put_unsigned,
 };
 use crate::codec::appender::Appender;
 use crate::codec::limits::DecodeLimits;
 
-const NIL: u8 = 0xc0;
 const FALSE: u8 = 0xc2;
 const TRUE: u8 = 0xc3;
 const FLOAT_32: u8 = 0xca;
@@ -29,7 +24,7 @@ const EMPTY_ARRAY: u8 = 0x90;
 
 /// Appends the values that serde shows.
 pub(super) struct Serializer<'a, 'b> {
-    out: &'a mut Appender<'b>,
+    pub(super) out: &'a mut Appender<'b>,
 }
 
 impl<'a, 'b> Serializer<'a, 'b> {
@@ -39,17 +34,17 @@ impl<'a, 'b> Serializer<'a, 'b> {
     }
 
     #[inline]
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         put(self.out.out, bytes);
     }
 
     #[inline]
-    fn put_head(&mut self, markers: &Markers, length: usize) -> Result<(), Error> {
+    pub(super) fn put_head(&mut self, markers: &Markers, length: usize) -> Result<(), Error> {
         markers.put(length, self.out.out)
     }
 
     #[inline]
-    fn put_str(&mut self, text: &str) -> Result<(), Error> {
+    pub(super) fn put_str(&mut self, text: &str) -> Result<(), Error> {
         self.put_head(&STRING, text.len())?;
         self.out.out.extend_from_slice(text.as_bytes());
         Ok(())
@@ -60,37 +55,6 @@ impl<'a, 'b> Serializer<'a, 'b> {
     fn begin_variant(&mut self, name: &str) -> Result<(), Error> {
         self.put([MAP_OF_ONE]);
         self.put_str(name)
-    }
-
-    #[inline]
-    fn begin<'s>(
-        &'s mut self,
-        markers: &'static Markers,
-        length: Option<usize>,
-    ) -> Result<Container<'s, 'a, 'b>, Error> {
-        let unknown = match length {
-            Some(length) => {
-                self.put_head(markers, length)?;
-                None
-            }
-            None => Some(self.begin_unknown()),
-        };
-        Ok(Container {
-            serializer: self,
-            unknown,
-        })
-    }
-
-    /// Leaves a byte for a head that is known later. What is behind it may have to move, so nothing
-    /// of that can be shared.
-    fn begin_unknown(&mut self) -> Unknown<'b> {
-        let start = self.out.out.len();
-        self.put([NIL]);
-        Unknown {
-            start,
-            count: 0,
-            large: mem::take(&mut self.out.large),
-        }
     }
 
     /// Writes what is a tuple of a type and bytes as an extension.
@@ -262,13 +226,13 @@ impl<'s, 'a, 'b> serde::Serializer for &'s mut Serializer<'a, 'b> {
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Container<'s, 'a, 'b>, Error> {
-        self.begin(&ARRAY, length)
+        Container::begin(self, &ARRAY, length)
     }
 
     #[inline]
     fn serialize_tuple(self, length: usize) -> Result<Fields<'s, 'a, 'b>, Error> {
         self.put_head(&ARRAY, length)?;
-        Ok(Fields { serializer: self })
+        Ok(Fields::new(self))
     }
 
     #[inline]
@@ -294,7 +258,7 @@ impl<'s, 'a, 'b> serde::Serializer for &'s mut Serializer<'a, 'b> {
 
     #[inline]
     fn serialize_map(self, length: Option<usize>) -> Result<Container<'s, 'a, 'b>, Error> {
-        self.begin(&MAP, length)
+        Container::begin(self, &MAP, length)
     }
 
     #[inline]
@@ -304,7 +268,7 @@ impl<'s, 'a, 'b> serde::Serializer for &'s mut Serializer<'a, 'b> {
         length: usize,
     ) -> Result<Fields<'s, 'a, 'b>, Error> {
         self.put_head(&MAP, length)?;
-        Ok(Fields { serializer: self })
+        Ok(Fields::new(self))
     }
 
     #[inline]
@@ -328,132 +292,3 @@ impl<'s, 'a, 'b> serde::Serializer for &'s mut Serializer<'a, 'b> {
         STRING.put_before(length, start, out)
     }
 }
-
-/// A list or a map.
-pub(super) struct Container<'s, 'a, 'b> {
-    serializer: &'s mut Serializer<'a, 'b>,
-    unknown: Option<Unknown<'b>>,
-}
-
-/// What is kept of a list or a map whose length is known at its end.
-struct Unknown<'b> {
-    /// Where the byte for the head is.
-    start: usize,
-    /// How many values there are, keys among them.
-    count: usize,
-    /// What was shared instead of copied before it.
-    large: &'b [Option<&'b Bytes>],
-}
-
-impl Container<'_, '_, '_> {
-    #[inline]
-    fn value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        if let Some(unknown) = &mut self.unknown {
-            unknown.count += 1;
-        }
-        value.serialize(&mut *self.serializer)
-    }
-
-    #[inline]
-    fn end(self, markers: &Markers, values_each: usize) -> Result<(), Error> {
-        let Some(unknown) = self.unknown else {
-            return Ok(());
-        };
-        let out = &mut *self.serializer.out;
-        out.large = unknown.large;
-        markers.put_before(unknown.count / values_each, unknown.start, out.out)
-    }
-}
-
-impl SerializeSeq for Container<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.value(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.end(&ARRAY, 1)
-    }
-}
-
-impl SerializeMap for Container<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
-        self.value(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.value(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.end(&MAP, 2)
-    }
-}
-
-/// The fields of a tuple, a struct or a variant.
-pub(super) struct Fields<'s, 'a, 'b> {
-    serializer: &'s mut Serializer<'a, 'b>,
-}
-
-/// Implements the traits of what has fields without names.
-macro_rules! serialize_unnamed {
-    ($($trait:ident::$method:ident)*) => {$(
-        impl $trait for Fields<'_, '_, '_> {
-            type Ok = ();
-            type Error = Error;
-
-            #[inline]
-            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-                value.serialize(&mut *self.serializer)
-            }
-
-            #[inline]
-            fn end(self) -> Result<(), Error> {
-                Ok(())
-            }
-        }
-    )*};
-}
-
-serialize_unnamed! {
-    SerializeTuple::serialize_element
-    SerializeTupleStruct::serialize_field
-    SerializeTupleVariant::serialize_field
-}
-
-/// Implements the traits of what has fields with names.
-macro_rules! serialize_named {
-    ($($trait:ident)*) => {$(
-        impl $trait for Fields<'_, '_, '_> {
-            type Ok = ();
-            type Error = Error;
-
-            #[inline]
-            fn serialize_field<T: ?Sized + Serialize>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), Error> {
-                self.serializer.put_str(name)?;
-                value.serialize(&mut *self.serializer)
-            }
-
-            #[inline]
-            fn end(self) -> Result<(), Error> {
-                Ok(())
-            }
-        }
-    )*};
-}
-
-serialize_named! { SerializeStruct SerializeStructVariant }

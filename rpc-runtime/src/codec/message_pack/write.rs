@@ -5,6 +5,9 @@ use bytes::BytesMut;
 
 use super::error::Error;
 
+/// Nothing, of which there is only one.
+pub(super) const NIL: u8 = 0xc0;
+
 /// The markers of what has a length.
 pub(super) struct Markers {
     /// The one that has a short length in it.
