@@ -1,8 +1,10 @@
 //! Peers that mean harm, before and after the handshake.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rpc_runtime::tls::ClientAuth;
 use rpc_runtime::{Channel, Code, Server};
 use rpc_tests::math::{Calculator, MathServer};
 use rpc_tests::serving::{Serving, serve};
@@ -12,36 +14,45 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
-use super::authority::Authority;
+use super::authority::{Authority, Signed};
 use super::logged::Logged;
 use super::{PATIENCE, address, math, plain, serve_math};
 
 const PREFACE: [u8; 8] = [0xD3, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A, 1];
 
 /// A client of TLS that speaks what it likes inside.
-async fn raw(
-    url: &str,
-    authority: &Authority,
-    protocols: &[&[u8]],
-) -> std::io::Result<TlsStream<TcpStream>> {
+async fn raw(url: &str, authority: &Authority, protocols: &[&[u8]]) -> Result<Raw, io::Error> {
+    let mut config = config(authority, None);
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+    raw_with(url, Arc::new(config)).await
+}
+
+type Raw = TlsStream<TcpStream>;
+
+async fn raw_with(url: &str, config: Arc<ClientConfig>) -> Result<Raw, io::Error> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(config);
+    connector.connect(name, plain(url).await).await
+}
+
+fn config(authority: &Authority, client: Option<&Signed>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
-        .unwrap();
+    let root = CertificateDer::from_pem_slice(authority.pem().as_bytes());
+    roots.add(root.unwrap()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, plain(url).await)
-        .await
+        .with_root_certificates(roots);
+    let Some(client) = client else {
+        return builder.with_no_client_auth();
+    };
+    let chain = CertificateDer::from_pem_slice(client.chain.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(client.key.as_bytes()).unwrap();
+    builder.with_client_auth_cert(vec![chain], key).unwrap()
 }
 
 /// A server whose clients have so long for their handshakes.
@@ -341,4 +352,32 @@ async fn garbage_between_records_ends_the_connection() {
     below.write_all(&[23, 3, 3, 0, 32]).await.unwrap();
     below.write_all(&[7; 32]).await.unwrap();
     closed(&mut below).await;
+}
+
+/// Connects twice with the same memory of sessions, and says how the second handshake went.
+async fn second_handshake(url: &str, config: Arc<ClientConfig>) -> HandshakeKind {
+    let mut kind = HandshakeKind::Full;
+    for _ in 0..2 {
+        let mut stream = raw_with(url, Arc::clone(&config)).await.unwrap();
+        stream.write_all(&PREFACE).await.unwrap();
+        // Tickets come before the first byte of the wire.
+        let mut preface = [0; 8];
+        stream.read_exact(&mut preface).await.unwrap();
+        kind = stream.get_ref().1.handshake_kind().unwrap();
+    }
+    kind
+}
+
+#[tokio::test]
+async fn a_session_is_taken_up_again_but_not_by_who_has_to_show_a_certificate() {
+    let authority = Authority::new();
+    let client = authority.sign(|_| ());
+    let config = || Arc::new(config(&authority, Some(&client)));
+    let serving = serve_math(authority.server_tls()).await;
+    let kind = second_handshake(&serving.url, config()).await;
+    assert_eq!(kind, HandshakeKind::Resumed);
+    let tls = authority.server_tls();
+    let serving = serve_math(tls.client_auth(ClientAuth::Optional, authority.roots())).await;
+    let kind = second_handshake(&serving.url, config()).await;
+    assert_eq!(kind, HandshakeKind::Full);
 }
