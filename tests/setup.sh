@@ -6,6 +6,7 @@ set -euo pipefail
 needed=(
     cc=build-essential   # Rust's linker
     python3=python3      # the client in another language
+    openssl=openssl      # another implementation of TLS
 )
 
 packages=()

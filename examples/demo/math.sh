@@ -2,21 +2,26 @@
 # Shows `math` alone, from two terminals, and over worker processes. Usage: math.sh PROGRAM
 set -euo pipefail
 math=$1
-log=$(mktemp)
+directory=$(mktemp -d)
+server=
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$directory"' EXIT
 
 "$math"
 
 # The first terminal: serves at a free port, which it says on standard error.
-"$math" serve tcp://127.0.0.1:0 2>"$log" &
-server=$!
-trap 'kill "$server" 2>/dev/null || true; rm -f "$log"' EXIT
-for _ in $(seq 100); do
-    url=$(sed -n 's/^serving at //p' "$log")
-    [ -n "$url" ] && break
-    sleep 0.1
-done
-[ -n "$url" ] || { cat "$log" >&2; exit 1; }
-printf '\n$ math serve tcp://127.0.0.1:0\n%s\n' "serving at $url"
+serve() {
+    local log=$directory/log
+    "$math" serve "$@" 2>"$log" &
+    server=$!
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^serving at //p' "$log")
+        [ -n "$url" ] && break
+        sleep 0.1
+    done
+    [ -n "$url" ] || { cat "$log" >&2; exit 1; }
+    printf '\n$ math serve %s\n%s\n' "$*" "serving at $url"
+}
+serve tcp://127.0.0.1:0
 
 # The second terminal.
 call() {
@@ -42,7 +47,25 @@ call --token example-token users.v1.Users/list
 refused --timeout 0.1 math.v1.Math/wait 10000
 
 # An interrupted server finishes its calls and ends.
-kill -INT "$server"
-wait "$server"
-printf 'the server ended in good order\n\n$ math workers 3\n'
+stop() {
+    kill -INT "$server"
+    wait "$server"
+    printf 'the server ended in good order\n'
+}
+stop
+
+# The same over TLS, with a certificate that vouches for itself.
+if command -v openssl >/dev/null; then
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=math \
+        -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+        -keyout "$directory/key.pem" -out "$directory/math.pem" 2>/dev/null
+    serve tls://127.0.0.1:0 --tls-certificate "$directory/math.pem" --tls-key "$directory/key.pem"
+    call --tls-roots "$directory/math.pem" math.v1.Math/add 2 3
+    refused math.v1.Math/add 2 3
+    stop
+else
+    echo 'skipped: the certificate is made by openssl (bash tests/setup.sh installs it)'
+fi
+
+printf '\n$ math workers 3\n'
 timeout 60 "$math" workers 3

@@ -14,3 +14,4 @@ mod options;
 mod python;
 mod reconnect;
 mod slow_methods;
+mod tls;

@@ -141,9 +141,9 @@ class Client:
     """One connection. Its methods must be called from its event loop."""
 
     @classmethod
-    async def connect(cls, host, port, window=1 << 18):
+    async def connect(cls, host, port, window=1 << 18, **tls):
         self = cls()
-        self.reader, self.writer = await asyncio.open_connection(host, port)
+        self.reader, self.writer = await asyncio.open_connection(host, port, **tls)
         self.window, self.peer_window, self.settings_came = window, 1 << 16, asyncio.Event()
         self.calls, self.numbers, self.pings, self.last_id, self.gone = {}, {}, {}, -1, None
         self.writer.write(PREFACE)

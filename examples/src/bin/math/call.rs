@@ -1,9 +1,11 @@
 //! `math call`.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rpc_runtime::layer::auth::BearerToken;
+use rpc_runtime::tls::{ClientTls, Roots};
 use rpc_runtime::{Channel, Encoding};
 use serde_json::Value;
 
@@ -26,13 +28,18 @@ pub(crate) struct Arguments {
     /// Sends a bearer token along, which `users.v1.Users` asks for.
     #[arg(long)]
     token: Option<String>,
+    /// Trusts the authorities in this PEM file instead of the system's, for a `tls://` URL.
+    #[arg(long, value_name = "PEM")]
+    tls_roots: Option<PathBuf>,
 }
 
 /// Makes the call.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut channel = Channel::connect(&arguments.url)
-        .await?
-        .with_encoding(Encoding::JSON);
+    let mut connect = Channel::connect(&arguments.url);
+    if let Some(roots) = &arguments.tls_roots {
+        connect = connect.tls(ClientTls::new().roots(Roots::from_pem_file(roots)));
+    }
+    let mut channel = connect.await?.with_encoding(Encoding::JSON);
     if let Some(token) = &arguments.token {
         channel = channel.layer(BearerToken::new(token)?);
     }

@@ -10,6 +10,7 @@ mod serve;
 mod workers;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,12 @@ enum Command {
         /// Where to listen, such as `tcp://127.0.0.1:8080`, `unix:///run/math.sock` or `stdio:`.
         #[arg(default_value = "tcp://127.0.0.1:8080")]
         urls: Vec<String>,
+        /// Speaks TLS, with the certificates in this PEM file.
+        #[arg(long, value_name = "PEM", requires = "tls_key")]
+        tls_certificate: Option<PathBuf>,
+        /// The key of the first certificate.
+        #[arg(long, value_name = "PEM", requires = "tls_certificate")]
+        tls_key: Option<PathBuf>,
     },
     /// Calls a method or a function by name, and prints one line of JSON per value.
     Call(call::Arguments),
@@ -48,7 +55,11 @@ type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         None => demo::run().await,
-        Some(Command::Serve { urls }) => serve::run(&urls).await,
+        Some(Command::Serve {
+            urls,
+            tls_certificate,
+            tls_key,
+        }) => serve::run(&urls, tls_certificate.zip(tls_key)).await,
         Some(Command::Call(arguments)) => call::run(arguments).await,
         Some(Command::Workers { count }) => workers::run(count).await,
     };

@@ -1,13 +1,22 @@
 //! `math serve`.
 
+use std::path::PathBuf;
+
 use rpc_examples::math;
 use rpc_runtime::Server;
+use rpc_runtime::tls::{Certificate, ServerTls};
 
 use crate::Failure;
 
-/// Serves at these URLs until the process is interrupted.
-pub(crate) async fn run(urls: &[String]) -> Result<(), Failure> {
+/// Serves at these URLs until the process is interrupted; over TLS with a certificate and its key.
+pub(crate) async fn run(urls: &[String], tls: Option<(PathBuf, PathBuf)>) -> Result<(), Failure> {
     let mut server = Server::new().router(math::router());
+    if let Some((certificate, key)) = tls {
+        server = server.tls(ServerTls::new(Certificate::from_pem_files(
+            certificate,
+            key,
+        )));
+    }
     for url in urls {
         server = server.listen(url);
     }

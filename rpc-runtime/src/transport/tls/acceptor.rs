@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::super::Io;
 use super::explain::{Side, ended_early};
@@ -32,7 +32,7 @@ const SPEAK_TLS: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
 /// What a browser or `curl` is told.
 const SPEAK_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Content-Type: text/plain\r\nContent-Length: 40\r\nConnection: close\r\n\r\n\
-    This port speaks TLS: use an https URL.\n\n";
+    This port speaks TLS: use an https URL.\n";
 
 /// How a server speaks TLS: see [`Server::tls`](crate::Server::tls).
 ///
@@ -106,6 +106,12 @@ impl ServerTls {
         let mut config = config
             .map_err(|error| Error::new(format!("cannot use {}", self.certificate), error))?;
         config.alpn_protocols = protocols.to_vec();
+        if self.client_auth.is_some() {
+            // A session that is taken up again shows no certificate: one that has expired meanwhile
+            // would be believed.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(config)
     }
 

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::super::Io;
-use super::explain::{Side, ended_early};
+use super::explain::{Side, TlsError, ended_early};
 use super::pem::{Certificate, Roots};
 use super::provider;
 use super::reloading::Reloading;
@@ -122,7 +122,9 @@ impl Connector {
             None => server_name(host)?,
         };
         let config = self.config.current().await;
-        let config = config.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let config = config.map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, TlsError(error.to_string()))
+        })?;
         let peer = Arc::clone(io.peer());
         let connected = TlsConnector::from(config).connect(name, io).await;
         let stream = connected.map_err(|error| ended_early(error, Side::Client))?;

@@ -31,6 +31,9 @@ impl Side {
     }
 }
 
+/// The most characters of what rustls says.
+const DETAIL: usize = 200;
+
 /// The most names of a certificate that are repeated.
 const NAMES: usize = 5;
 
@@ -63,7 +66,17 @@ pub(super) fn explain(error: io::Error, side: Side) -> io::Error {
         }
         _ => "the peer broke the protocol of TLS".to_owned(),
     };
-    io::Error::new(error.kind(), TlsError(format!("{words} ({cause})")))
+    io::Error::new(error.kind(), TlsError(with_detail(words, cause)))
+}
+
+/// Adds what rustls says, where that is more. It may repeat what a certificate holds.
+fn with_detail(words: String, cause: &RustlsError) -> String {
+    use CertificateError::NotValidForNameContext;
+    if let RustlsError::InvalidCertificate(NotValidForNameContext { .. }) = cause {
+        return words;
+    }
+    let detail: String = cause.to_string().chars().take(DETAIL).collect();
+    format!("{words} ({})", detail.escape_debug())
 }
 
 /// What an end of the stream before the handshake has ended means.
@@ -94,6 +107,9 @@ fn certificate(reason: &CertificateError, side: Side) -> String {
             "{whose} has an unknown issuer: add its root with `{}`",
             side.roots_setting()
         ),
+        CertificateError::BadSignature => format!(
+            "{whose} is not signed by the issuer that it names: is that another one of the same name?"
+        ),
         CertificateError::NotValidForName => format!("{whose} is not valid for that name"),
         CertificateError::NotValidForNameContext {
             expected,
@@ -115,10 +131,10 @@ fn names(presented: &[String]) -> String {
     if presented.is_empty() {
         return "no name at all".to_owned();
     }
-    let shown = presented
-        .iter()
-        .take(NAMES)
-        .map(|it| it.escape_debug().to_string());
+    // They come as `DnsName("example.org")`.
+    let bare = |it: &String| it.split('"').nth(1).unwrap_or(it).to_owned();
+    let shown = presented.iter().take(NAMES).map(bare);
+    let shown = shown.map(|it| format!("`{}`", it.escape_debug()));
     let shown = shown.collect::<Vec<_>>().join(", ");
     match presented.len().saturating_sub(NAMES) {
         0 => shown,
@@ -157,6 +173,11 @@ fn received(alert: AlertDescription, side: Side) -> String {
         | AlertDescription::UnsupportedCertificate => {
             format!("the {other} does not accept this {this}'s certificate")
         }
+        AlertDescription::DecryptError => {
+            format!(
+                "the {other} could not verify a signature, such as that on this {this}'s certificate"
+            )
+        }
         AlertDescription::NoApplicationProtocol => {
             format!("the {other} speaks TLS, but not this wire")
         }
@@ -172,9 +193,9 @@ fn received(alert: AlertDescription, side: Side) -> String {
     }
 }
 
-/// Why TLS failed, in words.
+/// Why TLS failed, in words. It has no source, as users are shown the root of a chain.
 #[derive(Debug)]
-struct TlsError(String);
+pub(super) struct TlsError(pub(super) String);
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,6 +23,13 @@ struct State<C> {
     stamps: Vec<Option<Stamp>>,
 }
 
+/// What a look at the files found.
+enum Looked<C> {
+    Same(Arc<C>),
+    New(Arc<C>),
+    Broken(Arc<C>, Error),
+}
+
 /// What changes when a file does.
 #[derive(Clone, PartialEq, Eq)]
 struct Stamp {
@@ -84,7 +91,19 @@ impl<C: Send + Sync + 'static> Reloading<C> {
         }
         let this = Arc::clone(self);
         let looked = tokio::task::spawn_blocking(move || this.look()).await;
-        looked.map_err(|error| Error::new("reading the certificates was stopped", error))?
+        let looked =
+            looked.map_err(|error| Error::new("reading the certificates was stopped", error));
+        match looked?? {
+            Looked::Same(current) => Ok(current),
+            Looked::New(current) => {
+                tracing::info!(files = ?self.files, "changed TLS files were read again");
+                Ok(current)
+            }
+            Looked::Broken(current, error) => {
+                tracing::error!(%error, "changed TLS files cannot be used, the former stay in use");
+                Ok(current)
+            }
+        }
     }
 
     fn recent(&self) -> Option<Arc<C>> {
@@ -100,31 +119,28 @@ impl<C: Send + Sync + 'static> Reloading<C> {
         None
     }
 
-    fn look(&self) -> Result<Arc<C>, Error> {
+    fn look(&self) -> Result<Looked<C>, Error> {
         // Taken before the files are read: what changes while they are read is seen the next time.
         let stamps: Vec<_> = self.files.iter().map(|it| Stamp::of(it)).collect();
         let before = {
             let state = self.state();
             match &state.current {
-                Some(current) if state.stamps == stamps => return Ok(Arc::clone(current)),
+                Some(current) if state.stamps == stamps => {
+                    return Ok(Looked::Same(Arc::clone(current)));
+                }
                 before => before.clone(),
             }
         };
         let read = (self.read)().map(Arc::new);
         let mut state = self.state();
         state.stamps = stamps;
+        if let Ok(read) = &read {
+            state.current = Some(Arc::clone(read));
+        }
         match (read, before) {
-            (Ok(read), before) => {
-                if before.is_some() {
-                    tracing::info!(files = ?self.files, "the TLS certificates were read again");
-                }
-                state.current = Some(Arc::clone(&read));
-                Ok(read)
-            }
-            (Err(error), Some(before)) => {
-                tracing::error!(%error, "changed TLS files cannot be used, the former stay in use");
-                Ok(before)
-            }
+            (Ok(read), None) => Ok(Looked::Same(read)),
+            (Ok(read), Some(_)) => Ok(Looked::New(read)),
+            (Err(error), Some(before)) => Ok(Looked::Broken(before, error)),
             (Err(error), None) => Err(error),
         }
     }
