@@ -11,6 +11,8 @@ mod functions;
 mod gateway;
 mod layers;
 mod options;
+mod protobuf;
 mod python;
 mod reconnect;
+mod schemas;
 mod slow_methods;

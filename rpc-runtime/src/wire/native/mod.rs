@@ -33,6 +33,7 @@ mod reader;
 mod receive;
 mod reply;
 mod responder;
+mod schema;
 mod sender;
 mod settings;
 mod spares;
