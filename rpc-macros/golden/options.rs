@@ -34,9 +34,10 @@ impl crate::rpc::__private::RpcClient for MathClient {
                 .since("1.2"),
         ];
         static SERVICE: crate::rpc::__private::ServiceDescriptor = crate::rpc::__private::ServiceDescriptor::new(
-            "Math",
-            METHODS,
-        );
+                "Math",
+                METHODS,
+            )
+            .with_fingerprint(81985529216486895u64);
         &SERVICE
     };
     fn from_channel(channel: crate::rpc::__private::Channel) -> Self {

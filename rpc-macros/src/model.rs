@@ -16,6 +16,7 @@ pub(crate) struct Service {
     /// The full name on the wire, such as `math.v1.Math`.
     pub(crate) wire_name: String,
     pub(crate) version: Option<String>,
+    pub(crate) fingerprint: Option<u64>,
     pub(crate) carried: Carried,
     /// The path to `rpc_runtime::__private`.
     pub(crate) rt: TokenStream,

@@ -39,6 +39,7 @@ pub(crate) fn parse_service(
         server_ident: names::server_ident(&item.ident),
         wire_name,
         version,
+        fingerprint: options.fingerprint,
         carried: parse_carried(item, errors),
         rt,
         codec,

@@ -12,6 +12,7 @@ const SERVICE_OPTIONS: &[&str] = &[
     "version",
     "rename_all",
     "codec",
+    "fingerprint",
     "client_trait",
     "crate",
 ];
@@ -33,6 +34,7 @@ pub(crate) struct ServiceOptions {
     pub(crate) version: Option<LitStr>,
     pub(crate) rename_all: Option<RenameRule>,
     pub(crate) codec: Option<Path>,
+    pub(crate) fingerprint: Option<u64>,
     pub(crate) client_trait: Option<Ident>,
     pub(crate) crate_path: Option<Path>,
 }
@@ -48,6 +50,7 @@ impl ServiceOptions {
                 "version" => options.version = version(entry, errors),
                 "rename_all" => options.rename_all = rename_rule(entry, errors),
                 "codec" => options.codec = entry.into_path("my_crate::MyCodec", errors),
+                "fingerprint" => options.fingerprint = fingerprint(entry, errors),
                 "client_trait" => options.client_trait = entry.into_flag(errors),
                 _ => options.crate_path = entry.into_path("::rpc_runtime", errors),
             }
@@ -110,6 +113,20 @@ fn version(entry: Entry, errors: &mut Errors) -> Option<LitStr> {
         return None;
     }
     Some(text)
+}
+
+fn fingerprint(entry: Entry, errors: &mut Errors) -> Option<u64> {
+    let text = entry.into_text("0123456789abcdef", errors)?;
+    let digits = text.value();
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if digits.len() != 16 || !digits.bytes().all(is_digit) {
+        errors.push(
+            &text,
+            "a fingerprint has 16 hexadecimal digits, as in `fingerprint = \"0123456789abcdef\"`",
+        );
+        return None;
+    }
+    u64::from_str_radix(&digits, 16).ok()
 }
 
 fn rename_rule(entry: Entry, errors: &mut Errors) -> Option<RenameRule> {
@@ -205,6 +222,7 @@ mod tests {
                 version = "v1",
                 rename_all = "kebab-case",
                 codec = my::Codec,
+                fingerprint = "00000000000000ff",
                 client_trait,
                 crate = crate::rpc
             ),
@@ -217,6 +235,7 @@ mod tests {
         );
         assert_eq!(options.rename_all, Some(RenameRule::Kebab));
         assert!(options.version.is_some() && options.codec.is_some());
+        assert_eq!(options.fingerprint, Some(255));
         assert!(options.client_trait.is_some() && options.crate_path.is_some());
     }
 
@@ -227,14 +246,15 @@ mod tests {
             nmae = "x",
             name = "a b",
             version = "1",
-            rename_all = "Train-Case"
+            rename_all = "Train-Case",
+            fingerprint = "+00000000000000F"
         );
         ServiceOptions::parse(tokens, &mut errors);
         let messages = errors.into_messages();
         assert_eq!(
             messages[0],
             "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, \
-             `client_trait`, `crate`"
+             `fingerprint`, `client_trait`, `crate`"
         );
         assert!(messages[1].contains("contains ' '"), "{messages:?}");
         assert!(messages[2].contains("`version = \"v1\"`"), "{messages:?}");
@@ -242,6 +262,7 @@ mod tests {
             messages[3].contains("`SCREAMING_SNAKE_CASE`"),
             "{messages:?}"
         );
+        assert!(messages[4].contains("16 hexadecimal"), "{messages:?}");
     }
 
     #[test]

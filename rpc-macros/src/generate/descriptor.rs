@@ -22,6 +22,10 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
         .version
         .iter()
         .map(|version| quote! { .version(#version) });
+    let fingerprint = service
+        .fingerprint
+        .iter()
+        .map(|fingerprint| quote! { .with_fingerprint(#fingerprint) });
     let doc = expand_doc(carried);
     // Of the service's own codec only what it says of every method. `NotOnWire` answers for a type
     // that is none, which is reported elsewhere.
@@ -40,7 +44,7 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
             #is_bare
             const METHODS: &[MethodDescriptor] = &[#(#methods,)*];
             static SERVICE: #rt::ServiceDescriptor =
-                #rt::ServiceDescriptor::new(#wire_name, METHODS) #(#version)* #doc;
+                #rt::ServiceDescriptor::new(#wire_name, METHODS) #(#version)* #(#fingerprint)* #doc;
             &SERVICE
         }
     }

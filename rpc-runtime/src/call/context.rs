@@ -12,6 +12,7 @@ use super::cancellation::{Cancellation, Cancelled};
 use super::connection_info::ConnectionInfo;
 use super::metadata::{IntoMetadataValue, Metadata, append_metadata};
 use super::method::Method;
+use super::schema::Schema;
 use super::scope::{Detached, Scoped, current, spawn_in};
 use crate::status::Status;
 
@@ -85,6 +86,13 @@ impl Context {
     /// Returns who called, as a URL such as `tcp://192.0.2.7:50412`; `None` in process.
     pub fn peer(&self) -> Option<&str> {
         self.0.connection.as_deref().map(ConnectionInfo::peer)
+    }
+
+    /// Returns the form of the service that the caller was built with, where the wire tells; the
+    /// native one does for clients of traits.
+    pub fn caller_schema(&self) -> Option<Schema> {
+        let connection = self.0.connection.as_deref()?;
+        connection.peer_schema(self.method().service())
     }
 
     /// Returns who the caller proved to be, where a layer found that out or its certificate says it.

@@ -134,8 +134,11 @@ impl Message {
         mut self,
         encoding: Encoding,
     ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
-        if matches!(self.0, Repr::Typed(_)) {
-            self.bytes(encoding)?;
+        if matches!(self.0, Repr::Typed(_))
+            && let Err(status) = self.bytes(encoding)
+        {
+            // In process a caller by name need not know the codec, and most of them have JSON.
+            self.bytes(Encoding::JSON).map_err(|_| status)?;
         }
         match self.0 {
             Repr::Encoded {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::schema::{Hash, compare_revisions};
+
 /// Which sides of a method stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MethodKind {
@@ -202,12 +204,27 @@ impl MethodDescriptor {
     }
 }
 
+impl MethodDescriptor {
+    /// Returns a hash of what a caller must know to call the method.
+    const fn hash(&self) -> u64 {
+        let mut hash = Hash::new().text(self.path).byte(self.kind as u8);
+        hash = hash.byte(self.bare as u8);
+        let mut index = 0;
+        while index < self.args.len() {
+            hash = hash.text(self.args[index]);
+            index += 1;
+        }
+        hash.0
+    }
+}
+
 /// One service, as its trait declares it.
 #[derive(Debug)]
 pub struct ServiceDescriptor {
     name: &'static str,
     methods: &'static [MethodDescriptor],
     version: Option<&'static str>,
+    fingerprint: Option<u64>,
     doc: &'static str,
 }
 
@@ -218,6 +235,7 @@ impl ServiceDescriptor {
             name,
             methods,
             version: None,
+            fingerprint: None,
             doc: "",
         }
     }
@@ -226,6 +244,13 @@ impl ServiceDescriptor {
     #[must_use]
     pub const fn version(mut self, version: &'static str) -> Self {
         self.version = Some(version);
+        self
+    }
+
+    /// Sets the fingerprint, which is otherwise made of the methods.
+    #[must_use]
+    pub const fn with_fingerprint(mut self, fingerprint: u64) -> Self {
+        self.fingerprint = Some(fingerprint);
         self
     }
 
@@ -249,6 +274,27 @@ impl ServiceDescriptor {
     /// Returns the version that the trait declares.
     pub const fn declared_version(&self) -> Option<&'static str> {
         self.version
+    }
+
+    /// Returns a number that differs, but for chance, where methods differ in name, kind or
+    /// arguments, whatever their order; or the one that the trait declares.
+    pub const fn fingerprint(&self) -> u64 {
+        if let Some(fingerprint) = self.fingerprint {
+            return fingerprint;
+        }
+        let mut sum = Hash::new().text(self.name).0;
+        let mut index = 0;
+        while index < self.methods.len() {
+            sum = sum.wrapping_add(self.methods[index].hash());
+            index += 1;
+        }
+        sum
+    }
+
+    /// Returns the latest revision that a method names with `since`.
+    pub fn revision(&self) -> Option<&'static str> {
+        let revisions = self.methods.iter().filter_map(MethodDescriptor::added_in);
+        revisions.max_by(|left, right| compare_revisions(left, right))
     }
 
     /// Returns the documentation.
@@ -399,6 +445,9 @@ fn split_path(path: &str) -> (&str, &str) {
 pub(crate) trait MethodTable: Send + Sync + 'static {
     /// Returns the method at this path, if it is served here.
     fn resolve(&self, path: &str) -> Option<Method>;
+
+    /// Returns the service of this name, if it is served here.
+    fn service(&self, name: &str) -> Option<&'static ServiceDescriptor>;
 }
 
 #[cfg(test)]

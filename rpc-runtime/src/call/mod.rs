@@ -15,6 +15,7 @@ mod method_error;
 mod request;
 mod response;
 mod rope;
+mod schema;
 mod scope;
 mod streaming;
 
@@ -29,6 +30,7 @@ pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDesc
 pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
 pub use request::Request;
 pub use response::{Reply, Response};
+pub use schema::Schema;
 pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 

@@ -9,6 +9,9 @@
 /// the 2 MiB that a thread has by default. A service that decodes larger recursive types
 /// in debug builds needs a lower limit, or threads with more stack.
 ///
+/// The same holds of protobuf: a message of 200 fields that nests in itself takes about 70 KB a
+/// level in a debug build.
+///
 /// No depth but a small one bounds the time of an untagged enum that nests in two variants: serde
 /// tries both at every level, and twice as long for each.
 ///

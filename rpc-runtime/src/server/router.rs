@@ -275,6 +275,10 @@ impl MethodTable for Router {
     fn resolve(&self, path: &str) -> Option<Method> {
         self.routes.get(path).map(|route| route.method.clone())
     }
+
+    fn service(&self, name: &str) -> Option<&'static ServiceDescriptor> {
+        self.services.iter().copied().find(|it| it.name() == name)
+    }
 }
 
 impl fmt::Debug for Router {

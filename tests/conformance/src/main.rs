@@ -4,6 +4,8 @@
 //! The messages go through the codec `Protobuf`; with the argument `--plain` they go through the
 //! crate that they are made of, to tell its mistakes from ours.
 
+#[cfg(test)]
+mod limits;
 mod messages;
 
 use std::io::{self, Read as _, Write as _};

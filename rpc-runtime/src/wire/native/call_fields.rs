@@ -11,7 +11,10 @@ use super::field::{
 };
 #[cfg(test)]
 use super::field::{put_field, put_metadata};
-use crate::call::Metadata;
+#[cfg(test)]
+use super::schema::put_schema;
+use super::schema::schema_value;
+use crate::call::{Metadata, Schema};
 
 /// How much a block of fields may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +80,8 @@ pub(crate) struct CallFields {
     pub(crate) details: Option<Bytes>,
     pub(crate) last_call: Option<u64>,
     pub(crate) message_length: Option<u64>,
+    /// In a box, because few frames have it.
+    pub(crate) schema: Option<Box<Schema>>,
 }
 
 impl CallFields {
@@ -125,6 +130,7 @@ impl CallFields {
             FieldType::DETAILS => once(&mut self.details, field, block.slice_ref(value)),
             FieldType::LAST_CALL => once(&mut self.last_call, field, number()?),
             FieldType::MESSAGE_LENGTH => once(&mut self.message_length, field, number()?),
+            FieldType::SCHEMA => once(&mut self.schema, field, Box::new(schema_value(value)?)),
             _ if field.may_ignore() => Ok(()),
             _ => Err(FieldError::of(field, FieldProblem::Unknown)),
         }
@@ -167,6 +173,9 @@ impl CallFields {
         }
         put_number(out, FieldType::LAST_CALL, self.last_call);
         put_number(out, FieldType::MESSAGE_LENGTH, self.message_length);
+        if let Some(schema) = &self.schema {
+            put_schema(out, schema);
+        }
     }
 }
 
@@ -218,6 +227,7 @@ mod tests {
             details: Some(Bytes::from_static(b"\x81\x01")),
             last_call: Some(u64::MAX),
             message_length: Some(1 << 40),
+            schema: Schema::from_peer(u64::MAX, "1.10").map(Box::new),
         }
     }
 
@@ -278,7 +288,7 @@ mod tests {
             assert_eq!(parse(cut).is_ok(), clean, "{length}");
             whole = whole.max(fields);
         }
-        assert_eq!(whole, 12);
+        assert_eq!(whole, 13);
     }
 
     #[test]

@@ -22,9 +22,10 @@ use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::reader::Reader;
 use super::room::Wanted;
+use super::schema::put_schema;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
 use super::turn::{Place, introduced, take_place, wait_for_turn};
-use crate::call::{Body, BodyFrame, Message, Method, Request, Response};
+use crate::call::{Body, BodyFrame, Message, MethodHandle, Request, Response, Schema};
 use crate::codec::Encoding;
 use crate::service::{BoxFuture, Service};
 use crate::status::{Code, Phase, Status};
@@ -32,6 +33,9 @@ use crate::wire::cork;
 
 /// The longest path of a method.
 const MAX_PATH: usize = 512;
+
+/// What a request keeps of its fields for its method and the schema of that.
+const METHOD_FIELDS: usize = MAX_PATH + 64;
 
 /// The most methods of the peer whose numbers are kept.
 pub(super) const MAX_METHOD_NUMBERS: usize = 4 << 10;
@@ -205,7 +209,7 @@ fn put_request_fields(out: &mut BytesMut, request: &Request, encoding: Encoding)
 
 fn check_fields(shared: &Shared, request: &Request, length: usize) -> Result<(), Status> {
     let limit = shared.config.limits.max_metadata;
-    if length > limit.saturating_sub(MAX_PATH) {
+    if length > limit.saturating_sub(METHOD_FIELDS) {
         return Err(Status::resource_exhausted(format!(
             "{length} bytes of metadata are over the limit `max_metadata` of {limit} bytes"
         )));
@@ -232,7 +236,7 @@ fn enter(
     let deadline = request.deadline_instant();
     let expires = request.first_deadline();
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let method = method_key(request.method());
+    let method = request.method().handle();
     cork::join_batch(shared);
     let inbox = Arc::new(Inbox::new(shared.config.limits.stream_window));
     let mut state = shared.state();
@@ -251,19 +255,24 @@ fn enter(
     } else {
         Flags::BODY | Flags::END
     };
-    let (name, path) = match method.and_then(|key| state.method_numbers.get(&key)) {
+    let number = method.and_then(|it| state.method_numbers.get(&method_key(it)));
+    let mut schema = BytesMut::new();
+    let (name, path) = match number {
         Some(number) => (varint_field(FieldType::METHOD_NUMBER, *number), ""),
         None => {
             let path = request.method().path();
+            if let Some(method) = method {
+                put_schema(&mut schema, &Schema::of(method.service()));
+            }
             (field_start(FieldType::METHOD, path.len()), path)
         }
     };
-    let block = varint((name.len() + path.len() + fields.len()) as u64);
+    let block = varint((name.len() + path.len() + schema.len() + fields.len()) as u64);
     state.outgoing.push(Parts {
         frame_type: FrameType::REQUEST,
         flags,
         call,
-        head: &[&block, &name, path.as_bytes(), fields],
+        head: &[&block, &name, path.as_bytes(), &schema, fields],
         body,
     });
     let sending = Sending::new(shared.peer_settings.get());
@@ -301,9 +310,8 @@ fn enter(
 }
 
 /// What names a described method of ours: the address of its service, and its place in it.
-fn method_key(method: &Method) -> Option<(usize, usize)> {
-    let handle = method.handle()?;
-    Some((std::ptr::from_ref(handle.service()).addr(), handle.index()))
+pub(super) fn method_key(method: MethodHandle) -> (usize, usize) {
+    (std::ptr::from_ref(method.service()).addr(), method.index())
 }
 
 /// A call of ours on its way. Dropping it gives the call up, if it has not ended.

@@ -10,7 +10,7 @@ use super::config::RunningCall;
 use super::connection::Shared;
 use super::inbox::Inbox;
 use super::settings::WireSettings;
-use crate::call::{Cancellation, Metadata};
+use crate::call::{Cancellation, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::budget::Exceeded;
@@ -27,8 +27,8 @@ pub(super) struct OurCall {
     /// What `expires` becomes at the acceptance.
     pub(super) deadline: Option<Instant>,
     pub(super) encoding: Encoding,
-    /// The method to number, if the peer tells a number.
-    pub(super) method: Option<(usize, usize)>,
+    /// The method, which is numbered if the peer tells a number.
+    pub(super) method: Option<MethodHandle>,
 }
 
 /// A call of the peer that is being served.

@@ -32,6 +32,7 @@ impl FieldType {
     pub(crate) const STREAM_WINDOW: Self = Self(0x13);
     pub(crate) const MAX_CALLS: Self = Self(0x14);
     pub(crate) const MESSAGE_LENGTH: Self = Self(0x8B);
+    pub(crate) const SCHEMA: Self = Self(0x8F);
 
     /// Returns whether a receiver that does not know this type may skip the field.
     pub(crate) fn may_ignore(self) -> bool {
@@ -57,6 +58,7 @@ impl FieldType {
             Self::STREAM_WINDOW => "STREAM_WINDOW",
             Self::MAX_CALLS => "MAX_CALLS",
             Self::MESSAGE_LENGTH => "MESSAGE_LENGTH",
+            Self::SCHEMA => "SCHEMA",
             _ => return None,
         })
     }
@@ -93,6 +95,8 @@ pub(crate) enum FieldProblem {
         least: u64,
     },
     NotUtf8,
+    /// The value is no fingerprint with a revision behind it.
+    NoSchema,
     /// The field may be there once.
     Repeated,
     /// The type is unknown, and must be understood.
@@ -158,6 +162,7 @@ impl fmt::Display for FieldError {
             FieldProblem::NumberTooSmall { least } => {
                 write!(formatter, "is below {least}, the least that is allowed")
             }
+            FieldProblem::NoSchema => formatter.write_str("is no fingerprint and revision"),
             FieldProblem::NotUtf8 => formatter.write_str("is not valid UTF-8"),
             FieldProblem::Repeated => formatter.write_str("is there more than once"),
             FieldProblem::Unknown => formatter.write_str("is unknown here and must be understood"),

@@ -15,6 +15,7 @@ use super::field::{
 use super::frame::{Flags, Frame, FrameHeader, FrameReader, FrameType, begin_frame, finish_frame};
 use super::preface::{self, Detect, PREFACE};
 use super::settings::WireSettings;
+use crate::call::Schema;
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/wire")
@@ -136,6 +137,10 @@ fn metadata(entries: &[(&'static str, &'static str)]) -> HeaderMap {
     entries.collect()
 }
 
+fn schema(fingerprint: u64, revision: &str) -> Option<Box<Schema>> {
+    Schema::from_peer(fingerprint, revision).map(Box::new)
+}
+
 const ADD_ARGUMENTS: &[u8] = b"\x82\xA1a\x02\xA1b\x03";
 
 fn numbered() -> CallFields {
@@ -180,6 +185,12 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         message_length: Some(24),
         ..CallFields::default()
     };
+    let with_schema = CallFields {
+        method: Some("users.v1.Users/Archive".into()),
+        encoding: Some(4),
+        schema: schema(0x0123_4567_89ab_cdef, "1.2"),
+        ..CallFields::default()
+    };
     let message =
         |flags, call, bytes| example(FrameType::MESSAGE, flags, call, Payload::Raw(bytes));
     let with_unknown = |call, extra| Example {
@@ -198,6 +209,10 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         (
             "request_with_metadata",
             vec![request(whole, 5, with_metadata, b"[1.0,0.0]")],
+        ),
+        (
+            "request_with_schema",
+            vec![request(whole, 17, with_schema, b"\x08\x07")],
         ),
         (
             "fragmented_request",
@@ -239,6 +254,11 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         details: Some(Bytes::from_static(b"\"DivisionByZero\"")),
         ..failure(3, "division by zero")
     };
+    let text = "the service `users.v1.Users` has no method `Archive`";
+    let with_schema = CallFields {
+        schema: schema(0xfedc_ba98_7654_3210, "1.1"),
+        ..failure(12, text)
+    };
     let block = |flags, call, fields, message| {
         example(
             FrameType::RESPONSE,
@@ -266,6 +286,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         single(
             "error_with_details",
             fields(FrameType::ERROR, none, 5, with_details),
+        ),
+        single(
+            "error_with_schema",
+            fields(FrameType::ERROR, none, 17, with_schema),
         ),
         single(
             "error_not_started",

@@ -34,6 +34,7 @@ mod receive;
 mod reply;
 mod responder;
 mod room;
+mod schema;
 mod sender;
 mod settings;
 mod spares;

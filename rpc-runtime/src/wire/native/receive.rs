@@ -11,14 +11,16 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::assembly::Payload;
+use super::caller::method_key;
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
 use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
 use super::inbox::{Fragment, Inbox};
+use super::reply::Reply;
 use super::responder::{Load, Responder, bounds, malformed};
-use crate::call::{ErrorBody, Message, Metadata};
+use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 
@@ -176,7 +178,7 @@ impl Receiver {
         };
         entry.accepted = true;
         entry.expires = entry.deadline;
-        let key = entry.method;
+        let key = entry.method.map(method_key);
         if let (Some(key), Some(number)) = (key, fields.method_number)
             && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
         {
@@ -288,7 +290,8 @@ impl Receiver {
         drop(state);
         let frames = &mut self.responder.frames;
         let encoding = Encoding::MESSAGE_PACK;
-        super::reply::error_frame(&self.shared, frames, call, encoding, status, Flags::NONE);
+        let reply = Reply::plain(call, encoding);
+        super::reply::error_frame(&self.shared, frames, reply, status, Flags::NONE);
     }
 
     fn message(&mut self, call: u64, flags: Flags, payload: Payload) -> Result<(), Broken> {
@@ -418,18 +421,31 @@ impl Receiver {
         };
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
         let code = code.map_or(Code::Unknown, Code::from_number);
-        let mut status = Status::new(code, fields.text.unwrap_or_default());
+        let called = self.called(call);
+        let mut text = fields.text.unwrap_or_default();
+        if let (Code::Unimplemented, Some(schema)) = (code, fields.schema)
+            && let Some(why) = called.and_then(|it| schema.explain(it.1?))
+        {
+            text.push_str(&format!(" ({why})"));
+        }
+        let mut status = Status::new(code, text);
         *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {
-            let encoding = self.shared.state().calls.get(&call).map(|it| it.encoding);
             let limits = self.shared.config.limits.decode_limits();
-            let encoding = encoding.unwrap_or(Encoding::MESSAGE_PACK);
+            let encoding = called.map_or(Encoding::MESSAGE_PACK, |it| it.0);
             // Copied: the error may live long, and the bytes stand in a whole read's memory.
             let details = Bytes::copy_from_slice(&details);
             let body = ErrorBody::new(Message::with_limits(details, encoding, limits));
             status = status.with_attachment(Arc::new(body));
         }
         self.end_ours(call, Err(status.into_remote().at_peer(&self.shared.peer)));
+    }
+
+    /// Returns the encoding and the method of a call of ours.
+    fn called(&self, call: u64) -> Option<(Encoding, Option<MethodHandle>)> {
+        let state = self.shared.state();
+        let call = state.calls.get(&call)?;
+        Some((call.encoding, call.method))
     }
 
     fn cancel(&mut self, call: u64) {

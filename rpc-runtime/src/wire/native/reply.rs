@@ -9,9 +9,10 @@ use super::field::{
 };
 use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
 use super::outgoing::{Body as OutBody, Parts};
+use super::schema::put_schema;
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
-use crate::call::{ErrorBody, Message, Response, Rope};
+use crate::call::{ErrorBody, Message, Response, Rope, Schema, ServiceDescriptor};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -25,9 +26,21 @@ pub(super) struct Reply {
     pub(super) encoding: Encoding,
     /// The number of the method, if the peer is to learn it.
     pub(super) number: Option<u64>,
+    /// The service, if the peer is to learn in which form it is served.
+    pub(super) service: Option<&'static ServiceDescriptor>,
 }
 
 impl Reply {
+    /// An answer that tells the peer nothing but itself.
+    pub(super) fn plain(call: u64, encoding: Encoding) -> Self {
+        Self {
+            call,
+            encoding,
+            number: None,
+            service: None,
+        }
+    }
+
     /// Writes an answer that is whole. A response that streams comes back.
     pub(super) fn write(
         self,
@@ -39,14 +52,7 @@ impl Reply {
             Ok(response) if response.body().is_stream() => return Some(response),
             Ok(response) => response,
             Err(status) => {
-                error_frame(
-                    shared,
-                    frames,
-                    self.call,
-                    self.encoding,
-                    status,
-                    Flags::NONE,
-                );
+                error_frame(shared, frames, self, status, Flags::NONE);
                 return None;
             }
         };
@@ -54,14 +60,7 @@ impl Reply {
         let start = frames.len();
         if let Err(status) = self.write_whole(shared, frames, &response, body.single_mut()) {
             frames.truncate(start);
-            error_frame(
-                shared,
-                frames,
-                self.call,
-                self.encoding,
-                status,
-                Flags::NONE,
-            );
+            error_frame(shared, frames, self, status, Flags::NONE);
         }
         None
     }
@@ -146,8 +145,15 @@ impl Reply {
         if let Some(number) = self.number {
             put_varint_field(out, FieldType::METHOD_NUMBER, number);
         }
+        self.put_service(out);
         put_metadata(out, metadata);
         finish_block(out, block);
+    }
+
+    fn put_service(self, out: &mut BytesMut) {
+        if let Some(service) = self.service {
+            put_schema(out, &Schema::of(service));
+        }
     }
 
     fn put_end(self, frames: &mut BytesMut, trailers: &HeaderMap) {
@@ -194,8 +200,7 @@ fn field_limit(shared: &Shared) -> usize {
 pub(super) fn error_frame(
     shared: &Shared,
     frames: &mut BytesMut,
-    call: u64,
-    encoding: Encoding,
+    reply: Reply,
     status: Status,
     flags: Flags,
 ) {
@@ -204,10 +209,11 @@ pub(super) fn error_frame(
     let start = begin_frame(frames);
     put_varint_field(frames, FieldType::CODE, status.code().number().into());
     put_field(frames, FieldType::TEXT, text.as_bytes());
+    reply.put_service(frames);
     let fits = |frames: &BytesMut, more: usize| frames.len() - start + more <= limit;
     let mut metadata = BytesMut::new();
     put_metadata(&mut metadata, status.metadata());
-    let details = details(&status, encoding);
+    let details = details(&status, reply.encoding);
     if fits(frames, metadata.len()) {
         frames.put_slice(&metadata);
     }
@@ -219,7 +225,7 @@ pub(super) fn error_frame(
     finish_frame(
         frames,
         start,
-        FrameHeader::new(FrameType::ERROR, flags | Flags::END, call),
+        FrameHeader::new(FrameType::ERROR, flags | Flags::END, reply.call),
     );
 }
 
@@ -244,7 +250,8 @@ fn shorten(text: &str, limit: usize) -> &str {
 /// Queues an ERROR for a call of the peer that is still open.
 pub(super) fn send_error(shared: &Shared, call: u64, encoding: Encoding, status: Status) {
     let mut frame = BytesMut::new();
-    error_frame(shared, &mut frame, call, encoding, status, Flags::NONE);
+    let reply = Reply::plain(call, encoding);
+    error_frame(shared, &mut frame, reply, status, Flags::NONE);
     let mut state = shared.state();
     if state.peers_calls.get(&call).is_some_and(|it| !it.silenced) {
         state.outgoing.forget(call);

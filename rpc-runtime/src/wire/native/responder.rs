@@ -28,7 +28,8 @@ use super::pace::{InPlace, Pace};
 use super::reply::{Reply, error_frame};
 use super::room::Wanted;
 use crate::call::{
-    Body, Cancellation, Limits, Message, Method, MethodTable, Request, deadline_after,
+    Body, Cancellation, Limits, Message, Method, MethodTable, Request, Schema, ServiceDescriptor,
+    deadline_after,
 };
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -125,14 +126,13 @@ impl Responder {
 
     fn refuse(&mut self, call: u64, status: Status) {
         let (shared, frames) = (&self.shared, &mut self.frames);
-        let encoding = Encoding::MESSAGE_PACK;
-        error_frame(shared, frames, call, encoding, status, Flags::NOT_STARTED);
+        let reply = Reply::plain(call, Encoding::MESSAGE_PACK);
+        error_frame(shared, frames, reply, status, Flags::NOT_STARTED);
     }
 
     fn fail(&mut self, reply: Reply, status: Status) {
         let (shared, frames) = (&self.shared, &mut self.frames);
-        let Reply { call, encoding, .. } = reply;
-        error_frame(shared, frames, call, encoding, status, Flags::NONE);
+        error_frame(shared, frames, reply, status, Flags::NONE);
     }
 
     fn accept(&mut self, frame: Frame, served: &Served, load: &Load) -> Result<Accepted, Status> {
@@ -145,12 +145,14 @@ impl Responder {
             max_bytes: self.shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
-        let fields = CallFields::parse(block, &limits).map_err(malformed)?;
+        let mut fields = CallFields::parse(block, &limits).map_err(malformed)?;
         let Found {
             method,
             numbered,
             number,
         } = self.method(&fields, &*served.methods)?;
+        let schema = fields.schema.take();
+        let service = schema.and_then(|it| self.meet(&method, *it, &*served.methods));
         let mut weight = block_length + fields.metadata.len() * ENTRY;
         if frame.flags.contains(Flags::END) {
             weight += message.len();
@@ -176,6 +178,7 @@ impl Responder {
                 call,
                 encoding,
                 number,
+                service,
             },
             numbered,
             upload,
@@ -203,6 +206,18 @@ impl Responder {
                 "a REQUEST names its method by exactly one of METHOD and METHOD_NUMBER",
             )),
         }
+    }
+
+    /// Keeps the form in which the peer knows a service that is served here, and returns the service.
+    fn meet(
+        &self,
+        method: &Method,
+        schema: Schema,
+        methods: &dyn MethodTable,
+    ) -> Option<&'static ServiceDescriptor> {
+        let service = methods.service(method.service())?;
+        self.shared.info.set_peer_schema(service.name(), schema);
+        Some(service)
     }
 
     fn named(&mut self, path: &str, methods: &dyn MethodTable) -> Found {
