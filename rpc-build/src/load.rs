@@ -13,6 +13,7 @@ mod wording;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use buffa_descriptor::generated::descriptor::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
@@ -72,8 +73,7 @@ pub fn load(input: &Input<'_>) -> Result<Schema, Failure> {
         sources: Sources::default(),
         mistakes,
     };
-    // Options of every file are declared here.
-    loader.visit(embedded::DESCRIPTOR);
+    loader.begin();
     let requested = loader.requested(input);
     for name in &requested {
         if let Visited::Missing = loader.visit(name) {
@@ -115,13 +115,30 @@ enum Visited {
 }
 
 impl Loader<'_> {
+    /// Reads the file that declares the options of every other. It takes longer than most, and is the same each time.
+    fn begin(&mut self) {
+        static READ: OnceLock<(FileDescriptorProto, Linker)> = OnceLock::new();
+        let name = embedded::DESCRIPTOR;
+        if let Some((file, linker)) = READ.get() {
+            self.sources.extend(embedded::file(name));
+            self.symbols.declare(file, &self.sources);
+            self.loaded.push(file.clone());
+            self.linker = linker.clone();
+            self.states.insert(name.to_owned(), State::Good);
+        } else if let Visited::Good = self.visit(name)
+            && let Some(file) = self.loaded.first()
+        {
+            READ.get_or_init(|| (file.clone(), self.linker.clone()));
+        }
+    }
+
     fn requested(&mut self, input: &Input<'_>) -> Vec<String> {
         let mut names = Vec::new();
         for path in input.files {
             match self.files.name_of(path) {
                 Ok(name) if names.contains(&name) => {}
                 Ok(name) => names.push(name),
-                Err(mistake) => self.mistakes.push(mistake),
+                Err(unreadable) => self.mistakes.push(unreadable.mistake),
             }
         }
         if input.files.is_empty() {
@@ -292,7 +309,7 @@ impl Loader<'_> {
         };
         Diagnostic::error(message)
             .at(span, "")
-            .note(format!("{}", members.join(" → ")))
+            .note(members.join(" → "))
             .help("move what both sides need into a file of its own")
     }
 
@@ -310,9 +327,17 @@ impl Loader<'_> {
             return Ok(schema);
         }
         // Mistakes of other kinds are worth knowing in the same run.
-        let known: HashSet<_> = self.mistakes.iter().filter_map(Diagnostic::position).collect();
+        let known: HashSet<_> = self
+            .mistakes
+            .iter()
+            .filter_map(Diagnostic::position)
+            .collect();
         let mut more = check::check(&schema);
-        more.retain(|mistake| mistake.position().is_none_or(|place| !known.contains(&place)));
+        more.retain(|mistake| {
+            mistake
+                .position()
+                .is_none_or(|place| !known.contains(&place))
+        });
         self.mistakes.extend(more);
         Err(Failure {
             diagnostics: self.mistakes,

@@ -77,7 +77,6 @@ pub(crate) mod oneof {
 }
 
 pub(crate) mod range {
-    pub(crate) const START: i32 = 1;
     pub(crate) const OPTIONS: i32 = 3;
 }
 

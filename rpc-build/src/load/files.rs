@@ -7,7 +7,7 @@ use std::sync::Arc;
 use buffa::Message;
 use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
 
-use super::{Input, embedded, scan};
+use super::{Input, embedded, is_embedded, scan};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span};
 
@@ -34,12 +34,12 @@ pub(super) struct Unreadable {
     pub(super) file: Option<SourceFile>,
 }
 
-impl From<Diagnostic> for Unreadable {
+impl From<Diagnostic> for Box<Unreadable> {
     fn from(mistake: Diagnostic) -> Self {
-        Self {
+        Box::new(Unreadable {
             mistake,
             file: None,
-        }
+        })
     }
 }
 
@@ -71,57 +71,52 @@ impl<'a> Files<'a> {
         self.compiled.keys()
     }
 
-    /// The import name of a file that was asked for by its path.
-    pub(super) fn name_of(&self, path: &Path) -> Result<String, Diagnostic> {
-        if let Some(name) = path.to_str()
-            && self.compiled.contains_key(name)
-            && !path.exists()
-        {
-            return Ok(name.to_owned());
+    /// The import name of a file that was asked for: by its path, or else as it would be imported.
+    pub(super) fn name_of(&self, path: &Path) -> Result<String, Box<Unreadable>> {
+        if !path.exists() {
+            let name = import_name(path).filter(|name| self.has(name));
+            return name.ok_or_else(|| not_there(path).into());
         }
         let shown = path.display();
         if path.is_dir() {
-            return Err(
-                Diagnostic::error(format!("`{shown}` is a folder, not a `.proto` file"))
-                    .help("name the files in it one by one"),
-            );
+            let mistake = Diagnostic::error(format!("`{shown}` is a folder, not a `.proto` file"));
+            return Err(mistake.help("name the files in it one by one").into());
         }
-        for include in self.includes {
-            let Some(name) = name_below(path, include) else {
-                continue;
-            };
-            return match self.on_disk(&name) {
-                Some(other) if !is_same(&other, path) => Err(shadowed(path, &other)),
-                Some(_) => Ok(name),
-                None if path.exists() => Ok(name),
-                None => Err(not_there(path)),
-            };
+        let name = self
+            .includes
+            .iter()
+            .find_map(|include| name_below(path, include));
+        let Some(name) = name else {
+            return Err(self.outside(path).into());
+        };
+        match self.on_disk(&name) {
+            Some(other) if !is_same(&other, path) => Err(shadowed(path, &other).into()),
+            _ => Ok(name),
         }
-        // Given as it would be imported.
-        if let Some(name) = import_name(path)
-            && self.on_disk(&name).is_some()
-        {
-            return Ok(name);
-        }
-        if !path.exists() {
-            return Err(not_there(path));
-        }
-        let includes = list(self.includes);
+    }
+
+    fn has(&self, name: &str) -> bool {
+        is_embedded(name) || self.on_disk(name).is_some() || self.compiled.contains_key(name)
+    }
+
+    fn outside(&self, path: &Path) -> Diagnostic {
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or_else(|| Path::new(".")).display();
-        Err(
-            Diagnostic::error(format!("`{shown}` is not below any include folder"))
-                .note(format!("the include folders are: {includes}"))
-                .help(format!(
-                    "add the folder that imports are relative to, for example `{parent}`"
-                )),
-        )
+        let includes = self.searched();
+        Diagnostic::error(format!(
+            "`{}` is not below any include folder",
+            path.display()
+        ))
+        .note(format!("the include folders are: {includes}"))
+        .help(format!(
+            "add the folder that imports are relative to, for example `{parent}`"
+        ))
     }
 
     /// Reads a file by its import name. `None` if there is none.
-    pub(super) fn open(&self, name: &str) -> Option<Result<Found, Unreadable>> {
+    pub(super) fn open(&self, name: &str) -> Option<Result<Found, Box<Unreadable>>> {
         if let Some(file) = embedded::file(name) {
             return Some(Ok(Found::Text(file)));
         }
@@ -150,7 +145,7 @@ impl<'a> Files<'a> {
     }
 }
 
-fn read(name: &str, path: PathBuf) -> Result<SourceFile, Unreadable> {
+fn read(name: &str, path: PathBuf) -> Result<SourceFile, Box<Unreadable>> {
     let shown = path.display();
     if path.is_dir() {
         return Err(
@@ -193,10 +188,10 @@ fn read(name: &str, path: PathBuf) -> Result<SourceFile, Unreadable> {
             format!("byte 0x{:02x} in line {line}", bytes[at]),
         )
         .help("save the file as UTF-8");
-    Err(Unreadable {
+    Err(Box::new(Unreadable {
         mistake,
         file: Some(file),
-    })
+    }))
 }
 
 /// The import name of `path`, if that lies in `include`. Both are compared as they are given, and then as absolute paths.

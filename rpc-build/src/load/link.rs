@@ -18,10 +18,12 @@ use crate::source::{SourceFile, Span};
 const MAX_NUMBER: i32 = 536_870_911;
 
 /// The files that were linked so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Linker {
     pool: DescriptorPool,
     linked: Vec<Vec<u8>>,
+    /// A pool must not be used again after an error: it keeps a part of the file that failed.
+    is_spoilt: bool,
 }
 
 impl Linker {
@@ -33,6 +35,9 @@ impl Linker {
         visible: Vec<String>,
         source: Option<&SourceFile>,
     ) -> Result<(), Vec<Diagnostic>> {
+        if self.is_spoilt {
+            self.start_over();
+        }
         let name = file.name.clone().unwrap_or_default();
         let mut plain = plain(file);
         // Chains of public imports are not followed to their end.
@@ -41,7 +46,7 @@ impl Linker {
         plain.weak_dependency.clear();
         let encoded = plain.encode_to_vec();
         if let Err(error) = self.pool.decode_file_descriptor_proto(encoded.as_slice()) {
-            self.start_over();
+            self.is_spoilt = true;
             return Err(mistakes(error, &name, source));
         }
         let linked = self
@@ -55,8 +60,9 @@ impl Linker {
         Ok(())
     }
 
-    /// A pool must not be used again after an error: it keeps a part of the file that failed.
+    /// Makes a pool of the files that were good.
     fn start_over(&mut self) {
+        self.is_spoilt = false;
         self.pool = DescriptorPool::new();
         for file in &self.linked {
             // What could be added once, in this order, can be added again.

@@ -21,6 +21,8 @@ pub(super) fn translate(
             .filter(|_| help.is_none())
             .map(|help| backticks(&help.to_string())),
     );
+    let cause = report.diagnostic_source().map(ToString::to_string);
+    mistake.notes.extend(cause.map(|cause| backticks(&cause)));
     // The first use is a place to compare with; the mistake is where it is used again.
     let mut labels: Vec<_> = report.labels().into_iter().flatten().collect();
     if let Some(again) = labels
@@ -141,7 +143,9 @@ fn reword(found: &str) -> (String, Option<&'static str>) {
     if let Some((_, message, help)) = WORDS.iter().find(|(begin, ..)| found.starts_with(begin)) {
         return ((*message).to_owned(), Some(help));
     }
+    // Names of options are full names by now.
     let message = backticks(found)
+        .replace("(.", "(")
         .replace(", but found ", ", found ")
         .replace(", but reached end of file", ", found the end of the file");
     (message, None)

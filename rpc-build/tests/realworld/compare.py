@@ -34,6 +34,7 @@ WORKSPACE = HERE.parent.parent.parent
 CACHE = Path(os.environ.get("RPC_PROTO_CACHE", WORKSPACE / "target/proto-packages"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
 OURS = os.environ.get("RPC_PROTO_CHECK", str(TARGET / "release/examples/proto_check"))
+COMMON = ("pypi", "googleapis-common-protos", "1.70.0")
 GOOGLE = str(Path(grpc_tools.__file__).parent / "_proto")
 
 
@@ -124,6 +125,8 @@ def compare(job):
     os.dup2(silence, 2)
     os.close(silence)
     includes = [os.path.join(folder, root) if root else folder for root in order]
+    # Many packages expect Google's common files beside them.
+    includes.append(str(fetch(*COMMON)))
     with tempfile.TemporaryDirectory() as temporary:
         theirs, ours = f"{temporary}/theirs", f"{temporary}/ours"
         accepted = run_protoc(folder, includes, name, theirs)
@@ -195,6 +198,7 @@ def differ(theirs, ours):
 def main():
     begin = time.monotonic()
     jobs = [job for package in packages(sys.argv[1:]) for job in plan(package)]
+    fetch(*COMMON)
     fetched = time.monotonic()
     by_package, bad = {}, []
     with multiprocessing.Pool(os.cpu_count()) as pool:
