@@ -3,7 +3,15 @@
 //! Data flows in one direction: [`load`] reads files into a [`Schema`](schema::Schema), [`check`] and [`breaking`] judge
 //! it, [`emit`] writes Rust. [`config`] is the only place with files and environment variables.
 
+mod config;
 pub mod diagnostic;
+mod emit;
+mod error;
+mod ident;
 pub mod load;
+mod output;
 pub mod schema;
 pub mod source;
+
+pub use config::{Config, compile};
+pub use error::Error;
