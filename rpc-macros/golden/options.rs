@@ -20,11 +20,15 @@ impl crate::rpc::__private::RpcClient for MathClient {
     const SERVICE: &'static crate::rpc::__private::ServiceDescriptor = {
         #[allow(unused_imports)]
         use crate::rpc::__private::{MethodDescriptor, MethodKind};
+        use crate::rpc::__private::NotOnWire as _;
+        const IS_BARE: bool = crate::rpc::__private::OnWire::<my::Codec, ()>::IS_BARE;
         const METHODS: &[MethodDescriptor] = &[
             MethodDescriptor::new("Math/add", MethodKind::Unary, &["a", "b"])
+                .bare_by_codec(IS_BARE)
                 .idempotent()
                 .timeout(::core::time::Duration::from_millis(500u64)),
             MethodDescriptor::new("Math/pi", MethodKind::Unary, &[])
+                .bare_by_codec(IS_BARE)
                 .read_only()
                 .timeout(::core::time::Duration::from_millis(3600000u64))
                 .since("1.2"),

@@ -20,6 +20,8 @@ pub(crate) struct Service {
     /// The path to `rpc_runtime::__private`.
     pub(crate) rt: TokenStream,
     pub(crate) codec: TokenStream,
+    /// Whether the user has named the codec.
+    pub(crate) has_own_codec: bool,
     /// The option `client_trait`, which also asks for `impl Trait for TraitClient`.
     pub(crate) client_trait: Option<Ident>,
     pub(crate) methods: Vec<Method>,

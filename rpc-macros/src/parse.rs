@@ -42,6 +42,7 @@ pub(crate) fn parse_service(
         carried: parse_carried(item, errors),
         rt,
         codec,
+        has_own_codec: options.codec.is_some(),
         client_trait: options.client_trait,
         methods: members.methods,
         has_losses: members.has_losses,

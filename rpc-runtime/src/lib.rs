@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `macros` | yes | [`rpc_service`] and [`RpcError`](derive@RpcError) |
 //! | `postcard` | | the Postcard encoding, for peers that are built together |
+//! | `protobuf` | | the codec `Protobuf`, and schemas that `rpc-build` compiled |
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tower` | | services and layers of the tower ecosystem |
@@ -60,6 +61,8 @@ pub mod client;
 pub mod codec;
 mod error;
 pub mod layer;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 pub mod server;
 mod service;
 mod status;

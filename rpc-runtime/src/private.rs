@@ -8,9 +8,15 @@ pub use crate::client::{
     Call, Channel, Client, Connect, FallibleCall, FallibleStream, IntoTarget, ResponseStream,
     RpcClient,
 };
+#[cfg(feature = "protobuf")]
+pub use crate::codec::Protobuf;
 pub use crate::codec::Serde;
 pub use crate::server::{
     Handler, HandlerFuture, MethodHandler, NotOnWire, OnWire, ServerCall, boxed,
 };
 pub use crate::service::Service;
 pub use crate::status::{Code, Status};
+
+/// The crates that generated messages name, so that users need not depend on them.
+#[cfg(feature = "protobuf")]
+pub use ::{buffa, buffa_types, bytes, serde, serde_json};

@@ -12,6 +12,7 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
         rt,
         wire_name,
         carried,
+        codec,
         ..
     } = service;
     let methods = service
@@ -22,12 +23,21 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
         .iter()
         .map(|version| quote! { .version(#version) });
     let doc = expand_doc(carried);
+    // Of the service's own codec only what it says of every method. `NotOnWire` answers for a type
+    // that is none, which is reported elsewhere.
+    let is_bare = service.has_own_codec.then(|| {
+        quote! {
+            use #rt::NotOnWire as _;
+            const IS_BARE: bool = #rt::OnWire::<#codec, ()>::IS_BARE;
+        }
+    });
     // The `use` is in a block that holds no token of the user except conditions. It keeps one
     // method on one line.
     quote! {
         {
             #[allow(unused_imports)]
             use #rt::{MethodDescriptor, MethodKind};
+            #is_bare
             const METHODS: &[MethodDescriptor] = &[#(#methods,)*];
             static SERVICE: #rt::ServiceDescriptor =
                 #rt::ServiceDescriptor::new(#wire_name, METHODS) #(#version)* #doc;
@@ -42,10 +52,13 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let kind = quote::format_ident!("{}", method.kind());
     let names = method.values().map(|arg| arg.ident.unraw().to_string());
     let options = expand_options(method);
+    let by_codec = service
+        .has_own_codec
+        .then(|| quote! { .bare_by_codec(IS_BARE) });
     let doc = expand_doc(&method.carried);
     quote! {
         #cfgs
-        MethodDescriptor::new(#path, MethodKind::#kind, &[#(#names),*]) #options #doc
+        MethodDescriptor::new(#path, MethodKind::#kind, &[#(#names),*]) #by_codec #options #doc
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Limits {
     pub(crate) max_message: usize,
     pub(crate) max_metadata: usize,
     pub(crate) max_depth: usize,
+    pub(crate) max_element_memory: usize,
     pub(crate) max_calls: u32,
     pub(crate) stream_window: u32,
     pub(crate) max_buffered: usize,
@@ -31,6 +32,7 @@ impl Default for Limits {
             max_message: 16 << 20,
             max_metadata: 16 << 10,
             max_depth: 64,
+            max_element_memory: 32 << 20,
             max_calls: 16_384,
             stream_window: 256 << 10,
             max_buffered: 256 << 20,
@@ -72,6 +74,15 @@ impl Limits {
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.max_depth = levels.clamp(1, DecodeLimits::HIGHEST_DEPTH);
+        self
+    }
+
+    /// Bounds the memory that the elements of lists and maps of one binary protobuf message may take,
+    /// in bytes, and as much again its unknown fields; 32 MiB by default. Elements can take a hundred
+    /// times more than they do on the wire.
+    #[must_use]
+    pub fn max_element_memory(mut self, bytes: usize) -> Self {
+        self.max_element_memory = bytes;
         self
     }
 
@@ -120,6 +131,8 @@ impl Limits {
     }
 
     pub(crate) fn decode_limits(&self) -> DecodeLimits {
-        DecodeLimits::default().max_depth(self.max_depth)
+        DecodeLimits::default()
+            .max_depth(self.max_depth)
+            .max_element_memory(self.max_element_memory)
     }
 }

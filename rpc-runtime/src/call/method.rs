@@ -105,6 +105,14 @@ impl MethodDescriptor {
         self
     }
 
+    /// Says whether the codec of the service takes the one argument of a method, if it has one, for
+    /// the whole message.
+    #[must_use]
+    pub const fn bare_by_codec(mut self, is_bare: bool) -> Self {
+        self.bare = self.bare || (is_bare && self.args.len() == 1 && !self.kind.is_upload());
+        self
+    }
+
     /// Says that callers should move to another method.
     #[must_use]
     pub const fn deprecated(mut self) -> Self {

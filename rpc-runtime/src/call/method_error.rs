@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::message::{ErrorBody, ValueMessage};
 use crate::codec::{Encodes, SerdeFamily};
+#[cfg(feature = "protobuf")]
+use crate::codec::{Protobuf, ProtobufMessage};
 use crate::status::{CallError, Code, Status};
 
 /// The code of a method's own error, for peers that cannot decode the error itself.
@@ -106,12 +108,16 @@ impl<E> ErrorCode<E> for NoCode {
 
 /// An error type that methods may return under the codec `C`.
 ///
-/// It is implemented for [`Status`], and under serde for every error type that is `Serialize`,
-/// `Deserialize`, `Send`, `Sync` and `'static`.
+/// It is implemented for [`Status`], under serde for every error type that is `Serialize`,
+/// `Deserialize`, `Send`, `Sync` and `'static`, and under `Protobuf` for every protobuf message that
+/// is an error type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an RPC method with the codec `{C}`",
     label = "this error cannot be sent",
-    note = "return `rpc_runtime::Status`"
+    note = "an error crosses the wire: under `Protobuf` as a message that implements \
+            `std::error::Error`, under `Serde` as such an error that implements \
+            `serde::Serialize` and `serde::Deserialize`",
+    note = "or return `rpc_runtime::Status`"
 )]
 pub trait MethodError<C>: Sized {
     /// What a caller of the method gets: [`Status`], or [`CallError`] of this type.
@@ -167,21 +173,55 @@ where
     type CallError = CallError<E>;
 
     fn into_status(self, code: fn(&Self) -> Code) -> Status {
-        let status = Status::new(code(&self), self.to_string());
-        status.with_attachment(Arc::new(ErrorBody::new(ValueMessage::<C, E>::wrap(self))))
+        status_of::<C, E>(self, code)
     }
 
     fn from_status(status: Status) -> CallError<E> {
-        let body = status
-            .attachment()
-            .and_then(|it| it.downcast_ref::<ErrorBody>());
-        let Some(message) = body.and_then(ErrorBody::take) else {
-            return CallError::Status(status);
-        };
-        match ValueMessage::<C, E>::unwrap(message) {
-            Ok(error) => CallError::App(error),
-            // The code and the text are still what the server said, so they stay.
-            Err(undecoded) => CallError::Status(status.with_source(undecoded)),
-        }
+        error_in::<C, E>(status)
+    }
+}
+
+#[cfg(feature = "protobuf")]
+impl<E> MethodError<Protobuf> for E
+where
+    E: StdError + ProtobufMessage + Send + Sync,
+{
+    type CallError = CallError<E>;
+
+    fn into_status(self, code: fn(&Self) -> Code) -> Status {
+        status_of::<Protobuf, E>(self, code)
+    }
+
+    fn from_status(status: Status) -> CallError<E> {
+        error_in::<Protobuf, E>(status)
+    }
+}
+
+/// Makes what goes to the caller of a method's own error.
+fn status_of<C, E>(error: E, code: fn(&E) -> Code) -> Status
+where
+    C: Encodes<E>,
+    E: StdError + Send + 'static,
+{
+    let status = Status::new(code(&error), error.to_string());
+    status.with_attachment(Arc::new(ErrorBody::new(ValueMessage::<C, E>::wrap(error))))
+}
+
+/// Finds the method's own error in what came from the server.
+fn error_in<C, E>(status: Status) -> CallError<E>
+where
+    C: Encodes<E>,
+    E: Send + 'static,
+{
+    let body = status
+        .attachment()
+        .and_then(|it| it.downcast_ref::<ErrorBody>());
+    let Some(message) = body.and_then(ErrorBody::take) else {
+        return CallError::Status(status);
+    };
+    match ValueMessage::<C, E>::unwrap(message) {
+        Ok(error) => CallError::App(error),
+        // The code and the text are still what the server said, so they stay.
+        Err(undecoded) => CallError::Status(status.with_source(undecoded)),
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Json,
     #[cfg(feature = "postcard")]
     Postcard,
+    #[cfg(feature = "protobuf")]
+    Protobuf,
     /// An index into the [`REGISTRY`], whose entry is set.
     Registered(u8),
 }
@@ -27,7 +29,8 @@ impl Encoding {
     /// JSON, as serde_json writes it.
     ///
     /// Integers of 64 bits survive between peers of this library. JSON has no NaN and no
-    /// infinity: serde_json writes them as `null`, which cannot be read back as a number.
+    /// infinity: serde_json writes them as `null`, which cannot be read back as a number. Under the
+    /// codec `Protobuf` it is the canonical JSON of protobuf.
     pub const JSON: Self = Self(Kind::Json);
 
     /// Postcard: values without names, smallest and fastest, for peers that are built together and
@@ -35,26 +38,35 @@ impl Encoding {
     #[cfg(feature = "postcard")]
     pub const POSTCARD: Self = Self(Kind::Postcard);
 
-    /// Returns the name: `msgpack`, `json`, `postcard`, or the one a format was registered under.
+    /// Protobuf, binary: what the codec [`Protobuf`](super::Protobuf) writes unless asked for JSON.
+    #[cfg(feature = "protobuf")]
+    pub const PROTOBUF: Self = Self(Kind::Protobuf);
+
+    /// Returns the name: `msgpack`, `json`, `postcard`, `protobuf`, or the one a format was
+    /// registered under.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::MessagePack => "msgpack",
             Kind::Json => "json",
             #[cfg(feature = "postcard")]
             Kind::Postcard => "postcard",
+            #[cfg(feature = "protobuf")]
+            Kind::Protobuf => "protobuf",
             // Only `register` makes this kind, and after it has filled the entry.
             Kind::Registered(index) => REGISTRY.get(index).map_or("unknown", |entry| entry.name),
         }
     }
 
-    /// Returns the number on the wire: 1 for MessagePack, 2 for JSON, 3 for Postcard, `None` for a
-    /// registered format, which travels by name.
+    /// Returns the number on the wire: 1 for MessagePack, 2 for JSON, 3 for Postcard, 4 for
+    /// Protobuf, `None` for a registered format, which travels by name.
     pub const fn number(self) -> Option<u8> {
         match self.0 {
             Kind::MessagePack => Some(1),
             Kind::Json => Some(2),
             #[cfg(feature = "postcard")]
             Kind::Postcard => Some(3),
+            #[cfg(feature = "protobuf")]
+            Kind::Protobuf => Some(4),
             Kind::Registered(_) => None,
         }
     }
@@ -66,6 +78,8 @@ impl Encoding {
             2 => Some(Self::JSON),
             #[cfg(feature = "postcard")]
             3 => Some(Self::POSTCARD),
+            #[cfg(feature = "protobuf")]
+            4 => Some(Self::PROTOBUF),
             _ => None,
         }
     }
@@ -77,6 +91,8 @@ impl Encoding {
             "json" => Some(Self::JSON),
             #[cfg(feature = "postcard")]
             "postcard" => Some(Self::POSTCARD),
+            #[cfg(feature = "protobuf")]
+            "protobuf" => Some(Self::PROTOBUF),
             _ => REGISTRY
                 .find(name)
                 .map(|index| Self(Kind::Registered(index))),

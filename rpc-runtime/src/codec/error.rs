@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
 use super::scan::{Problem, ScanError};
-use super::{Codec, Encoding};
+use super::{Codec, DecodeLimits, Encoding};
 
 /// The longest piece of an underlying error that is shown: serde's errors quote what the peer sent.
 const MAX_SHOWN_CHARACTERS: usize = 300;
@@ -27,6 +27,7 @@ enum Kind {
     Encode,
     Decode,
     TooDeep { limit: usize },
+    TooLarge { limit: usize },
     Truncated,
     Trailing { count: usize },
 }
@@ -51,6 +52,24 @@ impl CodecError {
     /// Makes the error for bytes that are not of the encoding, or not of the type asked for.
     pub fn decode(encoding: Encoding, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Decode, encoding, Some(source.into()))
+    }
+
+    /// Makes the error for values that nest deeper than [`DecodeLimits`](super::DecodeLimits) allow.
+    pub fn too_deep(encoding: Encoding, limits: DecodeLimits) -> Self {
+        let limit = limits.depth();
+        Self::new(Kind::TooDeep { limit }, encoding, None)
+    }
+
+    /// Makes the error for elements that would take more memory than
+    /// [`DecodeLimits`](super::DecodeLimits) allow.
+    pub fn too_large(encoding: Encoding, limits: DecodeLimits) -> Self {
+        let limit = limits.element_memory();
+        Self::new(Kind::TooLarge { limit }, encoding, None)
+    }
+
+    /// Makes the error for bytes that end before the value does.
+    pub fn truncated(encoding: Encoding) -> Self {
+        Self::new(Kind::Truncated, encoding, None)
     }
 
     /// Makes the error for bytes that follow the value.
@@ -106,9 +125,15 @@ impl CodecError {
         matches!(self.0.kind, Kind::TooDeep { .. })
     }
 
+    /// Returns whether elements would take more memory than
+    /// [`max_element_memory`](super::DecodeLimits::max_element_memory).
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.0.kind, Kind::TooLarge { .. })
+    }
+
     /// Returns whether the bytes end before the value does.
     ///
-    /// Known of MessagePack only; in other encodings that is one of many errors of the format.
+    /// Known of MessagePack and protobuf; in others that is one of many errors of the format.
     pub fn is_truncated(&self) -> bool {
         self.0.kind == Kind::Truncated
     }
@@ -135,6 +160,17 @@ impl fmt::Display for CodecError {
         match (&self.0.source, &self.0.kind) {
             (Some(source), _) => write!(OneLine::new(f), ": {source}"),
             (None, Kind::Trailing { count }) => write!(f, ": {count} bytes follow the value"),
+            (None, Kind::Truncated) => f.write_str(": the message ends inside a value"),
+            (None, Kind::TooDeep { limit }) => {
+                write!(
+                    f,
+                    ": values nest deeper than {limit}, the limit `max_depth`"
+                )
+            }
+            (None, Kind::TooLarge { limit }) => write!(
+                f,
+                ": its elements take more than {limit} bytes, the limit `max_element_memory`"
+            ),
             (None, _) => Ok(()),
         }
     }

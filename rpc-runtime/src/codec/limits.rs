@@ -26,7 +26,14 @@ pub struct DecodeLimits {
     /// How deep arrays, maps and enum variants with data may nest. 64 by default;
     /// more than [`HIGHEST_DEPTH`](Self::HIGHEST_DEPTH) counts as that. The map of a method's
     /// arguments is the first level.
-    pub max_depth: usize,
+    pub max_depth: u32,
+
+    /// How many bytes of memory the elements of lists and maps of one protobuf message may take, and
+    /// as many again its unknown fields. 32 MiB by default.
+    ///
+    /// Two bytes of binary protobuf can be an element of hundreds of bytes in memory. In other forms,
+    /// protobuf's own JSON among them, only the length of the message bounds its elements.
+    pub max_element_memory: u32,
 }
 
 impl DecodeLimits {
@@ -36,18 +43,41 @@ impl DecodeLimits {
     /// Sets how deep arrays, maps and enum variants with data may nest.
     #[must_use]
     pub const fn max_depth(mut self, max_depth: usize) -> Self {
-        self.max_depth = max_depth;
+        self.max_depth = saturate(max_depth);
         self
+    }
+
+    /// Sets how many bytes of memory the elements of one protobuf message may take, up to 4 GiB.
+    #[must_use]
+    pub const fn max_element_memory(mut self, bytes: usize) -> Self {
+        self.max_element_memory = saturate(bytes);
+        self
+    }
+
+    /// Returns the memory for elements, in bytes.
+    pub(super) fn element_memory(self) -> usize {
+        self.max_element_memory as usize
     }
 
     /// Returns the depth that is enforced.
     pub(super) fn depth(self) -> usize {
-        self.max_depth.min(Self::HIGHEST_DEPTH)
+        (self.max_depth as usize).min(Self::HIGHEST_DEPTH)
     }
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { max_depth: 64 }
+        Self {
+            max_depth: 64,
+            max_element_memory: 32 << 20,
+        }
     }
+}
+
+/// The fields are of 32 bits because every message carries the limits that it came under.
+const fn saturate(value: usize) -> u32 {
+    if value > u32::MAX as usize {
+        return u32::MAX;
+    }
+    value as u32
 }

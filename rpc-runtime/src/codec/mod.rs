@@ -1,8 +1,9 @@
 //! Values to bytes and back: [`Encoding`], [`Codec`], and what keeps hostile bytes from doing harm.
 //!
 //! A *codec* is a type that a service is generated with, and says which values can cross the wire
-//! at all: [`Serde`] takes every type with serde's two traits. An *encoding* is what the bytes look
-//! like, such as [`Encoding::JSON`], and is chosen within the codec for each client or call.
+//! at all: [`Serde`] takes every type with serde's two traits; with the feature `protobuf` there is
+//! `Protobuf`, which takes protobuf messages. An *encoding* is what the bytes look like, such as
+//! [`Encoding::JSON`], and is chosen within the codec for each client or call.
 //!
 //! # Bytes from a peer
 //!
@@ -16,6 +17,8 @@ mod encoding;
 mod error;
 mod format;
 mod limits;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod registry;
 mod scan;
 mod serde_codec;
@@ -29,6 +32,8 @@ pub use self::encoding::Encoding;
 pub use self::error::CodecError;
 pub use self::format::{AnySeed, AnyValue, Format};
 pub use self::limits::DecodeLimits;
+#[cfg(feature = "protobuf")]
+pub use self::protobuf::{BinaryOutput, Protobuf, ProtobufArguments, ProtobufMessage};
 pub use self::registry::RegisterError;
 #[cfg(feature = "postcard")]
 pub use self::serde_codec::SerdeWithPostcard;
@@ -46,11 +51,14 @@ pub use self::shared_bytes::Pieces;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
     label = "not a codec",
-    note = "the codecs of this crate are `codec::Serde` and `codec::SerdeWithPostcard`"
+    note = "the codecs of this crate are `Serde`, `SerdeWithPostcard` and `Protobuf` in `rpc_runtime::codec`"
 )]
 pub trait Codec: Send + Sync + 'static {
     /// What a client uses when nobody chose an encoding.
     const DEFAULT: Encoding;
+
+    /// Whether the one argument of a method is its whole message, as if every method were `bare`.
+    const IS_BARE: bool = false;
 
     /// Returns whether values can travel in this encoding.
     fn supports(encoding: Encoding) -> bool;
@@ -63,7 +71,7 @@ pub trait Codec: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot cross the wire with the codec `{Self}`",
     label = "this type cannot be encoded and decoded",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "under `Serde`, derive `serde::Serialize` and `serde::Deserialize` for it",
     note = "a type that borrows, such as `&str`, must become one that owns, such as `String`"
 )]
 pub trait Encodes<T>: Codec {

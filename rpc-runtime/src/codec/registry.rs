@@ -13,7 +13,7 @@ const MAX_FORMATS: usize = 32;
 const MAX_NAME_LENGTH: usize = 32;
 
 /// The names that are taken in every build, so that a name means the same in all of them.
-const BUILT_IN_NAMES: [&str; 3] = ["msgpack", "json", "postcard"];
+const BUILT_IN_NAMES: [&str; 4] = ["msgpack", "json", "postcard", "protobuf"];
 
 /// The formats of this process.
 pub(super) static REGISTRY: Registry = Registry::new();

@@ -73,6 +73,10 @@ impl Codec for SerdeWithPostcard {
     }
 }
 
+/// No codec of serde types supports protobuf, so this is seen only if that changes.
+#[cfg(feature = "protobuf")]
+const NO_PROTOBUF: &str = "types of serde have no protobuf form";
+
 /// A codec of serde types.
 pub trait SerdeFamily: Codec {}
 
@@ -268,6 +272,8 @@ fn write<T: Serialize>(
         Kind::Postcard => {
             postcard::to_io(value, out)?;
         }
+        #[cfg(feature = "protobuf")]
+        Kind::Protobuf => return Err(NO_PROTOBUF.into()),
         Kind::Registered(index) => write_registered(AnyValue::new(value), index, out.out)?,
     }
     Ok(())
@@ -313,6 +319,8 @@ fn decode<'de, S: DeserializeSeed<'de>>(
             Ok((_, rest)) => Err(CodecError::trailing(encoding, rest.len())),
             Err(error) => Err(CodecError::decode(encoding, error)),
         },
+        #[cfg(feature = "protobuf")]
+        Kind::Protobuf => Err(CodecError::decode(encoding, NO_PROTOBUF)),
         Kind::Registered(index) => {
             read_registered(seed, bytes, index).map_err(|error| CodecError::decode(encoding, error))
         }
@@ -326,6 +334,8 @@ fn scan(bytes: &[u8], encoding: Encoding, limits: DecodeLimits) -> Result<(), Co
         Kind::Json => scan::json(bytes, limits),
         #[cfg(feature = "postcard")]
         Kind::Postcard => Ok(()),
+        #[cfg(feature = "protobuf")]
+        Kind::Protobuf => Ok(()),
         Kind::Registered(_) => Ok(()),
     };
     scanned.map_err(|error| CodecError::scan(encoding, error))

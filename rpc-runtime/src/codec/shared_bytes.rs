@@ -45,6 +45,12 @@ impl Pieces {
     }
 }
 
+/// Says whether to keep a slice of a message rather than a copy of it.
+#[inline]
+pub(super) fn is_worth_sharing(length: usize, whole: usize) -> bool {
+    length >= LARGE && length >= whole / LEAST_PART
+}
+
 /// Returns the value if it is a `Bytes` worth sharing.
 #[inline]
 pub(super) fn as_large_bytes<T: 'static>(value: &T) -> Option<&Bytes> {
@@ -102,7 +108,7 @@ impl BytesVisitor<'_> {
         let slice_range = slice.as_ptr_range();
         // A format that is not ours may lend bytes of its own.
         let is_part = source.start <= slice_range.start && slice_range.end <= source.end;
-        if is_part && slice.len() >= LARGE && slice.len() >= self.0.len() / LEAST_PART {
+        if is_part && is_worth_sharing(slice.len(), self.0.len()) {
             self.0.slice_ref(slice)
         } else {
             Bytes::copy_from_slice(slice)

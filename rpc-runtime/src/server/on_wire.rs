@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 
 use crate::call::{ArgsMessage, ErrorCode, Message, MethodError, NoCode, RpcError, ValueMessage};
-use crate::codec::{Encodes, EncodesArgs};
+use crate::codec::{Codec, Encodes, EncodesArgs};
 use crate::status::{Code, Status};
 
 /// The type `T` under the codec `C`.
@@ -53,6 +53,11 @@ where
     }
 }
 
+impl<C: Codec> OnWire<C, ()> {
+    /// Whether the one argument of a method is the whole message.
+    pub const IS_BARE: bool = C::IS_BARE;
+}
+
 impl<C, T, E> OnWire<C, Result<T, E>> {
     /// Whether the type is a `Result`.
     pub const IS_RESULT: bool = true;
@@ -73,6 +78,8 @@ pub trait NotOnWire {
     type Value;
     /// Whether the type is a `Result`.
     const IS_RESULT: bool = false;
+    /// Whether the one argument of a method is the whole message.
+    const IS_BARE: bool = false;
     /// Says that the error, if there is one, has no code of its own.
     const CODE: NoCode = NoCode;
 

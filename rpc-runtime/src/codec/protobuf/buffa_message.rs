@@ -1,0 +1,121 @@
+//! The messages of `buffa`, which `rpc-build` writes: the only place that knows which crate they
+//! come from.
+
+use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, UnknownField};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{BinaryOutput, ProtobufMessage};
+use crate::codec::shared_bytes::is_worth_sharing;
+use crate::codec::{CodecError, DecodeLimits, Encoding};
+
+// Hidden, because whose messages these are may change without notice.
+#[doc(hidden)]
+#[diagnostic::do_not_recommend]
+impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T {
+    fn encode_binary(&self, out: &mut BinaryOutput<'_>) -> Result<(), CodecError> {
+        self.try_encode(out)
+            .map_err(|error| CodecError::encode(Encoding::PROTOBUF, error))
+    }
+
+    fn decode_binary(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
+        let mut source = Source {
+            rest: bytes.clone(),
+            whole: bytes.len(),
+        };
+        let decoded = options(limits).decode(&mut source);
+        decoded.map_err(|error| decode_error(error, limits))
+    }
+
+    fn encode_json(&self, out: &mut BytesMut) -> Result<(), CodecError> {
+        serde_json::to_writer(out.writer(), self)
+            .map_err(|error| CodecError::encode(Encoding::JSON, error))
+    }
+
+    fn decode_json(bytes: &Bytes, _limits: DecodeLimits) -> Result<Self, CodecError> {
+        serde_json::from_slice(bytes).map_err(|error| CodecError::decode(Encoding::JSON, error))
+    }
+}
+
+fn options(limits: DecodeLimits) -> DecodeOptions {
+    // The message itself is the first level, and buffa counts those below it.
+    let levels_below = limits.depth().saturating_sub(1);
+    DecodeOptions::new()
+        .with_recursion_limit(u32::try_from(levels_below).unwrap_or(u32::MAX))
+        .with_element_memory_limit(limits.element_memory())
+        .with_unknown_field_limit(limits.element_memory() / size_of::<UnknownField>())
+}
+
+#[cold]
+fn decode_error(error: DecodeError, limits: DecodeLimits) -> CodecError {
+    match error {
+        DecodeError::RecursionLimitExceeded => CodecError::too_deep(Encoding::PROTOBUF, limits),
+        DecodeError::ElementMemoryLimitExceeded | DecodeError::UnknownFieldLimitExceeded => {
+            CodecError::too_large(Encoding::PROTOBUF, limits)
+        }
+        DecodeError::UnexpectedEof => CodecError::truncated(Encoding::PROTOBUF),
+        error => CodecError::decode(Encoding::PROTOBUF, error),
+    }
+}
+
+/// Takes large `Bytes` as they are, and copies the rest.
+impl EncodeSink for BinaryOutput<'_> {
+    const IS_SEGMENTED: bool = true;
+
+    #[inline]
+    fn put_u8(&mut self, value: u8) {
+        BufMut::put_u8(self.buffer(), value);
+    }
+
+    #[inline]
+    fn put_slice(&mut self, bytes: &[u8]) {
+        self.buffer().extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn put_u32_le(&mut self, value: u32) {
+        BufMut::put_u32_le(self.buffer(), value);
+    }
+
+    #[inline]
+    fn put_u64_le(&mut self, value: u64) {
+        BufMut::put_u64_le(self.buffer(), value);
+    }
+
+    fn put_shared(&mut self, bytes: Bytes) {
+        Self::put_shared(self, bytes);
+    }
+}
+
+/// The message that is read, which lends large `Bytes` and copies small ones, as a slice keeps the
+/// whole message in memory.
+struct Source {
+    rest: Bytes,
+    whole: usize,
+}
+
+impl Buf for Source {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        &self.rest
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        self.rest.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        let bytes = self.rest.split_to(length);
+        if is_worth_sharing(length, self.whole) {
+            return bytes;
+        }
+        Bytes::copy_from_slice(&bytes)
+    }
+}

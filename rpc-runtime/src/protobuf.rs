@@ -1,0 +1,50 @@
+//! What code with protobuf messages needs beside the messages themselves.
+//!
+//! `rpc-build` turns `.proto` files into messages and traits, [`include_schema!`](crate::include_schema)
+//! brings them into a crate, and the codec [`Protobuf`](crate::codec::Protobuf) sends them.
+
+// Single items, since the crates have types called `String` and `Option`: the compiler would have to
+// say `std::string::String` in every message to a user.
+pub use ::buffa::{
+    EnumValue, Enumeration, Extension, ExtensionSet, Message, MessageField, MessageName,
+};
+pub use ::buffa::{UnknownFields, type_registry};
+
+/// The messages of `google.protobuf`.
+pub mod well_known {
+    pub use ::buffa_types::google::protobuf::{
+        Any, BoolValue, BytesValue, DoubleValue, Duration, Empty, FieldMask, FloatValue,
+        Int32Value, Int64Value, ListValue, NullValue, StringValue, Struct, Timestamp, UInt32Value,
+        UInt64Value, Value,
+    };
+}
+
+/// Brings what `rpc-build` wrote for a package into the module where it stands.
+///
+/// It loads `users.v1.rs` of the directory that build scripts write to, which declares the messages
+/// and services of the package.
+///
+/// # Examples
+///
+/// ```ignore
+/// // build.rs: rpc_build::compile(["proto/users/v1/users.proto"])
+/// pub mod users {
+///     pub mod v1 {
+///         rpc_runtime::include_schema!("users.v1");
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! include_schema {
+    ($package:literal) => {
+        ::core::include!(::core::concat!(
+            ::core::env!(
+                "OUT_DIR",
+                "there is no build script: compile the schema in `build.rs` with `rpc-build`"
+            ),
+            "/",
+            $package,
+            ".rs"
+        ));
+    };
+}

@@ -1,0 +1,26 @@
+use rpc_runtime::codec::Protobuf;
+use rpc_runtime::protobuf::well_known::StringValue;
+use rpc_runtime::rpc_service;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[error("unknown name")]
+struct GreetError;
+
+#[rpc_service(codec = Protobuf)]
+trait Greeter {
+    async fn greet(&self, name: StringValue) -> Result<StringValue, GreetError>;
+}
+
+struct Polite;
+
+impl Greeter for Polite {
+    async fn greet(&self, name: StringValue) -> Result<StringValue, GreetError> {
+        Ok(name)
+    }
+}
+
+fn main() {
+    let client = GreeterClient::new(GreeterServer::new(Polite));
+    let _ = client.greet("Ann".into());
+}
