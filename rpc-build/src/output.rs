@@ -119,20 +119,36 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("cannot write `{}`: {error}", path.display()))
 }
 
-/// Messages of earlier runs, in a folder.
+/// Messages of earlier runs of the same program, in a folder.
 pub(crate) struct FileCache {
     folder: PathBuf,
+    program: String,
 }
 
 impl FileCache {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            program: program(),
+        }
     }
 
     fn path(&self, package: &str) -> PathBuf {
         // No file can be called like no package.
         self.folder.join(format!("package.{package}"))
     }
+
+    fn line(&self, key: u64) -> String {
+        format!("{} {key}", self.program)
+    }
+}
+
+/// Which build of the generator this is: another one may write other messages under the same version.
+fn program() -> String {
+    let written = std::env::current_exe()
+        .and_then(fs::metadata)
+        .and_then(|program| program.modified());
+    format!("{:?}", written.ok())
 }
 
 /// A cache that cannot be read or written is one that has nothing.
@@ -140,12 +156,12 @@ impl Cache for FileCache {
     fn get(&self, package: &str, key: u64) -> Option<String> {
         let content = fs::read_to_string(self.path(package)).ok()?;
         let (line, text) = content.split_once('\n')?;
-        (line == key.to_string()).then(|| text.to_owned())
+        (line == self.line(key)).then(|| text.to_owned())
     }
 
     fn put(&mut self, package: &str, key: u64, text: &str) {
         let _ = fs::create_dir_all(&self.folder);
-        let _ = fs::write(self.path(package), format!("{key}\n{text}"));
+        let _ = fs::write(self.path(package), format!("{}\n{text}", self.line(key)));
     }
 }
 

@@ -83,6 +83,8 @@ pub use call::{
 pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient, batch};
 pub use codec::Encoding;
 pub use error::Error;
+/// What the methods that stream return.
+pub use futures_core::Stream;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_error.md")]
 pub use rpc_macros::RpcError;

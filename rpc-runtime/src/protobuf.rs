@@ -21,8 +21,9 @@ pub mod well_known {
 
 /// Brings what `rpc-build` wrote for a package into the module where it stands.
 ///
-/// It loads `users.v1.rs` of the directory that build scripts write to, which declares the messages
-/// and services of the package.
+/// `include_schema!("users.v1")` loads the messages and services of one package.
+/// `include_schema!()` loads all packages that the build script compiled, each in the modules that
+/// its name says, which is for packages that use each other: they share their types.
 ///
 /// # Examples
 ///
@@ -36,6 +37,9 @@ pub mod well_known {
 /// ```
 #[macro_export]
 macro_rules! include_schema {
+    () => {
+        $crate::include_schema!("all-packages");
+    };
     ($package:literal) => {
         ::core::include!(::core::concat!(
             ::core::env!(

@@ -4,10 +4,10 @@
 //! places in one tree, so they are loaded as a tree, of which the files here are the inner nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use buffa_codegen::idents::escape_mod_ident;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::{OutputFile, print};
@@ -25,107 +25,83 @@ pub(crate) fn folder(package: &str) -> PathBuf {
 
 /// The file that is included to have a package's items: what lies around its own files.
 pub(crate) fn expand_stub(package: &str, closure: &BTreeSet<String>) -> Vec<OutputFile> {
+    let source = format!("the package `{package}`");
     if closure.len() > 1 {
-        return expand_tree(package, &folder(package), closure);
+        let segments = package.split('.').filter(|segment| !segment.is_empty());
+        let segments: Vec<Ident> = segments.map(module_ident).collect();
+        return expand_tree(package, &folder(package), closure, &segments, &source);
     }
     let path = format!("{}/package.rs", folder(package).display());
-    let allow = expand_allow();
+    let module = expand_module(&path);
     let stub = quote! {
-        #allow
-        #[rustfmt::skip]
-        #[path = #path]
+        #module
         mod __package;
         pub use self::__package::*;
     };
     vec![OutputFile::text(
         format!("{package}.rs"),
-        print(stub, &format!("the package `{package}`")),
+        print(stub, &source),
     )]
 }
 
 /// The file that is included to have all packages, each in the modules that its name says.
 pub(crate) fn expand_all(packages: &BTreeSet<String>) -> Vec<OutputFile> {
-    let mut nodes = Nodes::new("all-packages".into(), packages);
-    let mut root = nodes.expand_root();
-    root.path = format!("{ALL}.rs").into();
-    let mut files = vec![root];
-    files.append(&mut nodes.files);
-    files
+    expand_tree(ALL, Path::new(ALL), packages, &[], "all packages")
 }
 
+/// A tree of packages, and the stub that shows what is in one of its modules.
 fn expand_tree(
-    package: &str,
-    folder: &std::path::Path,
-    closure: &BTreeSet<String>,
+    name: &str,
+    folder: &Path,
+    packages: &BTreeSet<String>,
+    shown: &[Ident],
+    source: &str,
 ) -> Vec<OutputFile> {
-    let mut nodes = Nodes::new(folder.to_owned(), closure);
-    let mut files = vec![nodes.expand_root()];
-    files.append(&mut nodes.files);
-    let path = format!("{}/tree.rs", folder.display());
-    let allow = expand_allow();
-    let segments = package
-        .split('.')
-        .filter(|segment| !segment.is_empty())
-        .map(module_ident);
-    let stub = quote! {
-        #allow
-        #[doc(hidden)]
-        #[rustfmt::skip]
-        #[path = #path]
-        pub mod __schema;
-        pub use self::__schema:: #(#segments::)* *;
+    let mut nodes = Nodes {
+        folder,
+        packages,
+        source,
+        files: Vec::new(),
     };
+    let root = nodes.expand_node("", "../", "tree");
+    let mut files = nodes.files;
     files.push(OutputFile::text(
-        format!("{package}.rs"),
-        print(stub, &format!("the package `{package}`")),
+        folder.join("tree.rs"),
+        print(root, source),
     ));
+    let path = format!("{}/tree.rs", folder.display());
+    let module = expand_module(&path);
+    let stub = quote! {
+        #module
+        #[doc(hidden)]
+        pub mod __schema;
+        pub use self::__schema:: #(#shown::)* *;
+    };
+    files.push(OutputFile::text(format!("{name}.rs"), print(stub, source)));
     files
 }
 
 /// The inner nodes of a tree of packages, and the files for them.
 struct Nodes<'a> {
-    folder: PathBuf,
+    folder: &'a Path,
     packages: &'a BTreeSet<String>,
+    source: &'a str,
     files: Vec<OutputFile>,
 }
 
-impl<'a> Nodes<'a> {
-    fn new(folder: PathBuf, packages: &'a BTreeSet<String>) -> Self {
-        Self {
-            folder,
-            packages,
-            files: Vec::new(),
-        }
-    }
-
-    fn expand_root(&mut self) -> OutputFile {
-        let is_all = self.folder.as_os_str() == ALL;
-        // The root of all packages lies beside the folders of packages, that of one package in its folder.
-        let (up, down) = if is_all {
-            ("", "all-packages/tree")
-        } else {
-            ("../", "tree")
-        };
-        let body = self.expand_node("", up, down);
-        let path = self.folder.join("tree.rs");
-        OutputFile::text(path, print(body, "several packages"))
-    }
-
+impl Nodes<'_> {
     /// What is in the module of `name`, which is a package, leads to packages, or both.
     fn expand_node(&mut self, name: &str, up: &str, down: &str) -> TokenStream {
         let own = self.packages.contains(name).then(|| {
             let path = format!("{up}{}/package.rs", folder(name).display());
             quote! { include!(#path); }
         });
-        let allow = expand_allow();
         let children = self.children(name);
         let children = children.into_iter().map(|(segment, child)| {
             let ident = module_ident(&segment);
-            let path = self.expand_child(&child, up, down);
+            let module = expand_module(&self.expand_child(&child, up, down));
             quote! {
-                #allow
-                #[rustfmt::skip]
-                #[path = #path]
+                #module
                 pub mod #ident;
             }
         });
@@ -141,7 +117,7 @@ impl<'a> Nodes<'a> {
         let body = self.expand_node(child, "../../", ".");
         let path = self.folder.join(format!("tree/{child}.rs"));
         self.files
-            .push(OutputFile::text(path, print(body, "several packages")));
+            .push(OutputFile::text(path, print(body, self.source)));
         format!("{down}/{child}.rs")
     }
 
@@ -162,16 +138,16 @@ impl<'a> Nodes<'a> {
     }
 }
 
-fn module_ident(segment: &str) -> proc_macro2::Ident {
+fn module_ident(segment: &str) -> Ident {
     let escaped = escape_mod_ident(segment);
     match escaped.strip_prefix("r#") {
-        Some(raw) => proc_macro2::Ident::new_raw(raw, proc_macro2::Span::call_site()),
-        None => proc_macro2::Ident::new(&escaped, proc_macro2::Span::call_site()),
+        Some(raw) => Ident::new_raw(raw, Span::call_site()),
+        None => Ident::new(&escaped, Span::call_site()),
     }
 }
 
-/// Lints are about code that people write.
-fn expand_allow() -> TokenStream {
+/// What stands before a module: where it is, and that neither lints nor the formatter are to look at what nobody wrote.
+fn expand_module(path: &str) -> TokenStream {
     quote! {
         #[allow(
             clippy::all,
@@ -189,5 +165,7 @@ fn expand_allow() -> TokenStream {
             unused_imports,
             unused_qualifications,
         )]
+        #[rustfmt::skip]
+        #[path = #path]
     }
 }

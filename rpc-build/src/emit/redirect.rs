@@ -103,7 +103,8 @@ impl Edits<'_> {
     }
 }
 
-/// Whether what follows these tokens is the first name of a path that begins with `::`.
+/// Whether what follows these tokens is the first name of a path that begins with `::`: the text was printed, so that there
+/// is a space before such a path where a longer one would have none.
 fn is_absolute(before: &[TokenTree]) -> bool {
     let [.., colon, second] = before else {
         return false;
@@ -111,36 +112,11 @@ fn is_absolute(before: &[TokenTree]) -> bool {
     if !is_punct(colon, ':') || !is_punct(second, ':') {
         return false;
     }
-    match before.len().checked_sub(3).map(|at| &before[at]) {
-        // `a::b` and `Vec::<T>::new`, but neither `as ::buffa` nor `-> ::buffa` nor `&mut ::buffa`.
-        Some(TokenTree::Ident(ident)) => is_keyword(&ident.to_string()),
-        Some(TokenTree::Punct(punct)) => punct.as_char() != '>' || is_arrow(before),
-        Some(TokenTree::Group(_)) => true,
-        _ => true,
-    }
-}
-
-fn is_arrow(before: &[TokenTree]) -> bool {
-    let dash = before.len().checked_sub(4).map(|at| &before[at]);
-    dash.is_some_and(|dash| is_punct(dash, '-') || is_punct(dash, '='))
-}
-
-fn is_keyword(ident: &str) -> bool {
-    matches!(
-        ident,
-        "as" | "dyn"
-            | "for"
-            | "impl"
-            | "in"
-            | "mut"
-            | "const"
-            | "return"
-            | "use"
-            | "where"
-            | "else"
-            | "match"
-            | "if"
-    )
+    let Some(previous) = before.len().checked_sub(3).map(|at| &before[at]) else {
+        return true;
+    };
+    let continues = matches!(previous, TokenTree::Ident(_)) || is_punct(previous, '>');
+    !continues || previous.span().byte_range().end < colon.span().byte_range().start
 }
 
 fn is_punct(token: &TokenTree, expected: char) -> bool {
@@ -176,8 +152,8 @@ mod tests {
                 "fn f() -> ::rt::p::buffa::A<::rt::p::serde::B> {}",
             ),
             (
-                "impl ::buffa::M for ::buffa_types::T {}",
-                "impl ::rt::p::buffa::M for ::rt::p::buffa_types::T {}",
+                "impl<T> ::buffa::M for ::buffa_types::T {}",
+                "impl<T> ::rt::p::buffa::M for ::rt::p::buffa_types::T {}",
             ),
             (
                 "x as ::buffa::A; &mut ::buffa::B; <T as ::serde::D>::d()",
