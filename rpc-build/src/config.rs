@@ -5,12 +5,12 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::check::check;
 use crate::emit::{Settings, emit};
 use crate::error::Error;
-use crate::load::{load, load_set};
+use crate::load::{Input, load};
 use crate::output::{self, FileCache};
 use crate::schema::Schema;
-use crate::source::Sources;
 
 /// Compiles `.proto` files in a build script, where nothing else has to be said.
 ///
@@ -57,7 +57,7 @@ pub fn compile(files: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), 
 pub struct Config {
     files: Vec<PathBuf>,
     includes: Vec<PathBuf>,
-    descriptor_set: Option<PathBuf>,
+    descriptor_sets: Vec<PathBuf>,
     out_dir: Option<PathBuf>,
     verifies: bool,
     settings: Settings,
@@ -80,7 +80,7 @@ impl Config {
         Self {
             files: Vec::new(),
             includes: Vec::new(),
-            descriptor_set: None,
+            descriptor_sets: Vec::new(),
             out_dir: None,
             verifies: false,
             settings,
@@ -104,11 +104,11 @@ impl Config {
         self
     }
 
-    /// Reads a descriptor set instead of `.proto` files: what `protoc --descriptor_set_out --include_imports` and
-    /// `buf build` write. This is the way for files with an `edition`. [`files`](Self::files) then chooses among its files;
-    /// without it, all of them are compiled.
+    /// Adds a file with a descriptor set, which stands for the `.proto` files that it was made of: what
+    /// `protoc --include_imports --descriptor_set_out` and `buf build` write. This is the way for files with an `edition`.
+    /// [`files`](Self::files) then also takes names of files in the set; without it, all of them are compiled.
     pub fn descriptor_set(mut self, path: impl AsRef<Path>) -> Self {
-        self.descriptor_set = Some(path.as_ref().to_owned());
+        self.descriptor_sets.push(path.as_ref().to_owned());
         self
     }
 
@@ -162,13 +162,13 @@ impl Config {
     pub fn compile(&self) -> Result<(), Error> {
         self.check_paths()?;
         let schema = self.load()?;
-        // What judges a schema before anything is written belongs here: all of it sees `schema`, and says what it finds in
-        // diagnostics.
+        let mistakes = check(&schema);
+        if !mistakes.is_empty() {
+            return Err(Error::from_diagnostics(&mistakes, &schema.sources));
+        }
         let folder = self.folder()?;
         let mut cache = FileCache::new(
-            env::var_os("OUT_DIR")
-                .map_or_else(|| folder.join(".rpc-build"), PathBuf::from)
-                .join("rpc-build-cache"),
+            env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("rpc-build-cache")),
         );
         let files = emit(&schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
@@ -192,23 +192,21 @@ impl Config {
     }
 
     fn load(&self) -> Result<Schema, Error> {
-        let schema = match &self.descriptor_set {
-            None => load(&self.files, &self.include_folders()),
-            Some(path) => {
-                say(format_args!("rerun-if-changed={}", path.display()));
-                let bytes = fs::read(path).map_err(|error| {
-                    Error::new(format!("cannot read `{}`: {error}", path.display()))
-                })?;
-                let names: Vec<String> = self
-                    .files
-                    .iter()
-                    .map(|file| file.display().to_string())
-                    .collect();
-                load_set(&bytes, &names)
-            }
+        let mut descriptor_sets = Vec::new();
+        for path in &self.descriptor_sets {
+            say(format_args!("rerun-if-changed={}", path.display()));
+            let bytes = fs::read(path);
+            descriptor_sets.push(bytes.map_err(|error| {
+                Error::new(format!("cannot read `{}`: {error}", path.display()))
+            })?);
+        }
+        let input = Input {
+            files: &self.files,
+            includes: &self.include_folders(),
+            descriptor_sets: &descriptor_sets,
         };
-        let schema =
-            schema.map_err(|mistakes| Error::from_diagnostics(&mistakes, &Sources::default()))?;
+        let schema = load(&input)
+            .map_err(|failure| Error::from_diagnostics(&failure.diagnostics, &failure.sources))?;
         for path in schema.sources.files().filter_map(|file| file.path.as_ref()) {
             say(format_args!("rerun-if-changed={}", path.display()));
         }

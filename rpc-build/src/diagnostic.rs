@@ -1,5 +1,8 @@
 //! What is wrong with a schema, where, and what to write instead.
 
+use std::collections::HashSet;
+use std::io::IsTerminal;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::source::{Sources, Span};
@@ -15,6 +18,8 @@ pub struct Diagnostic {
     pub message: String,
     /// The place in the file that is wrong.
     pub primary: Option<Label>,
+    /// The element that is wrong, by its full name: what to show where there is no text.
+    pub element: Option<String>,
     /// Other places that have to do with it: the first use of a number, the old declaration.
     pub secondary: Vec<Label>,
     /// Facts that explain it, such as the old text.
@@ -40,6 +45,7 @@ impl Diagnostic {
             rule: "",
             message,
             primary: None,
+            element: None,
             secondary: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
@@ -58,6 +64,12 @@ impl Diagnostic {
             span,
             text: text.into(),
         });
+        self
+    }
+
+    /// Names the element that is wrong, for where its text is not known.
+    pub fn within(mut self, element: impl Into<String>) -> Self {
+        self.element = Some(element.into());
         self
     }
 
@@ -82,6 +94,15 @@ impl Diagnostic {
         self
     }
 
+    /// The file and the line, from 1, that it points at.
+    pub fn line<'a>(&'a self, sources: &Sources) -> Option<(&'a str, usize)> {
+        let span = &self.primary.as_ref()?.span;
+        let (line, _) = sources
+            .file(&span.file)?
+            .line_and_column(span.bytes.start)?;
+        Some((&span.file, line))
+    }
+
     /// The diagnostic as text, with the lines of the source that it points at.
     pub fn render(&self, sources: &Sources, renderer: &Renderer) -> String {
         let mut title = Level::ERROR.primary_title(&self.message);
@@ -89,6 +110,7 @@ impl Diagnostic {
             title = title.id(self.rule);
         }
         let mut group = Group::with_title(title);
+        let mut is_shown = false;
         for (label, kind) in self.labels() {
             let Some(source) = sources.file(&label.span.file) else {
                 continue;
@@ -96,14 +118,19 @@ impl Diagnostic {
             let Some(text) = source.text.as_deref() else {
                 continue;
             };
-            let path = source.path.as_ref().map_or_else(
-                || source.name.to_string(),
-                |path| path.display().to_string(),
-            );
+            is_shown = true;
             let annotation = kind
                 .span(label.span.bytes.clone())
-                .label(label.text.as_str());
-            group = group.element(Snippet::source(text).path(path).annotation(annotation));
+                .label(Some(label.text.as_str()).filter(|text| !text.is_empty()));
+            group = group.element(
+                Snippet::source(text)
+                    .path(source.shown())
+                    .annotation(annotation),
+            );
+        }
+        let element = self.element.as_ref().filter(|_| !is_shown);
+        if let Some(element) = element {
+            group = group.element(Level::NOTE.message(format!("in `{element}`")));
         }
         for note in &self.notes {
             group = group.element(Level::NOTE.message(note));
@@ -124,4 +151,40 @@ impl Diagnostic {
             .map(|label| (label, AnnotationKind::Primary))
             .chain(secondary)
     }
+
+    fn position(&self) -> Option<(&str, usize)> {
+        let span = &self.primary.as_ref()?.span;
+        Some((&span.file, span.bytes.start))
+    }
+}
+
+/// All mistakes of a run as text, by file and place, each once. Coloured for a terminal; cargo shows what a build script
+/// prints as it is, and so the output of one is plain.
+pub fn render(mistakes: &[Diagnostic], sources: &Sources, is_coloured: bool) -> String {
+    let renderer = match is_coloured {
+        true => Renderer::styled(),
+        false => Renderer::plain(),
+    };
+    let mut sorted: Vec<_> = mistakes.iter().collect();
+    // What has no place comes first: a file that is missing explains much of what follows.
+    sorted.sort_by_key(|mistake| mistake.position());
+    let mut seen = HashSet::new();
+    let shown = sorted
+        .into_iter()
+        .map(|mistake| mistake.render(sources, &renderer))
+        .filter(|shown| seen.insert(shown.clone()));
+    let mut text = shown.collect::<Vec<_>>().join("\n\n");
+    text.push_str(&match seen.len() {
+        0 => return String::new(),
+        1 => "\n\nerror: the schema has a mistake\n".to_owned(),
+        count => format!("\n\nerror: the schema has {count} mistakes\n"),
+    });
+    text
+}
+
+/// Whether to colour what goes to standard error: it is a terminal, and nobody asked for the opposite (<https://no-color.org>).
+pub fn is_coloured() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    !is_set("NO_COLOR") && !is_dumb && std::io::stderr().is_terminal()
 }

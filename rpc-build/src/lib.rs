@@ -3,8 +3,10 @@
 //! Data flows in one direction: [`load`] reads files into a [`Schema`](schema::Schema), [`check`] and [`breaking`] judge
 //! it, [`emit`] writes Rust. [`config`] is the only place with files and environment variables.
 
+pub mod check;
 mod config;
 pub mod diagnostic;
+mod elements;
 mod emit;
 mod error;
 mod ident;
@@ -12,6 +14,7 @@ pub mod load;
 mod output;
 pub mod schema;
 pub mod source;
+mod tag;
 
 pub use config::{Config, compile};
 pub use error::Error;

@@ -1,122 +1,363 @@
 //! Files into a [`Schema`].
 
+mod embedded;
+mod files;
+mod link;
+mod parse;
+mod resolve;
+mod scan;
+mod symbols;
+#[cfg(test)]
+mod tests;
+mod wording;
+
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use buffa::Message;
-use buffa_descriptor::generated::descriptor::FileDescriptorSet;
-use protox::Compiler;
-use protox::file::{
-    ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
+use buffa_descriptor::generated::descriptor::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
 };
 
+pub(crate) use embedded::is_embedded;
+use files::{Files, Found};
+use link::Linker;
+use symbols::Symbols;
+
+use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::schema::Schema;
+use crate::elements::numbered;
+use crate::schema::{Locations, Schema};
 use crate::source::{SourceFile, Sources};
+use crate::tag;
 
-/// Reads `.proto` files, found below `includes`, and all that they import.
+/// How deep imports may nest: each level takes stack.
+const MAX_IMPORT_DEPTH: usize = 500;
+
+/// What to load.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Input<'a> {
+    /// The `.proto` files to load, as paths or as other files would import them; or names of files in the descriptor sets.
+    /// Where there are none, all files of the descriptor sets are meant.
+    pub files: &'a [PathBuf],
+    /// The folders below which imports are looked up, in this order.
+    pub includes: &'a [PathBuf],
+    /// Encoded `FileDescriptorSet`s: what was compiled already. A file on disk comes before one of the same name in here.
+    pub descriptor_sets: &'a [Vec<u8>],
+}
+
+/// Why nothing could be loaded.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Every mistake.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The text of the files, to show it.
+    pub sources: Sources,
+}
+
+/// Reads `.proto` files and all that they import. Files that come with this crate (`google/protobuf/*.proto`) need not be there.
 ///
 /// # Errors
 ///
-/// Every mistake in the files.
-pub fn load(files: &[PathBuf], includes: &[PathBuf]) -> Result<Schema, Vec<Diagnostic>> {
-    // Google's own files first: a vendored copy of a newer `descriptor.proto` uses what the parser does not know.
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(GoogleFileResolver::new());
-    resolver.add(OwnFiles);
-    for include in includes {
-        resolver.add(IncludeFileResolver::new(include.clone()));
-    }
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_source_info(true).include_imports(true);
-    for file in files {
-        compiler
-            .open_file(file)
-            .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-    }
-    let mut sources = Sources::default();
-    let mut requested = Vec::new();
-    for file in compiler.files() {
-        if !file.is_import() {
-            requested.push(file.name().to_owned());
+/// Every mistake in the files that a schema cannot have; [`check`] finds those that it can.
+pub fn load(input: &Input<'_>) -> Result<Schema, Failure> {
+    let mut mistakes = Vec::new();
+    let files = Files::new(input, &mut mistakes);
+    let mut loader = Loader {
+        files,
+        states: HashMap::new(),
+        stack: Vec::new(),
+        symbols: Symbols::default(),
+        linker: Linker::default(),
+        loaded: Vec::new(),
+        sources: Sources::default(),
+        mistakes,
+    };
+    // Options of every file are declared here.
+    loader.visit(embedded::DESCRIPTOR);
+    let requested = loader.requested(input);
+    for name in &requested {
+        if let Visited::Missing = loader.visit(name) {
+            let searched = loader.files.searched();
+            let mistake = Diagnostic::error(format!("there is no file `{name}`"))
+                .note(format!("the include folders are: {searched}"));
+            loader.mistakes.push(mistake);
         }
-        let path = file.path().map(PathBuf::from);
-        let text = path
-            .as_ref()
-            .and_then(|path| std::fs::read_to_string(path).ok());
-        sources.insert(SourceFile {
-            name: file.name().into(),
-            path,
-            text: text.map(Into::into),
-        });
     }
-    let descriptors = FileDescriptorSet::decode_from_slice(&compiler.encode_file_descriptor_set())
-        .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-    Ok(Schema {
-        descriptors,
-        requested,
-        sources,
-    })
+    loader.finish(requested)
 }
 
-/// The files of our own that come with this crate.
-struct OwnFiles;
+struct Loader<'a> {
+    files: Files<'a>,
+    states: HashMap<String, State>,
+    /// The files that are being read, each imported by the one before it.
+    stack: Vec<String>,
+    symbols: Symbols,
+    linker: Linker,
+    loaded: Vec<FileDescriptorProto>,
+    sources: Sources,
+    mistakes: Vec<Diagnostic>,
+}
 
-impl FileResolver for OwnFiles {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match name {
-            "rpc/v1/options.proto" => {
-                File::from_source(name, include_str!("../proto/rpc/v1/options.proto"))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Good,
+    Bad,
+}
+
+enum Visited {
+    Good,
+    Bad,
+    Missing,
+    /// The file is being read: it imports itself, perhaps through others.
+    Cycle,
+    TooDeep,
+}
+
+impl Loader<'_> {
+    fn requested(&mut self, input: &Input<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        for path in input.files {
+            match self.files.name_of(path) {
+                Ok(name) if names.contains(&name) => {}
+                Ok(name) => names.push(name),
+                Err(mistake) => self.mistakes.push(mistake),
             }
-            _ => Err(protox::Error::file_not_found(name)),
+        }
+        if input.files.is_empty() {
+            let compiled = self.files.compiled_names().cloned();
+            names.extend(compiled.filter(|name| !is_embedded(name)));
+        }
+        names
+    }
+
+    /// Reads a file and what it imports.
+    fn visit(&mut self, name: &str) -> Visited {
+        match self.states.get(name) {
+            Some(State::Open) => return Visited::Cycle,
+            Some(State::Good) => return Visited::Good,
+            Some(State::Bad) => return Visited::Bad,
+            None if self.stack.len() >= MAX_IMPORT_DEPTH => return Visited::TooDeep,
+            None => {}
+        }
+        let found = match self.files.open(name) {
+            None => return Visited::Missing,
+            Some(Ok(found)) => found,
+            Some(Err(unreadable)) => {
+                self.sources.extend(unreadable.file);
+                self.mistakes.push(unreadable.mistake);
+                self.states.insert(name.to_owned(), State::Bad);
+                return Visited::Bad;
+            }
+        };
+        self.states.insert(name.to_owned(), State::Open);
+        self.stack.push(name.to_owned());
+        let is_good = match found {
+            Found::Text(source) => self.text(source),
+            Found::Compiled(file) => self.compiled(*file),
+        };
+        self.stack.pop();
+        let (state, visited) = match is_good {
+            true => (State::Good, Visited::Good),
+            false => (State::Bad, Visited::Bad),
+        };
+        self.states.insert(name.to_owned(), state);
+        visited
+    }
+
+    fn text(&mut self, source: SourceFile) -> bool {
+        let parsed = parse::parse(&source);
+        self.sources.insert(source);
+        match parsed {
+            Ok(file) => self.parsed(file),
+            Err(mistakes) => {
+                self.mistakes.extend(mistakes);
+                false
+            }
         }
     }
-}
 
-/// Reads a descriptor set: what `protoc --descriptor_set_out` and `buf build` write, imports included. Of its files those
-/// named in `files` are asked for, or all, if none is named.
-///
-/// # Errors
-///
-/// When the bytes are not a descriptor set, or do not have one of the files.
-pub fn load_set(bytes: &[u8], files: &[String]) -> Result<Schema, Vec<Diagnostic>> {
-    let descriptors = FileDescriptorSet::decode_from_slice(bytes)
-        .map_err(|error| vec![Diagnostic::error(format!("not a descriptor set: {error}"))])?;
-    let names: Vec<String> = descriptors
-        .file
-        .iter()
-        .filter_map(|file| file.name.clone())
-        .collect();
-    let missing = |name: &&str| !names.iter().any(|known| known == name);
-    let mut mistakes: Vec<Diagnostic> = files
-        .iter()
-        .map(String::as_str)
-        .filter(missing)
-        .map(|name| Diagnostic::error(format!("the descriptor set has no file `{name}`")))
-        .collect();
-    for file in &descriptors.file {
-        let absent = file
-            .dependency
+    fn parsed(&mut self, mut file: FileDescriptorProto) -> bool {
+        let locations = Locations::new(&file, &self.sources);
+        let before = self.mistakes.len();
+        let imports_are_good = self.imports(&file, &locations);
+        self.mistakes
+            .extend(self.symbols.declare(&file, &self.sources));
+        if imports_are_good {
+            let view = self.symbols.view(&file);
+            self.mistakes
+                .extend(resolve::resolve(&mut file, &view, &locations));
+            if self.mistakes.len() == before {
+                let source = file
+                    .name
+                    .as_deref()
+                    .and_then(|name| self.sources.file(name));
+                if let Err(mistakes) = self.linker.link(&mut file, source) {
+                    self.mistakes.extend(mistakes);
+                }
+            }
+        }
+        name_in_json(&mut file);
+        self.loaded.push(file);
+        imports_are_good && self.mistakes.len() == before
+    }
+
+    /// A file that was compiled by someone else keeps its bytes; it is only looked at for those that import it.
+    fn compiled(&mut self, file: FileDescriptorProto) -> bool {
+        let name = file.name.clone().unwrap_or_default();
+        self.sources.insert(SourceFile::new(&name, None, None));
+        let locations = Locations::default();
+        let before = self.mistakes.len();
+        let imports_are_good = self.imports(&file, &locations);
+        self.mistakes
+            .extend(self.symbols.declare(&file, &self.sources));
+        if imports_are_good && self.mistakes.len() == before {
+            let mut copy = file.clone();
+            let view = self.symbols.view(&copy);
+            self.mistakes
+                .extend(resolve::resolve(&mut copy, &view, &locations));
+            if self.mistakes.len() == before
+                && let Err(mistakes) = self.linker.link(&mut copy, None)
+            {
+                self.mistakes.extend(mistakes);
+            }
+        }
+        for mistake in &mut self.mistakes[before..] {
+            mistake
+                .notes
+                .push(format!("in `{name}`, which comes from a descriptor set"));
+        }
+        self.loaded.push(file);
+        imports_are_good && self.mistakes.len() == before
+    }
+
+    fn imports(&mut self, file: &FileDescriptorProto, locations: &Locations) -> bool {
+        let mut all_good = true;
+        let mut seen = HashMap::new();
+        for (index, name) in numbered(&file.dependency) {
+            let span = locations.span(&[tag::file::DEPENDENCY, index]);
+            if let Some(first) = seen.insert(name, index) {
+                let first = locations.span(&[tag::file::DEPENDENCY, first]);
+                let mistake = Diagnostic::error(format!("`{name}` is imported twice"))
+                    .at(span, "")
+                    .and_at(first, "first imported here")
+                    .help("remove one of the two");
+                self.mistakes.push(mistake);
+                continue;
+            }
+            let mistake = match self.visit(name) {
+                Visited::Good => continue,
+                Visited::Bad => None,
+                Visited::Missing => Some(
+                    Diagnostic::error(format!("`{name}` is not found"))
+                        .at(span, "")
+                        .note(format!(
+                            "the include folders are: {}",
+                            self.files.searched()
+                        ))
+                        .help("add the folder that this name is relative to"),
+                ),
+                Visited::Cycle => Some(self.cycle(name).and_at(span, "the cycle closes here")),
+                Visited::TooDeep => Some(
+                    Diagnostic::error(format!("imports nest more than {MAX_IMPORT_DEPTH} deep"))
+                        .at(span, ""),
+                ),
+            };
+            self.mistakes.extend(mistake);
+            all_good = false;
+        }
+        all_good
+    }
+
+    /// The files that were read last import each other; `name` is where the circle begins. `protoc` points there too.
+    fn cycle(&self, name: &str) -> Diagnostic {
+        let start = self
+            .stack
+            .iter()
+            .position(|file| file == name)
+            .unwrap_or_default();
+        let members: Vec<_> = self.stack[start..]
             .iter()
             .map(String::as_str)
-            .filter(|name| missing(name));
-        mistakes.extend(absent.map(|name| {
-            let importer = file.name.as_deref().unwrap_or_default();
-            Diagnostic::error(format!(
-                "the descriptor set has no file `{name}`, which `{importer}` imports"
-            ))
-            .help("write the set with its imports: `protoc --include_imports`, or `buf build`")
-        }));
+            .chain([name])
+            .collect();
+        let text = self
+            .sources
+            .file(name)
+            .and_then(|file| file.text.as_deref());
+        let span =
+            text.and_then(|text| parse::import_of(name, text, members.get(1).unwrap_or(&name)));
+        let message = match members.as_slice() {
+            [_, _] => format!("`{name}` imports itself"),
+            _ => format!("`{name}` imports itself through others"),
+        };
+        Diagnostic::error(message)
+            .at(span, "")
+            .note(format!("{}", members.join(" → ")))
+            .help("move what both sides need into a file of its own")
     }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
+
+    fn finish(mut self, requested: Vec<String>) -> Result<Schema, Failure> {
+        self.keep_needed(&requested);
+        let schema = Schema {
+            descriptors: FileDescriptorSet {
+                file: self.loaded,
+                ..Default::default()
+            },
+            requested,
+            sources: self.sources,
+        };
+        if self.mistakes.is_empty() {
+            return Ok(schema);
+        }
+        // Mistakes of other kinds are worth knowing in the same run.
+        let known: HashSet<_> = self
+            .mistakes
+            .iter()
+            .filter_map(|mistake| mistake.line(&schema.sources))
+            .collect();
+        let mut more = check::check(&schema);
+        more.retain(|mistake| {
+            mistake
+                .line(&schema.sources)
+                .is_none_or(|line| !known.contains(&line))
+        });
+        self.mistakes.extend(more);
+        Err(Failure {
+            diagnostics: self.mistakes,
+            sources: schema.sources,
+        })
     }
-    Ok(Schema {
-        descriptors,
-        requested: if files.is_empty() {
-            names
-        } else {
-            files.to_vec()
-        },
-        sources: Sources::default(),
-    })
+
+    /// Drops the files that no requested one imports.
+    fn keep_needed(&mut self, requested: &[String]) {
+        let mut needed: HashSet<String> = requested.iter().cloned().collect();
+        // Each file comes after its imports.
+        for file in self.loaded.iter().rev() {
+            if file.name.as_ref().is_some_and(|name| needed.contains(name)) {
+                needed.extend(file.dependency.iter().cloned());
+            }
+        }
+        self.loaded
+            .retain(|file| file.name.as_ref().is_some_and(|name| needed.contains(name)));
+    }
+}
+
+/// Gives every field its name in JSON, as `protoc` writes it into descriptors.
+fn name_in_json(file: &mut FileDescriptorProto) {
+    fn field(field: &mut FieldDescriptorProto) {
+        let name = field.name.as_deref().unwrap_or_default();
+        field
+            .json_name
+            .get_or_insert_with(|| check::json_name(name));
+    }
+    fn message(item: &mut DescriptorProto) {
+        item.field
+            .iter_mut()
+            .chain(&mut item.extension)
+            .for_each(field);
+        item.nested_type.iter_mut().for_each(message);
+    }
+    file.message_type.iter_mut().for_each(message);
+    file.extension.iter_mut().for_each(field);
 }

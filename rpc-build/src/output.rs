@@ -119,23 +119,23 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("cannot write `{}`: {error}", path.display()))
 }
 
-/// Messages of earlier runs of the same program, in a folder.
+/// Messages of earlier runs of the same program, in a folder. Outside of build scripts there is none.
 pub(crate) struct FileCache {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     program: String,
 }
 
 impl FileCache {
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         Self {
             folder,
             program: program(),
         }
     }
 
-    fn path(&self, package: &str) -> PathBuf {
+    fn path(&self, package: &str) -> Option<PathBuf> {
         // No file can be called like no package.
-        self.folder.join(format!("package.{package}"))
+        Some(self.folder.as_ref()?.join(format!("package.{package}")))
     }
 
     fn line(&self, key: u64) -> String {
@@ -154,14 +154,16 @@ fn program() -> String {
 /// A cache that cannot be read or written is one that has nothing.
 impl Cache for FileCache {
     fn get(&self, package: &str, key: u64) -> Option<String> {
-        let content = fs::read_to_string(self.path(package)).ok()?;
+        let content = fs::read_to_string(self.path(package)?).ok()?;
         let (line, text) = content.split_once('\n')?;
         (line == self.line(key)).then(|| text.to_owned())
     }
 
     fn put(&mut self, package: &str, key: u64, text: &str) {
-        let _ = fs::create_dir_all(&self.folder);
-        let _ = fs::write(self.path(package), format!("{}\n{text}", self.line(key)));
+        if let (Some(folder), Some(path)) = (&self.folder, self.path(package)) {
+            let _ = fs::create_dir_all(folder);
+            let _ = fs::write(path, format!("{}\n{text}", self.line(key)));
+        }
     }
 }
 
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn the_cache_forgets_what_another_key_wrote() {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let mut cache = FileCache::new(folder.path().join("cache"));
+        let mut cache = FileCache::new(Some(folder.path().join("cache")));
         assert_eq!(cache.get("a", 1), None);
         cache.put("a", 1, "text\nmore");
         cache.put("", 2, "");

@@ -64,32 +64,9 @@ impl Schema {
 
     /// The locations of one file's elements.
     pub fn locations(&self, name: &str) -> Locations {
-        let mut spans = HashMap::new();
-        if let (Some(file), Some(source)) = (self.file(name), self.sources.file(name))
-            && let Some(info) = file.source_code_info.as_option()
-        {
-            for location in &info.location {
-                let span = match *location.span.as_slice() {
-                    [line, from, to] => (
-                        source.offset(index(line), index(from)),
-                        source.offset(index(line), index(to)),
-                    ),
-                    [line, from, last, to] => (
-                        source.offset(index(line), index(from)),
-                        source.offset(index(last), index(to)),
-                    ),
-                    _ => (None, None),
-                };
-                if let (Some(from), Some(to)) = span {
-                    // Of several locations with one path (an extended block, an option set twice) the first counts.
-                    spans.entry(location.path.clone()).or_insert_with(|| Span {
-                        file: source.name.clone(),
-                        bytes: from..to.max(from),
-                    });
-                }
-            }
-        }
-        Locations { spans }
+        self.file(name)
+            .map(|file| Locations::new(file, &self.sources))
+            .unwrap_or_default()
     }
 }
 
@@ -100,6 +77,22 @@ pub struct Locations {
 }
 
 impl Locations {
+    /// The locations of a file's elements in its text, as far as that is known.
+    pub fn new(file: &FileDescriptorProto, sources: &Sources) -> Self {
+        let mut spans = HashMap::new();
+        if let Some(source) = sources.file(file.name.as_deref().unwrap_or_default())
+            && let Some(info) = file.source_code_info.as_option()
+        {
+            for location in &info.location {
+                if let Some(span) = source.span(&location.span) {
+                    // Of several locations with one path (an extended block, an option set twice) the first counts.
+                    spans.entry(location.path.clone()).or_insert(span);
+                }
+            }
+        }
+        Self { spans }
+    }
+
     /// The text of the element at this path, or of the nearest element around it. `None` where the text is not known.
     pub fn span(&self, path: &[i32]) -> Option<Span> {
         (0..=path.len())
@@ -107,8 +100,4 @@ impl Locations {
             .find_map(|length| self.spans.get(&path[..length]))
             .cloned()
     }
-}
-
-fn index(number: i32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

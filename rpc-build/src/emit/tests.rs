@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::load::load;
+use crate::load::{Input, load};
 
 impl Cache for () {
     fn get(&self, _: &str, _: u64) -> Option<String> {
@@ -27,7 +27,12 @@ fn golden() -> PathBuf {
 }
 
 fn schema(file: &str) -> Schema {
-    load(&[file.into()], &[golden()]).unwrap_or_else(|mistakes| panic!("{file}: {mistakes:?}"))
+    let input = Input {
+        files: &[file.into()],
+        includes: &[golden()],
+        descriptor_sets: &[],
+    };
+    load(&input).unwrap_or_else(|failure| panic!("{file}: {:?}", failure.diagnostics))
 }
 
 fn emitted(file: &str, settings: &Settings) -> BTreeMap<String, String> {
