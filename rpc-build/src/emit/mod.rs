@@ -55,12 +55,37 @@ impl Settings {
 
     /// A type's path, with those of buffa's own crates through the runtime.
     fn redirect_path(&self, path: &str) -> String {
+        let well_known = path.strip_prefix("::buffa_types::google::protobuf::");
+        if let Some(name) = well_known.filter(|name| WELL_KNOWN.contains(name)) {
+            return format!("{}::protobuf::well_known::{name}", self.root);
+        }
         match path.starts_with("::buffa_types::") || path.starts_with("::buffa_descriptor::") {
             true => format!("{}{path}", self.private_path()),
             false => path.to_owned(),
         }
     }
 }
+
+/// The messages that the runtime shows to users.
+const WELL_KNOWN: [&str; 17] = [
+    "Any",
+    "BoolValue",
+    "BytesValue",
+    "DoubleValue",
+    "Duration",
+    "Empty",
+    "FieldMask",
+    "FloatValue",
+    "Int32Value",
+    "Int64Value",
+    "ListValue",
+    "StringValue",
+    "Struct",
+    "Timestamp",
+    "UInt32Value",
+    "UInt64Value",
+    "Value",
+];
 
 /// A file to write, relative to the folder of all output.
 #[derive(Clone, Debug, PartialEq, Eq)]

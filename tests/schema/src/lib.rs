@@ -17,3 +17,5 @@ pub mod users {
 pub mod kinds {
     rpc_runtime::include_schema!("kinds.v1");
 }
+
+pub mod twins;
