@@ -26,6 +26,7 @@ else
 fi
 if [ "$#" -eq 0 ]; then
     run cargo test "${flags[@]}" --doc --no-fail-fast
+    run bash tests/conformance/run.sh
 fi
 
 # "12 tests run: 11 passed, 1 failed, 0 skipped" from nextest, "test result: ok. 11 passed; 1 failed; …" from cargo test.

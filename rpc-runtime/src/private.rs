@@ -19,4 +19,4 @@ pub use crate::status::{Code, Status};
 
 /// The crates that generated messages name, so that users need not depend on them.
 #[cfg(feature = "protobuf")]
-pub use ::{buffa, buffa_types, bytes, serde, serde_json};
+pub use ::{buffa, buffa_descriptor, buffa_types, bytes, serde, serde_json};
