@@ -188,11 +188,10 @@ impl Loader<'_> {
             self.mistakes
                 .extend(resolve::resolve(&mut file, &view, &locations));
             if self.mistakes.len() == before {
-                let source = file
-                    .name
-                    .as_deref()
-                    .and_then(|name| self.sources.file(name));
-                if let Err(mistakes) = self.linker.link(&mut file, source) {
+                let name = file.name.as_deref().unwrap_or_default();
+                let visible = view.files(name);
+                let source = self.sources.file(name);
+                if let Err(mistakes) = self.linker.link(&mut file, visible, source) {
                     self.mistakes.extend(mistakes);
                 }
             }
@@ -217,7 +216,7 @@ impl Loader<'_> {
             self.mistakes
                 .extend(resolve::resolve(&mut copy, &view, &locations));
             if self.mistakes.len() == before
-                && let Err(mistakes) = self.linker.link(&mut copy, None)
+                && let Err(mistakes) = self.linker.link(&mut copy, view.files(&name), None)
             {
                 self.mistakes.extend(mistakes);
             }

@@ -93,6 +93,11 @@ impl Locations {
         Self { spans }
     }
 
+    /// Whether something is written at exactly this path.
+    pub(crate) fn has(&self, path: &[i32]) -> bool {
+        self.spans.contains_key(path)
+    }
+
     /// The text of the element at this path, or of the nearest element around it. `None` where the text is not known.
     pub fn span(&self, path: &[i32]) -> Option<Span> {
         (0..=path.len())

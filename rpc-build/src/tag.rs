@@ -34,7 +34,6 @@ pub(crate) mod field {
 }
 
 pub(crate) mod field_options {
-    pub(crate) const CTYPE: i32 = 1;
     pub(crate) const PACKED: i32 = 2;
     pub(crate) const LAZY: i32 = 5;
     pub(crate) const JSTYPE: i32 = 6;

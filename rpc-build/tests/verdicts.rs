@@ -8,7 +8,41 @@ use rpc_build::check::check;
 use rpc_build::load::{Input, load};
 
 /// Where we differ from `protoc` on purpose, and why.
-const DIFFERENT: &[(&str, &str)] = &[];
+const DIFFERENT: &[(&str, &str)] = &[
+    ("proto3/edition_2023", "editions come as descriptor sets"),
+    (
+        "defaults/string_not_utf8",
+        "a name or a text of a descriptor is UTF-8 here",
+    ),
+    (
+        "json/not_utf8",
+        "a name or a text of a descriptor is UTF-8 here",
+    ),
+    (
+        "extensions/message_set",
+        "the parser knows no numbers of message sets beyond those of fields",
+    ),
+    (
+        "maps/message_named_map",
+        "`map` begins a map, and a message of this name needs its package in front",
+    ),
+    (
+        "reserved/range_too_large",
+        "buf refuses it too, and it can only be a mistake",
+    ),
+    (
+        "reserved/name_not_identifier",
+        "buf refuses it too, and protoc warns",
+    ),
+    (
+        "reserved/name_empty",
+        "buf refuses it too, and protoc warns",
+    ),
+    (
+        "enums/alias_false",
+        "protoc points behind the enum, we at the option",
+    ),
+];
 
 /// A mistake: its file and line.
 type Place = (String, usize);

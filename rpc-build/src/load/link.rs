@@ -1,9 +1,12 @@
 //! Reads the options of files, by `prost-reflect`, which knows them by the files that declare them.
 
+use std::collections::HashSet;
+
 use buffa::Message;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::Label;
 use buffa_descriptor::generated::descriptor::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, UninterpretedOption,
 };
 use prost_reflect::{DescriptorError, DescriptorPool};
 
@@ -22,14 +25,21 @@ pub(super) struct Linker {
 }
 
 impl Linker {
-    /// Interprets the options of a file whose names are resolved and whose imports are linked.
+    /// Interprets the options of a file whose names are resolved and whose imports are linked. `visible` are the files whose
+    /// names it may use.
     pub(super) fn link(
         &mut self,
         file: &mut FileDescriptorProto,
+        visible: Vec<String>,
         source: Option<&SourceFile>,
     ) -> Result<(), Vec<Diagnostic>> {
         let name = file.name.clone().unwrap_or_default();
-        let encoded = plain(file).encode_to_vec();
+        let mut plain = plain(file);
+        // Chains of public imports are not followed to their end.
+        plain.dependency = visible;
+        plain.public_dependency.clear();
+        plain.weak_dependency.clear();
+        let encoded = plain.encode_to_vec();
         if let Err(error) = self.pool.decode_file_descriptor_proto(encoded.as_slice()) {
             self.start_over();
             return Err(mistakes(error, &name, source));
@@ -60,6 +70,7 @@ fn plain(file: &FileDescriptorProto) -> FileDescriptorProto {
     let mut plain = file.clone();
     plain.syntax = None;
     plain.edition = None;
+    plain.enum_type.iter_mut().for_each(plain_enum);
     for message in &mut plain.message_type {
         plain_message(message);
     }
@@ -72,19 +83,54 @@ fn plain(file: &FileDescriptorProto) -> FileDescriptorProto {
 fn plain_message(message: &mut DescriptorProto) {
     message.reserved_range.clear();
     message.reserved_name.clear();
+    let mut numbers = HashSet::new();
     for (index, field) in (1..).zip(&mut message.field) {
         plain_field(field, index);
+        let number = field.number.unwrap_or_default();
+        let is_valid = (1..=MAX_NUMBER).contains(&number) && !(19_000..20_000).contains(&number);
+        if !is_valid || !numbers.insert(number) {
+            field.number = Some(MAX_NUMBER - index);
+        }
         // Not unique names are for the checks.
         field.json_name = Some(format!("{index}"));
     }
     for nested in &mut message.nested_type {
         plain_message(nested);
     }
-    for item in &mut message.enum_type {
-        item.reserved_range.clear();
-    }
+    message.enum_type.iter_mut().for_each(plain_enum);
     for extension in &mut message.extension {
         plain_field(extension, 0);
+    }
+}
+
+fn plain_enum(item: &mut EnumDescriptorProto) {
+    item.reserved_range.clear();
+    if item.value.is_empty() {
+        item.value.push(EnumValueDescriptorProto {
+            name: Some(format!("{}_", item.name.as_deref().unwrap_or_default())),
+            number: Some(0),
+            ..Default::default()
+        });
+    }
+    let uninterpreted = item
+        .options
+        .as_option()
+        .map(|options| options.uninterpreted_option.as_slice())
+        .unwrap_or_default();
+    let is_alias = |option: &UninterpretedOption| {
+        option
+            .name
+            .first()
+            .is_some_and(|part| part.name_part == "allow_alias")
+    };
+    if uninterpreted.iter().any(is_alias) {
+        return;
+    }
+    let mut numbers = HashSet::new();
+    for (index, value) in (0..).zip(&mut item.value) {
+        if !numbers.insert(value.number.unwrap_or_default()) {
+            value.number = Some(i32::MIN + index);
+        }
     }
 }
 
@@ -146,10 +192,7 @@ fn take_message(message: &mut DescriptorProto, linked: DescriptorProto) {
     }
 }
 
-fn take_enum(
-    item: &mut buffa_descriptor::generated::descriptor::EnumDescriptorProto,
-    linked: buffa_descriptor::generated::descriptor::EnumDescriptorProto,
-) {
+fn take_enum(item: &mut EnumDescriptorProto, linked: EnumDescriptorProto) {
     item.options = linked.options;
     for (value, linked) in item.value.iter_mut().zip(linked.value) {
         value.options = linked.options;

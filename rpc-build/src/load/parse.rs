@@ -1,7 +1,12 @@
 //! The text of one file into its descriptor, before names are resolved.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use buffa::Message as _;
-use buffa_descriptor::generated::descriptor::FileDescriptorProto;
+use buffa_descriptor::generated::descriptor::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+};
 use prost_reflect::prost::Message as _;
 
 use super::scan::{self, Kind, Token};
@@ -15,7 +20,10 @@ const MAX_DEPTH: usize = 200;
 /// Parses a file.
 pub(super) fn parse(source: &SourceFile) -> Result<FileDescriptorProto, Vec<Diagnostic>> {
     let text = source.text.as_deref().unwrap_or_default();
-    if let Some(mistake) = edition(source, text).or_else(|| too_deep(source, text)) {
+    if let Some(mistake) = edition(source, text)
+        .or_else(|| too_deep(source, text))
+        .or_else(|| empty_extend(source, text))
+    {
         return Err(vec![mistake]);
     }
     let edits = Edits::new(text);
@@ -36,6 +44,7 @@ pub(super) fn parse(source: &SourceFile) -> Result<FileDescriptorProto, Vec<Diag
     let mut file = FileDescriptorProto::decode_from_slice(&parsed.encode_to_vec())
         .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
     edits.restore(&mut file, source, &edited);
+    file.message_type.iter_mut().for_each(name_synthetic);
     Ok(file)
 }
 
@@ -78,6 +87,29 @@ fn too_deep(source: &SourceFile, text: &str) -> Option<Diagnostic> {
     )
 }
 
+/// The parser takes these without a word, and leaves nothing of them.
+fn empty_extend(source: &SourceFile, text: &str) -> Option<Diagnostic> {
+    let mut last = ";";
+    let mut is_extend = false;
+    let mut is_open = false;
+    let closed = scan::code(text).find(|token| {
+        match token.text {
+            "extend" if matches!(last, ";" | "{" | "}") => is_extend = true,
+            "{" if is_extend => (is_extend, is_open) = (false, true),
+            "}" if is_open => return true,
+            _ if is_open => is_open = false,
+            _ => {}
+        }
+        last = token.text;
+        false
+    })?;
+    Some(
+        Diagnostic::error("`extend` must have at least one field")
+            .at(span(source, &closed), "")
+            .help("add a field, or remove the `extend`"),
+    )
+}
+
 /// Places a mistake that was noticed when there was nothing more to read.
 fn at_the_end(mistake: &mut Diagnostic, source: &SourceFile, text: &str) {
     let at = |bytes| {
@@ -102,48 +134,87 @@ fn at_the_end(mistake: &mut Diagnostic, source: &SourceFile, text: &str) {
     }
 }
 
-/// What is put into a text before it is parsed: `extensions 4 [ … ]` is written ` 4 to 4 [ … ]`, as the parser takes options
-/// only behind a range.
+/// Names the `oneof`s that stand for `optional` fields of proto3 as `protoc` does: `_name`, with as many `X` in front as it takes
+/// to be the only one (`GenerateSyntheticOneofs` in `parser.cc`).
+fn name_synthetic(message: &mut DescriptorProto) {
+    message.nested_type.iter_mut().for_each(name_synthetic);
+    let is_synthetic = |field: &&FieldDescriptorProto| field.proto3_optional == Some(true);
+    let index = |field: &FieldDescriptorProto| usize::try_from(field.oneof_index?).ok();
+    let synthetic: Vec<_> = message
+        .field
+        .iter()
+        .filter(is_synthetic)
+        .filter_map(|field| Some((index(field)?, field.name.clone()?)))
+        .collect();
+    let own = message
+        .oneof_decl
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| synthetic.iter().all(|(index, _)| index != at));
+    let names = message
+        .field
+        .iter()
+        .map(|field| &field.name)
+        .chain(own.map(|(_, oneof)| &oneof.name));
+    let mut taken: HashSet<String> = names.flatten().cloned().collect();
+    for (index, field) in synthetic {
+        let mut name = match field.starts_with('_') {
+            true => field,
+            false => format!("_{field}"),
+        };
+        while !taken.insert(name.clone()) {
+            name.insert(0, 'X');
+        }
+        if let Some(oneof) = message.oneof_decl.get_mut(index) {
+            oneof.name = Some(name);
+        }
+    }
+}
+
+/// What is changed in a text before it is parsed, for what the parser does not know: `extensions 4 [ … ]` becomes
+/// `extensions 4 to 4 [ … ]`, as it takes options only behind a range; and `option (x) = -inf` gets a number that is as large.
 struct Edits(Vec<Edit>);
 
 struct Edit {
-    at: usize,
+    /// What is replaced; may be empty.
+    bytes: Range<usize>,
     text: String,
 }
 
 impl Edits {
     fn new(text: &str) -> Self {
         let mut edits = Vec::new();
-        if !text.contains("extensions") {
+        if !text.contains("extensions") && !text.contains("inf") {
             return Self(edits);
         }
         let mut is_in_ranges = false;
-        let mut before: [Option<Token<'_>>; 2] = [None, None];
+        // The three tokens before.
+        let mut before = ["", "", ""];
+        let mut number_end = 0;
         for token in scan::code(text) {
-            let is_after = |word: &[&str]| {
-                before[1]
-                    .as_ref()
-                    .is_none_or(|token| word.contains(&token.text))
-            };
             match token.text {
-                "extensions" if is_after(&["{", "}", ";"]) => is_in_ranges = true,
+                "extensions" if matches!(before[2], "{" | "}" | ";") => is_in_ranges = true,
                 ";" | "{" | "}" => is_in_ranges = false,
                 "[" if is_in_ranges => {
                     is_in_ranges = false;
-                    if let [Some(left), Some(number)] = &before
-                        && number.kind == Kind::Number
-                        && left.text != "to"
+                    if before[1] != "to"
+                        && before[2].starts_with(|first: char| first.is_ascii_digit())
                     {
                         edits.push(Edit {
-                            at: number.bytes.end,
-                            text: format!(" to {}", number.text),
+                            bytes: number_end..number_end,
+                            text: format!(" to {}", before[2]),
                         });
                     }
                 }
+                // A default may be infinite.
+                "inf" if before[1..] == ["=", "-"] && before[0] != "default" => edits.push(Edit {
+                    bytes: token.bytes.clone(),
+                    text: "9e999".to_owned(),
+                }),
                 _ => {}
             }
-            let [_, last] = before;
-            before = [last, Some(token)];
+            number_end = token.bytes.end;
+            before = [before[1], before[2], token.text];
         }
         Self(edits)
     }
@@ -151,24 +222,26 @@ impl Edits {
     fn apply(&self, text: &str) -> String {
         let mut edited = text.to_owned();
         for edit in self.0.iter().rev() {
-            edited.insert_str(edit.at, &edit.text);
+            edited.replace_range(edit.bytes.clone(), &edit.text);
         }
         edited
     }
 
     /// Where a place of the edited text is in the original one.
     fn original(&self, edited: usize) -> usize {
-        let mut added = 0;
+        // How far the edits so far moved what follows them; they only make a text longer.
+        let mut moved = 0;
         for edit in &self.0 {
-            if edited <= edit.at + added {
+            let start = edit.bytes.start + moved;
+            if edited <= start {
                 break;
             }
-            if edited < edit.at + added + edit.text.len() {
-                return edit.at;
+            if edited < start + edit.text.len() {
+                return edit.bytes.start;
             }
-            added += edit.text.len();
+            moved += edit.text.len() - edit.bytes.len();
         }
-        edited - added
+        edited - moved
     }
 
     /// Makes all locations those of the original text.

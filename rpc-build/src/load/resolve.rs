@@ -179,6 +179,15 @@ impl Resolver<'_> {
     fn options(&mut self, options: &mut [UninterpretedOption], from: &str, path: &[i32]) {
         for (index, option) in numbered(options) {
             let path = below(path, &[tag::UNINTERPRETED, index]);
+            if option
+                .name
+                .first()
+                .is_some_and(|part| !part.is_extension && part.name_part == "uninterpreted_option")
+            {
+                let mistake = Diagnostic::error("`uninterpreted_option` cannot be set by hand");
+                self.mistakes
+                    .push(mistake.at(self.locations.span(&path), "").help("remove it"));
+            }
             for part in &mut option.name {
                 if part.is_extension {
                     self.name(&mut part.name_part, from, &path, Wanted::Option);

@@ -281,6 +281,17 @@ fn duplicate(
 }
 
 impl View<'_> {
+    /// The files that can be seen, without `own`.
+    pub(super) fn files(&self, own: &str) -> Vec<String> {
+        let names = self
+            .files
+            .iter()
+            .map(|&file| self.symbols.names[file].clone());
+        let mut names: Vec<_> = names.filter(|name| name != own).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Finds what `name` means to the element `from` (a full name): in its scope first, then in those around that.
     pub(super) fn find(&self, name: &str, from: &str, types_only: bool) -> Lookup {
         if let Some(name) = name.strip_prefix('.') {
