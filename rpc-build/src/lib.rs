@@ -3,7 +3,9 @@
 //! Data flows in one direction: [`load`] reads files into a [`Schema`](schema::Schema), [`check`] and [`breaking`] judge
 //! it, [`emit`] writes Rust. [`config`] is the only place with files and environment variables.
 
+pub mod breaking;
 pub mod diagnostic;
 pub mod load;
+pub mod lock;
 pub mod schema;
 pub mod source;
