@@ -15,16 +15,35 @@ pub(super) struct FieldPair<'a> {
     pub(super) message: &'a str,
     /// Both belong to the message that a map field makes.
     pub(super) in_map_entries: bool,
+    /// The map field behind the old one, and the full name of its message.
+    map: Option<(&'a Field, &'a str)>,
 }
 
 impl<'a> FieldPair<'a> {
     /// How a message names it: "field `name` (4) of `users.v1.User`".
-    pub(super) fn named(&self) -> String {
-        describe(self.old, self.message)
+    fn named(&self) -> String {
+        match self.map {
+            Some((map, message)) => {
+                let part = &self.old.it.name;
+                format!(
+                    "{part} of map `{}` ({}) of `{message}`",
+                    map.name, map.number
+                )
+            }
+            None => describe(self.old, self.message),
+        }
     }
 
-    pub(super) fn element(&self) -> String {
-        element(self.old, self.message)
+    fn element(&self) -> String {
+        match self.map {
+            Some((map, message)) => format!("{message}.{}", map.name),
+            None => element(self.old, self.message),
+        }
+    }
+
+    /// The field that the old schema declares.
+    pub(super) fn declared(&self) -> &'a Field {
+        self.map.map_or(self.old.it, |(map, _)| map)
     }
 
     /// A break that quotes the old declaration and points at a part of the new one.
@@ -35,9 +54,10 @@ impl<'a> FieldPair<'a> {
         parts: &[&[i32]],
         label: impl Into<String>,
     ) -> Break<'a> {
-        let quote = field_text(self.old.it, self.old.file);
+        let declared = self.declared();
+        let quote = field_text(declared, self.old.file);
         Break::new(rule, self.element(), format!("{} {what}", self.named()))
-            .was(self.old.file, self.old.it.at.line, quote)
+            .was(self.old.file, declared.at.line, quote)
             .at(self.new, &self.new.it.at, parts, label)
     }
 }
@@ -79,6 +99,7 @@ fn pairs<'a>(pair: &Pair<'a>) -> Vec<FieldPair<'a>> {
     let mut fields = Vec::new();
     for (message, old, new) in pair.messages() {
         let in_map_entries = old.it.map_entry && new.it.map_entry;
+        let map = old.it.map_entry.then(|| pair.map_field(message)).flatten();
         for it in &old.it.fields {
             let now = new.it.fields.iter().find(|now| now.number == it.number);
             fields.extend(now.map(|now| FieldPair {
@@ -89,6 +110,7 @@ fn pairs<'a>(pair: &Pair<'a>) -> Vec<FieldPair<'a>> {
                 },
                 message,
                 in_map_entries,
+                map,
             }));
         }
     }
@@ -98,6 +120,7 @@ fn pairs<'a>(pair: &Pair<'a>) -> Vec<FieldPair<'a>> {
             new: *new,
             message: key.0.trim_start_matches('.'),
             in_map_entries: false,
+            map: None,
         }));
     }
     fields
@@ -119,7 +142,7 @@ fn check_name<'a>(pair: &mut Pair<'a>, field: FieldPair<'a>) {
         );
         found = found.help(format!(
             "keep the name `{old}`; for a field of another meaning take a new number and {}",
-            pair.reserve_hint(field.old.it)
+            pair.reserve_hint(field.declared())
         ));
         pair.add(found);
     }

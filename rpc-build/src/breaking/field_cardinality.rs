@@ -57,7 +57,7 @@ fn add<'a>(pair: &mut Pair<'a>, field: FieldPair<'a>, rule: &'static str) {
         .breaks(rule, &format!("is {is}, it was {was}"), &[&[]], format!("was {was}"))
         .help(format!(
             "keep it {was} and add a field with a new number; when nobody uses the old one any more, {}",
-            pair.reserve_hint(field.old.it)
+            pair.reserve_hint(field.declared())
         ));
     pair.add(found);
 }

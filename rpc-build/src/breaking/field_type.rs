@@ -123,7 +123,7 @@ fn add<'a>(pair: &mut Pair<'a>, field: FieldPair<'a>, rule: &'static str, remark
     };
     pair.add(found.help(format!(
         "keep `{was}` and add a field of the new type with a new number; when nobody uses the old one any more, {}",
-        pair.reserve_hint(field.old.it)
+        pair.reserve_hint(field.declared())
     )));
 }
 

@@ -2,7 +2,7 @@
 
 use super::report::Break;
 use super::{Pair, next_version};
-use crate::lock::{FILE_OPTIONS, File, Syntax};
+use crate::lock::{FILE_OPTIONS, File, Syntax, quoted};
 
 pub(super) fn check<'a>(pair: &mut Pair<'a>) {
     for (name, old) in &pair.old.files {
@@ -68,7 +68,7 @@ fn check_options<'a>(pair: &mut Pair<'a>, old: &'a File, new: &'a File) {
             &old.name,
             format!("`{name}` of `{}` is `{is}`, it was `{was}`", old.name),
         )
-        .was(old, 0, format!("option {name} = {was}"))
+        .was(old, 0, format!("option {name} = {}", quoted(was)))
         .at_file(new, &[&[8, option.number]], format!("was `{was}`"))
         .help(match was {
             "" => format!("leave `option {name}` out"),

@@ -165,6 +165,14 @@ impl<'a> Pair<'a> {
             .filter_map(move |(name, old)| Some((name.as_str(), *old, *new.services.get(name)?)))
     }
 
+    /// The map field of the old schema that has this entry, and the full name of its message.
+    fn map_field(&self, entry: &str) -> Option<(&'a Field, &'a str)> {
+        let (message, _) = entry.rsplit_once('.')?;
+        let (name, message) = self.old.messages.get_key_value(message)?;
+        let is_of = |field: &&Field| field.type_name.strip_prefix('.') == Some(entry);
+        Some((message.it.fields.iter().find(is_of)?, name.as_str()))
+    }
+
     /// What keeps a number and a name from being used again.
     fn reserve_hint(&self, field: &Field) -> String {
         match field.extendee {

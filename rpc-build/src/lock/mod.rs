@@ -27,8 +27,10 @@
 
 mod collect;
 mod collect_field;
+mod collect_file;
 mod model;
 mod parse;
+mod parse_block;
 mod parse_field;
 mod tokens;
 mod write;
@@ -87,10 +89,11 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// Every line that cannot be read, at most 20, or the one thing that is wrong with all of them: a merge conflict, a
-    /// lock of another version, a file that is no lock. Their places are in a file named [`FILE_NAME`].
+    /// What is wrong with it: the first line that cannot be read, a merge conflict, another version, a file that is no lock.
+    /// It is one mistake, as those after it may come from it. Its place is in a file named [`FILE_NAME`]; put the text into
+    /// [`Sources`](crate::source::Sources) under that name to have it shown.
     pub fn parse(text: &str) -> Result<Self, Vec<Diagnostic>> {
-        parse::parse(text)
+        parse::parse(text).map_err(|mistake| vec![*mistake])
     }
 }
 

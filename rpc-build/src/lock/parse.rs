@@ -2,57 +2,39 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{
-    At, Enum, FILE_OPTIONS, File, Idempotency, Message, Method, Oneof, Range, Reserved, Service,
-    Syntax, Value,
-};
+use super::model::{At, Cardinality, Enum, FILE_OPTIONS, File, Message, Oneof, Service, Value};
+use super::parse_block::{enumeration, lines, message, method, ranges, reserved, syntax};
 use super::parse_field;
 use super::tokens::Tokens;
 use super::{ACCEPT_VARIABLE, FILE_NAME, Lock, VERSION};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::source::Span;
 
-/// More of them do not help.
-const MAX_MISTAKES: usize = 20;
-
-pub(super) fn parse(text: &str) -> Result<Lock, Vec<Diagnostic>> {
-    whole(text).map_err(|mistake| vec![mistake])?;
+pub(super) fn parse(text: &str) -> Result<Lock, Box<Diagnostic>> {
+    check_whole(text)?;
     let mut parser = Parser::default();
-    let mut mistakes = Vec::new();
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim();
-        if !content.is_empty()
-            && !content.starts_with('#')
-            && let Err(message) = parser.line(content)
-        {
+        if !content.is_empty() && !content.starts_with('#') {
             let start = offset + line.len() - line.trim_start().len();
-            mistakes.push(mistake(message, start..start + content.len()));
-            if mistakes.len() == MAX_MISTAKES {
-                break;
-            }
+            parser
+                .line(content)
+                .map_err(|message| mistake(message, start..start + content.len()))?;
         }
         offset += line.len();
     }
-    if mistakes.is_empty()
-        && let Err(message) = parser.finish_file()
-    {
-        mistakes.push(mistake(
-            message,
-            text.trim_end().len()..text.trim_end().len(),
-        ));
-    }
-    if mistakes.is_empty() {
-        Ok(parser.lock)
-    } else {
-        Err(mistakes)
-    }
+    let end = text.trim_end().len();
+    parser
+        .finish_file()
+        .map_err(|message| mistake(message, end..end))?;
+    Ok(parser.lock)
 }
 
-fn mistake(message: String, bytes: std::ops::Range<usize>) -> Diagnostic {
+fn mistake(message: String, bytes: std::ops::Range<usize>) -> Box<Diagnostic> {
     let mut diagnostic = Diagnostic::error(message).help(format!(
-        "`{FILE_NAME}` is not written by hand: restore it with `git checkout -- {FILE_NAME}`, or release the schema as it \
-         is with `{ACCEPT_VARIABLE}=1 cargo build`"
+        "`{FILE_NAME}` is not written by hand: restore it (`git checkout -- {FILE_NAME}`), or delete it and release the \
+         schema anew with `{ACCEPT_VARIABLE}=1 cargo build`, which compares it with nothing"
     ));
     diagnostic.primary = Some(Label {
         span: Span {
@@ -61,11 +43,11 @@ fn mistake(message: String, bytes: std::ops::Range<usize>) -> Diagnostic {
         },
         text: String::new(),
     });
-    diagnostic
+    Box::new(diagnostic)
 }
 
 /// What makes a lock unreadable as a whole.
-fn whole(text: &str) -> Result<(), Diagnostic> {
+fn check_whole(text: &str) -> Result<(), Box<Diagnostic>> {
     const HEADER: &str = "# rpc-build schema lock, version ";
     const MARKERS: [&str; 4] = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"];
     let mut offset = 0;
@@ -345,129 +327,37 @@ impl File {
         for (place, line) in places.into_iter().zip(lines) {
             place.line = line;
         }
+        self.place_map_entries();
         Ok(())
     }
-}
 
-fn syntax(tokens: &mut Tokens<'_>) -> Result<Syntax, String> {
-    match tokens.word("a syntax")? {
-        "proto2" => Ok(Syntax::Proto2),
-        "proto3" => Ok(Syntax::Proto3),
-        "edition" => tokens.number("an edition").map(Syntax::Edition),
-        other => Err(format!("there is no syntax `{other}`")),
-    }
-}
-
-fn message(name: String, syntax: Syntax, tokens: &mut Tokens<'_>) -> Result<Message, String> {
-    let mut message = Message {
-        name,
-        legacy_json: syntax.legacy_json(),
-        ..Message::default()
-    };
-    for (attribute, value) in parse_field::attributes(tokens)? {
-        match (attribute.as_str(), value.as_str()) {
-            ("json_format", _) => message.legacy_json = value == "LEGACY_BEST_EFFORT",
-            ("no_standard_descriptor_accessor", "") => {
-                message.no_standard_descriptor_accessor = true;
+    /// A map entry is where its field is.
+    fn place_map_entries(&mut self) {
+        let maps: Vec<_> = self
+            .messages
+            .iter()
+            .flat_map(|message| &message.fields)
+            .filter(|field| field.cardinality == Cardinality::Map)
+            .map(|field| (field.type_name.clone(), field.at.clone()))
+            .collect();
+        for (entry, at) in maps {
+            let name = entry.strip_prefix('.').unwrap_or(&entry).to_owned();
+            let package = self.package.clone();
+            let mut messages = self.messages.iter_mut();
+            let found = messages.find(|message| match package.as_str() {
+                "" => message.name == name,
+                package => {
+                    name.strip_prefix(package)
+                        .and_then(|name| name.strip_prefix('.'))
+                        == Some(&message.name)
+                }
+            });
+            if let Some(message) = found {
+                for field in &mut message.fields {
+                    field.at = at.clone();
+                }
+                message.at = at;
             }
-            ("message_set_wire_format", "") => message.message_set = true,
-            _ => return Err(format!("a message has no `{attribute}`")),
         }
     }
-    Ok(message)
-}
-
-fn enumeration(name: String, syntax: Syntax, tokens: &mut Tokens<'_>) -> Result<Enum, String> {
-    let mut enumeration = Enum {
-        name,
-        closed: syntax.closed_enums(),
-        legacy_json: syntax.legacy_json(),
-        ..Enum::default()
-    };
-    for (attribute, value) in parse_field::attributes(tokens)? {
-        match attribute.as_str() {
-            "enum_type" => enumeration.closed = value == "CLOSED",
-            "json_format" => enumeration.legacy_json = value == "LEGACY_BEST_EFFORT",
-            _ => return Err(format!("an enum has no `{attribute}`")),
-        }
-    }
-    Ok(enumeration)
-}
-
-fn method(tokens: &mut Tokens<'_>) -> Result<Method, String> {
-    tokens.take("rpc");
-    let name = tokens.word("a name")?.to_owned();
-    tokens.sign('(')?;
-    let client_streaming = tokens.take("stream");
-    let input = tokens.word("the type of the request")?.to_owned();
-    tokens.sign(')')?;
-    if !tokens.take("returns") {
-        return Err("expected `returns`".to_owned());
-    }
-    tokens.sign('(')?;
-    let server_streaming = tokens.take("stream");
-    let output = tokens.word("the type of the response")?.to_owned();
-    tokens.sign(')')?;
-    let mut idempotency = Idempotency::Unknown;
-    for (attribute, _) in parse_field::attributes(tokens)? {
-        idempotency = match attribute.as_str() {
-            "no_side_effects" => Idempotency::NoSideEffects,
-            "idempotent" => Idempotency::Idempotent,
-            _ => return Err(format!("a method has no `{attribute}`")),
-        };
-    }
-    Ok(Method {
-        name,
-        input,
-        output,
-        client_streaming,
-        server_streaming,
-        idempotency,
-        at: At::default(),
-    })
-}
-
-fn reserved(tokens: &mut Tokens<'_>, reserved: &mut Reserved) -> Result<(), String> {
-    tokens.take("reserved");
-    if !tokens.is_text() {
-        return ranges(tokens, &mut reserved.ranges);
-    }
-    loop {
-        reserved.names.push(tokens.text("a name")?);
-        if !tokens.take_sign(',') {
-            return Ok(());
-        }
-    }
-}
-
-fn ranges(tokens: &mut Tokens<'_>, ranges: &mut Vec<Range>) -> Result<(), String> {
-    loop {
-        let first = tokens.number("a range")?;
-        let last = match tokens.take("to") {
-            true => tokens.number("a range")?,
-            false => first,
-        };
-        ranges.push((first, last));
-        if !tokens.take_sign(',') {
-            return Ok(());
-        }
-    }
-}
-
-/// Line numbers `5 7-9`. A file cannot have so many that they would not fit.
-fn lines(tokens: &mut Tokens<'_>, lines: &mut Vec<u32>) -> Result<(), String> {
-    const MAX: usize = 1_000_000;
-    while !tokens.is_empty() {
-        let word = tokens.word("a line")?;
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        let parsed = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
-        let (first, last) = parsed
-            .filter(|(first, last)| first <= last && (last - first) as usize <= MAX)
-            .ok_or_else(|| format!("`{word}` is no line and no range of lines"))?;
-        lines.extend(first..=last);
-        if lines.len() > MAX {
-            return Err("these are more lines than a file has".to_owned());
-        }
-    }
-    Ok(())
 }

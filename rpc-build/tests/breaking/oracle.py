@@ -4,6 +4,7 @@
     python3 rpc-build/tests/breaking/oracle.py              write them anew
     python3 rpc-build/tests/breaking/oracle.py --check      only say whether they are still what buf says
     python3 rpc-build/tests/breaking/oracle.py field enum   only these archives
+    python3 rpc-build/tests/breaking/oracle.py --folder X   those of another folder, see mutate.py
 
 Needs buf 1.75.0: pip install buf-bin==1.75.0. Ordinary test runs need neither buf nor this script: they read the tables.
 
@@ -12,6 +13,7 @@ where buf has none, and no line where buf only names the file (buf says 1:1 then
 lies in unstable packages, and ERROR stands where buf itself fails.
 """
 
+import argparse
 import concurrent.futures
 import json
 import pathlib
@@ -20,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).parent
 VERSION = "1.75.0"
 LEVELS = {
     "WIRE": {"use": ["WIRE"]},
@@ -87,17 +88,39 @@ def judge(archive, name, case):
                 built = run(["build", ".", "--as-file-descriptor-set", "-o", "image.binpb"], folder / side)
                 if built.returncode:
                     sys.exit(f"{archive}/{name}: {built.stderr}")
-                images[f"{archive}.{name}.{side}.binpb"] = (folder / side / "image.binpb").read_bytes()
+                images[f"{archive}.{name}.{side}.binpb"] = without_imports((folder / side / "image.binpb").read_bytes())
         return name, lines, images
 
 
+def without_imports(image):
+    """A descriptor set without Google's files. Both sides import the same ones, and they are large."""
+    kept, at = b"", 0
+    while at < len(image):
+        size, shift, start = 0, 0, at
+        at += 1  # the tag of `file`
+        while True:
+            byte = image[at]
+            size |= (byte & 127) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 128:
+                break
+        if b"google/protobuf/" not in image[at : at + 20]:
+            kept += image[start : at + size]
+        at += size
+    return kept
+
+
 def main():
-    check = "--check" in sys.argv
-    wanted = [argument for argument in sys.argv[1:] if argument != "--check"]
-    if shutil.which("buf") is None or run(["--version"], HERE).stdout.strip() != VERSION:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("archives", nargs="*")
+    arguments = parser.parse_args()
+    check, wanted, here = arguments.check, arguments.archives, arguments.folder
+    if shutil.which("buf") is None or run(["--version"], here).stdout.strip() != VERSION:
         sys.exit(f"needs buf {VERSION}: pip install buf-bin=={VERSION}")
     different, pairs = [], 0
-    for archive in sorted((HERE / "cases").glob("*.txt")):
+    for archive in sorted((here / "cases").glob("*.txt")):
         if wanted and archive.stem not in wanted:
             continue
         cases = read_cases(archive)
@@ -105,7 +128,7 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             judged = list(pool.map(lambda item: judge(archive.stem, *item), cases.items()))
         table = "".join(f"=== {name}\n" + "".join(f"{line}\n" for line in lines) for name, lines, _ in judged)
-        target = HERE / "verdicts" / archive.name
+        target = here / "verdicts" / archive.name
         if check:
             if target.read_text() != table:
                 different.append(archive.stem)
@@ -114,8 +137,8 @@ def main():
         target.write_text(table)
         for _, _, images in judged:
             for file, image in images.items():
-                (HERE / "editions").mkdir(exist_ok=True)
-                (HERE / "editions" / file).write_bytes(image)
+                (here / "editions").mkdir(exist_ok=True)
+                (here / "editions" / file).write_bytes(image)
     if different:
         sys.exit(f"buf {VERSION} says otherwise: {', '.join(different)}")
     print(f"{pairs} pairs {'are as buf says' if check else 'judged'}")

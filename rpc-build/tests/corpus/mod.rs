@@ -56,17 +56,21 @@ impl Finding {
 }
 
 impl Case {
-    pub(crate) fn old(&self) -> Schema {
+    pub(crate) fn old_schema(&self) -> Schema {
         load(&self.old, &format!("{}.old", self.name))
     }
 
-    pub(crate) fn new(&self) -> Schema {
+    pub(crate) fn new_schema(&self) -> Schema {
         load(&self.new, &format!("{}.new", self.name))
     }
 }
 
+/// The corpus, or another one made by `mutate.py`.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/breaking")
+    match std::env::var_os("BREAKING_CORPUS") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/breaking"),
+    }
 }
 
 /// All pairs, in the order of their names.
