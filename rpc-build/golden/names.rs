@@ -6,7 +6,7 @@ use super::{
     Context as ContextMessage, Empty, Result as ResultMessage, SearchResult,
     Status as StatusMessage, Streaming as StreamingMessage, user_type,
 };
-use ::rpc_runtime::__private::buffa_types::google::protobuf::Empty as EmptyMessage;
+use ::rpc_runtime::protobuf::well_known::Empty as EmptyMessage;
 use super::outer::Inner;
 
 /// The names of messages are taken, so the trait gets another one.

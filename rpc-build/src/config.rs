@@ -5,11 +5,14 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::breaking::Policy;
 use crate::check::check;
 use crate::emit::{Settings, emit};
 use crate::error::Error;
 use crate::load::{Input, load};
+use crate::lock::ACCEPT_VARIABLE;
 use crate::output::{self, FileCache};
+use crate::release::Release;
 use crate::schema::Schema;
 
 /// Compiles `.proto` files in a build script, where nothing else has to be said.
@@ -60,6 +63,7 @@ pub struct Config {
     descriptor_sets: Vec<PathBuf>,
     out_dir: Option<PathBuf>,
     verifies: bool,
+    release: Release,
     settings: Settings,
 }
 
@@ -83,6 +87,7 @@ impl Config {
             descriptor_sets: Vec::new(),
             out_dir: None,
             verifies: false,
+            release: Release::default(),
             settings,
         }
     }
@@ -152,7 +157,25 @@ impl Config {
         self
     }
 
-    /// Reads, checks and writes.
+    /// Says where the lock is, the file with what was last released. If there is one, a schema that breaks it does not
+    /// compile; if there is none, nothing has been released yet. A build never writes it by itself: see
+    /// [`release`](Self::release).
+    ///
+    /// Default: `schema.lock`.
+    pub fn lock(mut self, path: impl AsRef<Path>) -> Self {
+        path.as_ref().clone_into(&mut self.release.path);
+        self
+    }
+
+    /// Says how much has to stay compatible, and what may break for a reason.
+    ///
+    /// Default: the binary form and JSON of stable packages, without exemptions.
+    pub fn compatibility(mut self, policy: Policy) -> Self {
+        self.release.policy = policy;
+        self
+    }
+
+    /// Reads, checks, compares with what was released, and writes.
     ///
     /// In a build script this also tells cargo to run it again when one of the files changes that were read.
     ///
@@ -162,10 +185,7 @@ impl Config {
     pub fn compile(&self) -> Result<(), Error> {
         self.check_paths()?;
         let schema = self.load()?;
-        let mistakes = check(&schema);
-        if !mistakes.is_empty() {
-            return Err(Error::from_diagnostics(&mistakes, &schema.sources));
-        }
+        self.check_release(&schema)?;
         let folder = self.folder()?;
         let mut cache = FileCache::new(
             env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("rpc-build-cache")),
@@ -191,6 +211,39 @@ impl Config {
         }
     }
 
+    /// Releases the schema as it is: writes it to the [`lock`](Self::lock), whatever it breaks of what was released before.
+    /// This is for a program that people run on purpose; a build script that is given the environment variable
+    /// `RPC_BUILD_ACCEPT_SCHEMA=1` does the same.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the schema, or the file that could not be read or written.
+    pub fn release(&self) -> Result<(), Error> {
+        let schema = self.load()?;
+        self.release.accept(&schema).map(drop)
+    }
+
+    /// Compares the schema with what was released, unless this is the release.
+    fn check_release(&self, schema: &Schema) -> Result<(), Error> {
+        say(format_args!("rerun-if-env-changed={ACCEPT_VARIABLE}"));
+        if env::var_os(ACCEPT_VARIABLE).is_some_and(|value| value == "1") {
+            for broken in self.release.accept(schema)? {
+                let (rule, message) = (broken.rule, broken.message);
+                say(format_args!(
+                    "warning=released all the same: {message} ({rule})"
+                ));
+            }
+        }
+        // One that is not there would count as changed each time.
+        if self.release.path.exists() {
+            say(format_args!(
+                "rerun-if-changed={}",
+                self.release.path.display()
+            ));
+        }
+        self.release.check(schema)
+    }
+
     fn load(&self) -> Result<Schema, Error> {
         let mut descriptor_sets = Vec::new();
         for path in &self.descriptor_sets {
@@ -210,7 +263,11 @@ impl Config {
         for path in schema.sources.files().filter_map(|file| file.path.as_ref()) {
             say(format_args!("rerun-if-changed={}", path.display()));
         }
-        Ok(schema)
+        let mistakes = check(&schema);
+        match mistakes.is_empty() {
+            true => Ok(schema),
+            false => Err(Error::from_diagnostics(&mistakes, &schema.sources)),
+        }
     }
 
     fn include_folders(&self) -> Vec<PathBuf> {

@@ -3,6 +3,7 @@
 //! Data flows in one direction: [`load`] reads files into a [`Schema`](schema::Schema), [`check`] and [`breaking`] judge
 //! it, [`emit`] writes Rust. [`config`] is the only place with files and environment variables.
 
+pub mod breaking;
 pub mod check;
 mod config;
 pub mod diagnostic;
@@ -11,7 +12,9 @@ mod emit;
 mod error;
 mod ident;
 pub mod load;
+pub mod lock;
 mod output;
+mod release;
 pub mod schema;
 pub mod source;
 mod tag;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use buffa_codegen::{BytesRepr, CodeGenConfig, generate};
+use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
 use super::Settings;
@@ -21,6 +22,10 @@ pub(crate) fn config(schema: &Schema, settings: &Settings, views: bool) -> CodeG
     config.idiomatic_field_names = true;
     config.allow_message_set = true;
     config.bytes_fields = vec![(".".to_owned(), BytesRepr::Bytes)];
+    // buffa 0.9.2 writes the default of a required field as a `Vec`, whatever the field is.
+    let defaults = required_bytes_with_default(schema);
+    let vec = defaults.into_iter().map(|name| (name, BytesRepr::Vec));
+    config.bytes_fields.extend(vec);
     config.extern_paths = settings
         .external
         .iter()
@@ -80,6 +85,33 @@ fn with_views(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
         .iter()
         .flat_map(|package| closure(plan, package))
         .collect()
+}
+
+/// The names of the fields whose default is written as a `Vec`. In an edition it is decided elsewhere what is required, so
+/// that all with a default are taken for it.
+fn required_bytes_with_default(schema: &Schema) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in &schema.descriptors.file {
+        let is_edition = file.syntax.as_deref() == Some("editions");
+        let scope = match package_of(file) {
+            "" => String::new(),
+            package => format!(".{package}"),
+        };
+        let mut waiting: Vec<(String, &DescriptorProto)> = Vec::new();
+        waiting.extend(file.message_type.iter().map(|it| (scope.clone(), it)));
+        while let Some((scope, message)) = waiting.pop() {
+            let scope = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
+            let fields = message.field.iter().filter(|field| {
+                field.r#type == Some(Type::TYPE_BYTES)
+                    && field.default_value.is_some()
+                    && (is_edition || field.label == Some(Label::LABEL_REQUIRED))
+            });
+            let names = fields.filter_map(|field| field.name.as_deref());
+            found.extend(names.map(|name| format!("{scope}.{name}")));
+            waiting.extend(message.nested_type.iter().map(|it| (scope.clone(), it)));
+        }
+    }
+    found
 }
 
 /// Without the comment that names the generator: the file has one of our own.

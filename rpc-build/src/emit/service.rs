@@ -10,7 +10,7 @@ use proc_macro2::Ident;
 use super::comments::Comments;
 use super::errors::resolve_error;
 use super::options::{ERROR, Options, SINCE, TIMEOUT, is_timeout, is_version};
-use super::plan::TypeIndex;
+use super::plan::{Plan, TypeIndex, package_of};
 use crate::diagnostic::Diagnostic;
 use crate::ident;
 use crate::schema::{Locations, Schema};
@@ -44,6 +44,7 @@ pub(crate) struct Method {
 pub(crate) struct Reader<'a> {
     file: &'a FileDescriptorProto,
     types: &'a TypeIndex<'a>,
+    plan: &'a Plan,
     comments: Comments,
     locations: Locations,
     errors: &'a mut Vec<Diagnostic>,
@@ -59,12 +60,14 @@ impl<'a> Reader<'a> {
         schema: &Schema,
         file: &'a FileDescriptorProto,
         types: &'a TypeIndex<'a>,
+        plan: &'a Plan,
         errors: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let name = file.name.as_deref().unwrap_or_default();
         Self {
             file,
             types,
+            plan,
             comments: Comments::new(file),
             locations: schema.locations(name),
             errors,
@@ -166,17 +169,19 @@ impl<'a> Reader<'a> {
     }
 
     fn error_type(&mut self, error: &str, scope: &str, path: &[i32; 4]) -> Option<String> {
-        let found = resolve_error(error, scope, self.types);
-        if found.is_none() {
+        let Some(found) = resolve_error(error, scope, self.types) else {
             let message = format!("there is no message `{error}` for the method to fail with");
-            self.report(
-                path,
-                ERROR,
-                message,
-                "name a message that the file declares or imports, as a field would",
-            );
+            let help = "name a message that the file declares or imports, as a field would";
+            self.report(path, ERROR, message, help);
+            return None;
+        };
+        let package = self.types.file_of(&found).map(package_of);
+        if !package.is_some_and(|package| self.plan.contains_key(package)) {
+            let message = format!("`{error}` is generated elsewhere, where no error is made of it");
+            let help = "declare a message of your own, which may have this one as a field";
+            self.report(path, ERROR, message, help);
         }
-        found
+        Some(found)
     }
 
     fn report(&mut self, method: &[i32; 4], option: i32, message: String, help: &str) {

@@ -19,11 +19,10 @@ fn trait_tokens(text: &str) -> String {
     let uses = tokens.iter().rposition(|token| token.to_string() == ";");
     let tokens = tokens.into_iter().skip(uses.map_or(0, |at| at + 1));
     // A comma behind the last argument is where a line was too long.
-    tokens
-        .collect::<TokenStream>()
-        .to_string()
+    let text = tokens.collect::<TokenStream>().to_string();
+    text.replace(" )", ")")
+        .replace(" ,)", ")")
         .replace(",)", ")")
-        .replace(", )", ")")
 }
 
 /// The body of `pub mod name { .. }` in the twins.

@@ -65,7 +65,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
                 id,
                 ..Default::default()
             };
-            println!("{:?}", v2(&url).await?.get_user(request).await?.user);
+            println!("{:?}", *v2(&url).await?.get_user(request).await?.user);
         }
         Command::Create {
             url,
@@ -84,7 +84,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
                 family_name,
                 ..Default::default()
             };
-            println!("{:?}", v2(&url).await?.create_user(request).await?.user);
+            println!("{:?}", *v2(&url).await?.create_user(request).await?.user);
         }
         Command::List { url } => {
             let mut users = v1(&url).await?.list_users(v1::ListUsersRequest::default());

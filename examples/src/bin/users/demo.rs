@@ -18,8 +18,9 @@ pub(crate) async fn run() -> Result<(), Failure> {
         server.url()
     );
     let stop = server.shutdown_handle();
-    let channel = Channel::connect(server.url()).await?;
+    let url = server.url().to_owned();
     let serving = tokio::spawn(server.serve());
+    let channel = Channel::connect(&url).await?;
     show_v1(&v1::UsersClient::new(channel.clone())).await?;
     show_v2(&v2::UsersClient::new(channel)).await?;
     stop.shutdown();
@@ -79,7 +80,7 @@ async fn show_v2(users: &v2::UsersClient) -> Result<(), Failure> {
             ..Default::default()
         })
         .await?;
-    println!("  GetUser      {:?}", found.user);
+    println!("  GetUser      {:?}", *found.user);
     let request = v2::CreateUserRequest {
         given_name: "Edsger".to_owned(),
         family_name: "Dijkstra".to_owned(),
@@ -87,7 +88,7 @@ async fn show_v2(users: &v2::UsersClient) -> Result<(), Failure> {
     };
     println!(
         "  CreateUser   {:?}",
-        users.create_user(request).await?.user
+        *users.create_user(request).await?.user
     );
     Ok(())
 }
