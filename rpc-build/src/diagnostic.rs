@@ -110,23 +110,22 @@ impl Diagnostic {
             title = title.id(self.rule);
         }
         let mut group = Group::with_title(title);
+        let mut files: Vec<&str> = self.labels().map(|(label, _)| &*label.span.file).collect();
+        // All places in one file are shown together, those of the file with the mistake first.
+        let mut seen = HashSet::new();
+        files.retain(|file| seen.insert(*file));
         let mut is_shown = false;
-        for (label, kind) in self.labels() {
-            let Some(source) = sources.file(&label.span.file) else {
-                continue;
-            };
+        for source in files.into_iter().filter_map(|file| sources.file(file)) {
             let Some(text) = source.text.as_deref() else {
                 continue;
             };
             is_shown = true;
-            let annotation = kind
-                .span(label.span.bytes.clone())
-                .label(Some(label.text.as_str()).filter(|text| !text.is_empty()));
-            group = group.element(
-                Snippet::source(text)
-                    .path(source.shown())
-                    .annotation(annotation),
-            );
+            let here = self.labels().filter(|(label, _)| label.span.file == source.name);
+            let annotations = here.map(|(label, kind)| {
+                let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
+                kind.span(label.span.bytes.clone()).label(text)
+            });
+            group = group.element(Snippet::source(text).path(source.shown()).annotations(annotations));
         }
         let element = self.element.as_ref().filter(|_| !is_shown);
         if let Some(element) = element {
@@ -152,7 +151,8 @@ impl Diagnostic {
             .chain(secondary)
     }
 
-    fn position(&self) -> Option<(&str, usize)> {
+    /// The file and the offset that it points at.
+    pub(crate) fn position(&self) -> Option<(&str, usize)> {
         let span = &self.primary.as_ref()?.span;
         Some((&span.file, span.bytes.start))
     }

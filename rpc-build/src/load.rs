@@ -31,7 +31,7 @@ use crate::source::{SourceFile, Sources};
 use crate::tag;
 
 /// How deep imports may nest: each level takes stack.
-const MAX_IMPORT_DEPTH: usize = 500;
+const MAX_IMPORT_DEPTH: usize = 128;
 
 /// What to load.
 #[derive(Clone, Copy, Debug, Default)]
@@ -310,17 +310,9 @@ impl Loader<'_> {
             return Ok(schema);
         }
         // Mistakes of other kinds are worth knowing in the same run.
-        let known: HashSet<_> = self
-            .mistakes
-            .iter()
-            .filter_map(|mistake| mistake.line(&schema.sources))
-            .collect();
+        let known: HashSet<_> = self.mistakes.iter().filter_map(Diagnostic::position).collect();
         let mut more = check::check(&schema);
-        more.retain(|mistake| {
-            mistake
-                .line(&schema.sources)
-                .is_none_or(|line| !known.contains(&line))
-        });
+        more.retain(|mistake| mistake.position().is_none_or(|place| !known.contains(&place)));
         self.mistakes.extend(more);
         Err(Failure {
             diagnostics: self.mistakes,

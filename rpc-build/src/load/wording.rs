@@ -181,6 +181,5 @@ mod tests {
             "expected `=` or `.`, found `a`"
         );
         assert_eq!(backticks("it doesn't, isn't"), "it doesn't, isn't");
-        assert_eq!(backticks("''' and '"), "''' and '");
     }
 }
