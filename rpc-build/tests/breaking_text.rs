@@ -60,6 +60,20 @@ fn a_lock() {
     golden("schema.lock", &Lock::of(&schema("old")).to_string());
 }
 
+/// What is only moved, or commented, changes no row of a lock but those with the lines.
+#[test]
+fn order_does_not_matter() {
+    let old = Lock::of(&schema("old")).to_string();
+    assert_eq!(old, Lock::of(&schema("old")).to_string());
+    let moved = Lock::of(&schema("moved")).to_string();
+    let without_lines = |lock: &str| {
+        let rows = lock.lines().filter(|row| !row.starts_with("  lines "));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_ne!(old, moved);
+    assert_eq!(without_lines(&old), without_lines(&moved));
+}
+
 #[test]
 fn reports_at_each_level() {
     let (lock, new) = (Lock::of(&schema("old")), schema("new"));

@@ -1,9 +1,9 @@
 //! Elements that are gone: from their file, and from their package.
 
-use super::index::In;
+use super::index::{In, Index};
 use super::report::Break;
 use super::{Pair, next_version};
-use crate::lock::{At, Enum, Field, File, Message, Service};
+use crate::lock::{At, File, Message};
 
 /// An element that can be gone from a file.
 #[derive(Clone, Copy)]
@@ -41,48 +41,45 @@ impl Element<'_> {
         }
     }
 
-    /// Whether it is in this file, by the name that it has within its package.
-    fn is_in(&self, file: &File) -> bool {
+    /// The file that has an element of this kind and full name now.
+    fn find<'b>(&self, new: &Index<'b>, full_name: &str) -> Option<&'b File> {
         match self.kind {
-            "message" => file.messages.iter().any(|other| other.name == self.name),
-            "enum" => file.enums.iter().any(|other| other.name == self.name),
-            "service" => file.services.iter().any(|other| other.name == self.name),
-            _ => file.extensions.iter().any(|other| other.name == self.name),
+            "message" => new.messages.get(full_name).map(|found| found.file),
+            "enum" => new.enums.get(full_name).map(|found| found.file),
+            "service" => new.services.get(full_name).map(|found| found.file),
+            _ => new.extensions.get(full_name).map(|found| found.file),
         }
+    }
+
+    /// Whether it is still in a file, whatever package that has by now.
+    fn is_in(&self, new: &Index<'_>, file: &File) -> bool {
+        let found = self.find(new, &file.full_name(self.name));
+        found.is_some_and(|found| found.name == file.name)
+    }
+
+    /// The file of its package that has it now.
+    fn in_package<'b>(&self, new: &Index<'b>) -> Option<&'b File> {
+        let found = self.find(new, &self.file.full_name(self.name));
+        found.filter(|found| found.package == self.file.package)
     }
 }
 
-fn elements(file: &File) -> Vec<Element<'_>> {
-    let mut elements: Vec<(&'static str, &String, &At)> = Vec::new();
-    elements.extend(
-        file.messages
-            .iter()
-            .map(|Message { name, at, .. }| ("message", name, at)),
-    );
-    elements.extend(
-        file.enums
-            .iter()
-            .map(|Enum { name, at, .. }| ("enum", name, at)),
-    );
-    elements.extend(
-        file.services
-            .iter()
-            .map(|Service { name, at, .. }| ("service", name, at)),
-    );
-    elements.extend(
-        file.extensions
-            .iter()
-            .map(|Field { name, at, .. }| ("extension", name, at)),
-    );
-    elements
-        .into_iter()
-        .map(|(kind, name, at)| Element {
-            kind,
-            name,
-            at,
-            file,
-        })
-        .collect()
+fn elements(file: &File) -> impl Iterator<Item = Element<'_>> {
+    let element = move |kind, name, at| Element {
+        kind,
+        name,
+        at,
+        file,
+    };
+    let messages = file.messages.iter();
+    let enums = file.enums.iter();
+    let services = file.services.iter();
+    let extensions = file.extensions.iter();
+    messages
+        .map(move |it| element("message", it.name.as_str(), &it.at))
+        .chain(enums.map(move |it| element("enum", &it.name, &it.at)))
+        .chain(services.map(move |it| element("service", &it.name, &it.at)))
+        .chain(extensions.map(move |it| element("extension", &it.name, &it.at)))
 }
 
 pub(super) fn check(pair: &mut Pair<'_>) {
@@ -91,7 +88,7 @@ pub(super) fn check(pair: &mut Pair<'_>) {
         let package = pair.new.packages.get(old.package.as_str());
         for element in elements(old) {
             let rules = element.rules();
-            if let Some(file) = file.filter(|file| !element.is_in(file)) {
+            if let Some(file) = file.filter(|file| !element.is_in(pair.new, file)) {
                 let around = around(&[file], element);
                 add(pair, rules.file, element, Some((file, around)), "its file");
             }
@@ -100,7 +97,7 @@ pub(super) fn check(pair: &mut Pair<'_>) {
             };
             // buf does not look into a package that has nothing of the kind left, unless it is services.
             let has_kind = package.iter().any(|file| element.has_kind(file));
-            if has_kind && !package.iter().any(|file| element.is_in(file)) {
+            if has_kind && element.in_package(pair.new).is_none() {
                 let place = file.map(|file| match element.kind {
                     "message" => (file, around(package, element)),
                     "service" => (file, None),
@@ -127,8 +124,7 @@ fn add<'a>(
     } = element;
     let full_name = old.full_name(name);
     let next = next_version(&old.package);
-    let mut files = pair.new.files.values();
-    let elsewhere = files.find(|file| file.package == old.package && element.is_in(file));
+    let elsewhere = element.in_package(pair.new);
     let help = match elsewhere {
         Some(file) => format!(
             "it is in `{}` now: move it back, as whoever imports `{}` does not find it",

@@ -49,57 +49,51 @@ fn names(values: &[&Value]) -> String {
 fn check_deleted_values<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
     let now = values(both.new.it);
     for (number, old) in values(both.old.it) {
-        let [first, ..] = old.as_slice() else {
-            continue;
-        };
         if now.contains_key(&number) {
             continue;
         }
-        let quote: Vec<_> = old.iter().map(|value| value_text(value)).collect();
-        let reserved: Vec<_> = old
+        let next = next_version(&both.old.file.package);
+        let keep = format!("keep it, marked `[deprecated = true]`, and leave it out of {next}");
+        let names: Vec<_> = old
             .iter()
             .map(|value| format!("\"{}\"", value.name))
             .collect();
-        let reserve = format!(
-            "reserve its number and its name: `reserved {number}; reserved {};`",
-            reserved.join(", ")
-        );
-        let mut add = |rule, how: &str, help: &str| {
-            let message = format!(
-                "value {} ({number}) of `{}` was deleted{how}",
-                names(&old),
-                both.name
-            );
-            let found = Break::new(rule, format!("{}.{}", both.name, first.name), message)
-                .was(both.old.file, first.at.line, quote.join("; "))
-                .at(
-                    both.new,
-                    &both.new.it.at,
-                    &[],
-                    format!("had {} = {number}", names(&old)),
-                )
-                .help(help);
-            pair.breaks.push(found);
-        };
-        let next = next_version(&both.old.file.package);
-        let keep = format!("keep it, marked `[deprecated = true]`, and leave it out of {next}");
-        add("ENUM_VALUE_NO_DELETE", "", &keep);
+        let names = names.join(", ");
+        let reserve =
+            format!("reserve its number and its name: `reserved {number}; reserved {names};`");
+        pair.add(deleted(both, &old, "ENUM_VALUE_NO_DELETE", "").help(keep));
         let reserved = &both.new.it.reserved;
         if !reserved.has_number(number) {
-            add(
-                "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED",
-                " and its number is not reserved",
-                &reserve,
-            );
+            let rule = "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED";
+            pair.add(deleted(both, &old, rule, " and its number is not reserved").help(&reserve));
         }
         if !old.iter().all(|value| reserved.has_name(&value.name)) {
-            add(
-                "ENUM_VALUE_NO_DELETE_UNLESS_NAME_RESERVED",
-                " and its name is not reserved",
-                &reserve,
-            );
+            let rule = "ENUM_VALUE_NO_DELETE_UNLESS_NAME_RESERVED";
+            pair.add(deleted(both, &old, rule, " and its name is not reserved").help(&reserve));
         }
     }
+}
+
+/// The break that values of one number are gone.
+fn deleted<'a>(both: Both<'a>, old: &[&Value], rule: &'static str, how: &str) -> Break<'a> {
+    let (name, number, line) = match old {
+        [first, ..] => (first.name.as_str(), first.number, first.at.line),
+        [] => ("", 0, 0),
+    };
+    let quote: Vec<_> = old.iter().map(|value| value_text(value)).collect();
+    let message = format!(
+        "value {} ({number}) of `{}` was deleted{how}",
+        names(old),
+        both.name
+    );
+    Break::new(rule, format!("{}.{name}", both.name), message)
+        .was(both.old.file, line, quote.join("; "))
+        .at(
+            both.new,
+            &both.new.it.at,
+            &[],
+            format!("had {} = {number}", names(old)),
+        )
 }
 
 /// A number keeps every name that it has. It may get more.

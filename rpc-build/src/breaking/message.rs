@@ -4,7 +4,7 @@ use super::index::In;
 use super::ranges::missing;
 use super::report::Break;
 use super::{Pair, field, next_version};
-use crate::lock::{Cardinality, Message, field_text, range_text};
+use crate::lock::{Cardinality, Field, Message, field_text, range_text};
 
 /// A message as it was and as it is.
 #[derive(Clone, Copy)]
@@ -53,106 +53,88 @@ fn check_deleted_fields<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
         {
             continue;
         }
-        let of_old = In {
-            file: both.old.file,
-            it: old,
-        };
-        let what = field::describe(of_old, both.name);
-        let reserve = pair.reserve_hint(old);
-        let mut add = |rule, how: &str, help: String| {
-            let found = Break::new(
-                rule,
-                field::element(of_old, both.name),
-                format!("{what} was deleted{how}"),
-            )
-            .was(both.old.file, old.at.line, field_text(old, both.old.file))
-            .at(
-                both.new,
-                &both.new.it.at,
-                &[],
-                format!("had `{}` with number {}", old.name, old.number),
-            )
-            .help(help);
-            pair.breaks.push(found);
-        };
         let next = next_version(&both.old.file.package);
-        add(
-            "FIELD_NO_DELETE",
-            "",
-            format!("keep it, marked `[deprecated = true]`, and leave it out of {next}"),
-        );
+        let keep = format!("keep it, marked `[deprecated = true]`, and leave it out of {next}");
+        let reserve = pair.reserve_hint(old);
+        pair.add(deleted(both, old, "FIELD_NO_DELETE", "").help(keep));
         if !both.new.it.reserved.has_number(old.number) {
-            add(
-                "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED",
-                " and its number is not reserved",
-                reserve.clone(),
-            );
+            let rule = "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED";
+            pair.add(deleted(both, old, rule, " and its number is not reserved").help(&reserve));
         }
         if !both.new.it.reserved.has_name(&old.name) {
-            add(
-                "FIELD_NO_DELETE_UNLESS_NAME_RESERVED",
-                " and its name is not reserved",
-                reserve,
-            );
+            let rule = "FIELD_NO_DELETE_UNLESS_NAME_RESERVED";
+            pair.add(deleted(both, old, rule, " and its name is not reserved").help(&reserve));
         }
     }
 }
 
-/// By the word `required`: the feature of editions is a matter of cardinality alone.
-fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
-    const RULE: &str = "MESSAGE_SAME_REQUIRED_FIELDS";
-    let required = |message: &'a Message| {
-        let fields = message.fields.iter();
-        fields.filter(|field| field.cardinality == Cardinality::Required)
+/// The break that a field is gone.
+fn deleted<'a>(both: Both<'a>, it: &'a Field, rule: &'static str, how: &str) -> Break<'a> {
+    let of_old = In {
+        file: both.old.file,
+        it,
     };
-    for old in required(both.old.it) {
-        if required(both.new.it).any(|new| new.number == old.number) {
-            continue;
-        }
-        let what = field::describe(
-            In {
-                file: both.old.file,
-                it: old,
-            },
-            both.name,
-        );
-        let found = Break::new(
-            RULE,
-            format!("{}.{}", both.name, old.name),
-            format!("{what} is not required any more"),
-        )
-        .was(both.old.file, old.at.line, field_text(old, both.old.file))
+    let message = format!("{} was deleted{how}", field::describe(of_old, both.name));
+    Break::new(rule, field::element(of_old, both.name), message)
+        .was(both.old.file, it.at.line, field_text(it, both.old.file))
         .at(
             both.new,
             &both.new.it.at,
             &[],
-            format!("needs `{}`", old.name),
+            format!("had `{}` with number {}", it.name, it.number),
+        )
+}
+
+const REQUIRED: &str = "MESSAGE_SAME_REQUIRED_FIELDS";
+
+/// The fields that are required by the word: the feature of editions is a matter of cardinality alone.
+fn required(message: &Message) -> impl Iterator<Item = &Field> {
+    let fields = message.fields.iter();
+    fields.filter(|field| field.cardinality == Cardinality::Required)
+}
+
+fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
+    let (old_file, new_file) = (both.old.file, both.new.file);
+    for it in required(both.old.it) {
+        if required(both.new.it).any(|new| new.number == it.number) {
+            continue;
+        }
+        let what = field::describe(In { file: old_file, it }, both.name);
+        let element = format!("{}.{}", both.name, it.name);
+        let found = Break::new(
+            REQUIRED,
+            element,
+            format!("{what} is not required any more"),
+        )
+        .was(old_file, it.at.line, field_text(it, old_file))
+        .at(
+            both.new,
+            &both.new.it.at,
+            &[],
+            format!("needs `{}`", it.name),
         )
         .help("keep it required: readers of the old revision refuse a message without it");
         pair.add(found);
     }
-    for new in required(both.new.it) {
-        if required(both.old.it).any(|old| old.number == new.number) {
+    for it in required(both.new.it) {
+        if required(both.old.it).any(|old| old.number == it.number) {
             continue;
         }
-        let of_new = In {
-            file: both.new.file,
-            it: new,
-        };
-        let what = field::describe(of_new, both.name);
-        let found = Break::new(
-            RULE,
-            format!("{}.{}", both.name, new.name),
-            format!("{what} is required, and was not"),
-        )
-        .was(both.old.file, both.old.it.at.line, "")
-        .at(
-            of_new,
-            &new.at,
-            &[&[]],
-            "writers of the old revision do not send it",
-        )
-        .help("make it `optional`");
+        let of_new = In { file: new_file, it };
+        let element = format!("{}.{}", both.name, it.name);
+        let message = format!(
+            "{} is required, and was not",
+            field::describe(of_new, both.name)
+        );
+        let found = Break::new(REQUIRED, element, message)
+            .was(old_file, both.old.it.at.line, "")
+            .at(
+                of_new,
+                &it.at,
+                &[&[]],
+                "writers of the old revision do not send it",
+            )
+            .help("make it `optional`");
         pair.add(found);
     }
 }

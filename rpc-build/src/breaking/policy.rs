@@ -119,22 +119,7 @@ impl Exemption {
     fn mistake(&self, breaks: &[&Break<'_>]) -> Option<Diagnostic> {
         let call = format!("`.allow(\"{}\", \"{}\", …)`", self.rule, self.element);
         if rule(&self.rule).is_none() {
-            let mistake = Diagnostic::error(format!(
-                "there is no rule `{}`, which {call} names",
-                self.rule
-            ));
-            let word = self.rule.split('_').next().unwrap_or_default();
-            let near: Vec<_> = RULES
-                .iter()
-                .map(|rule| rule.id)
-                .filter(|id| id.starts_with(word))
-                .collect();
-            return Some(match near.as_slice() {
-                [] => {
-                    mistake.help("rules have buf's names: https://buf.build/docs/breaking/rules/")
-                }
-                near => mistake.help(format!("expected one of {}", near.join(", "))),
-            });
+            return Some(self.unknown_rule(&call));
         }
         if self.reason.trim().is_empty() {
             return Some(Diagnostic::error(format!("{call} gives no reason")).help(
@@ -159,5 +144,21 @@ impl Exemption {
                 same.join(", ")
             )),
         })
+    }
+
+    fn unknown_rule(&self, call: &str) -> Diagnostic {
+        let word = self.rule.split('_').next().unwrap_or_default();
+        let ids = RULES.iter().map(|rule| rule.id);
+        let near: Vec<_> = ids
+            .filter(|id| id.split('_').next() == Some(word))
+            .collect();
+        let mistake = Diagnostic::error(format!(
+            "there is no rule `{}`, which {call} names",
+            self.rule
+        ));
+        match near.as_slice() {
+            [] => mistake.help("rules have buf's names: https://buf.build/docs/breaking/rules/"),
+            near => mistake.help(format!("expected one of {}", near.join(", "))),
+        }
     }
 }

@@ -143,37 +143,13 @@ impl<'a> Teller<'a> {
     }
 
     pub(super) fn tell(&mut self, rule: &'static Rule, found: &Break<'_>) -> Diagnostic {
-        let (path, line) = self.place(found);
-        let mut diagnostic = Diagnostic::error(&found.message).rule(rule.id);
-        if let Some(file) = found.new {
-            if let Some((name, _)) = self.lines.get_key_value(file.name.as_str()) {
-                let schema = self.schema;
-                let locations = self
-                    .locations
-                    .entry(name)
-                    .or_insert_with(|| schema.locations(name));
-                let span = locations.span(&path).filter(|_| !path.is_empty());
-                diagnostic = diagnostic.at(span, &found.label);
-            }
-            if diagnostic.primary.is_none() {
-                let line = if line == 0 {
-                    String::new()
-                } else {
-                    format!(", line {line}")
-                };
-                diagnostic = diagnostic.note(format!("in {}{line}", file.name));
-            }
-        }
+        let mut diagnostic = self.point(Diagnostic::error(&found.message).rule(rule.id), found);
         if let Some((file, line)) = found.old {
-            let line = if line == 0 {
-                String::new()
-            } else {
-                format!(":{line}")
-            };
             let quote = match found.quote.as_str() {
                 "" => String::new(),
                 quote => format!(" as `{quote}`"),
             };
+            let line = told_line(line, ":");
             diagnostic = diagnostic.note(format!("released{quote} in {}{line}", file.name));
         }
         diagnostic = diagnostic.note(format!("breaks {}", rule.why));
@@ -184,5 +160,34 @@ impl<'a> Teller<'a> {
             "to break it all the same, say why: `.allow(\"{}\", \"{}\", \"the reason\")`",
             rule.id, found.element
         ))
+    }
+
+    /// Points at the new place; by name where the text is not known.
+    fn point(&mut self, diagnostic: Diagnostic, found: &Break<'_>) -> Diagnostic {
+        let Some(file) = found.new else {
+            return diagnostic;
+        };
+        let (path, line) = self.place(found);
+        let span = self
+            .lines
+            .get_key_value(file.name.as_str())
+            .and_then(|(name, _)| {
+                let schema = self.schema;
+                let locations = self.locations.entry(name);
+                let locations = locations.or_insert_with(|| schema.locations(name));
+                locations.span(&path).filter(|_| !path.is_empty())
+            });
+        match span {
+            Some(_) => diagnostic.at(span, &found.label),
+            None => diagnostic.note(format!("in {}{}", file.name, told_line(line, ", line "))),
+        }
+    }
+}
+
+/// A line after what is to stand before it; nothing if it is not known.
+fn told_line(line: u32, before: &str) -> String {
+    match line {
+        0 => String::new(),
+        line => format!("{before}{line}"),
     }
 }

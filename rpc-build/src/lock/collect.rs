@@ -188,21 +188,25 @@ impl<'a> Collector<'a> {
             collected.message_set = is(options.and_then(|options| options.message_set_wire_format));
             self.members(message, &scope, &mut collected);
         }
-        for (index, nested) in numbered(&message.nested_type) {
-            self.message(nested, Some(message), &scope, &[path, &[3, index]].concat());
-        }
-        for (index, enumeration) in numbered(&message.enum_type) {
-            self.enumeration(enumeration, &scope, &[path, &[4, index]].concat());
-        }
-        for (index, field) in numbered(&message.extension) {
-            let field =
-                collect_field::extension(self, field, &scope, &[path, &[6, index]].concat());
-            self.file.extensions.push(field);
-        }
+        self.nested(message, &scope, path);
         if let (true, Some(parent)) = (collected.map_entry, parent) {
             self.place_entry(parent, path, &mut collected);
         }
         self.file.messages.push(collected);
+    }
+
+    fn nested(&mut self, message: &DescriptorProto, scope: &Scope<'_>, path: &[i32]) {
+        for (index, nested) in numbered(&message.nested_type) {
+            self.message(nested, Some(message), scope, &[path, &[3, index]].concat());
+        }
+        for (index, enumeration) in numbered(&message.enum_type) {
+            self.enumeration(enumeration, scope, &[path, &[4, index]].concat());
+        }
+        for (index, field) in numbered(&message.extension) {
+            let path = [path, &[6, index]].concat();
+            let field = collect_field::extension(self, field, scope, &path);
+            self.file.extensions.push(field);
+        }
     }
 
     fn members(&self, message: &DescriptorProto, scope: &Scope<'_>, collected: &mut Message) {

@@ -109,27 +109,14 @@ pub(super) fn member(
     let own = features::resolve_child(&outer, features::field_features(field));
     let mut collected = any(collector, field, scope, &own, path);
     collected.oneof = oneof.map(|oneof| text(&oneof.name).to_owned());
-    let entry = |entry: &DescriptorProto| {
-        entry
-            .options
-            .as_option()
-            .and_then(|options| options.map_entry)
-            == Some(true)
-            && text(&entry.name) == map_entry_name(text(&field.name))
-    };
-    let is_entry = message
-        .options
-        .as_option()
-        .and_then(|options| options.map_entry)
-        == Some(true);
     if collected.cardinality == Cardinality::Repeated
         && kind_of(field) == Type::TYPE_MESSAGE
-        && message.nested_type.iter().any(entry)
+        && has_entry(message, text(&field.name))
     {
         collected.cardinality = Cardinality::Map;
     }
     // Neither a map nor the value of a map is ever delimited, whatever the file says.
-    if collected.cardinality == Cardinality::Map || is_entry {
+    if collected.cardinality == Cardinality::Map || is_map_entry(message) {
         collected.kind = kind_of(field);
     }
     let explicit = oneof.is_some() || field.proto3_optional.unwrap_or(false);
@@ -137,6 +124,18 @@ pub(super) fn member(
         collected.cardinality = Cardinality::Explicit;
     }
     collected
+}
+
+fn is_map_entry(message: &DescriptorProto) -> bool {
+    let options = message.options.as_option();
+    options.and_then(|options| options.map_entry) == Some(true)
+}
+
+/// Whether the compiler made a message for this field, which then is a map.
+fn has_entry(message: &DescriptorProto, field: &str) -> bool {
+    let name = map_entry_name(field);
+    let mut nested = message.nested_type.iter();
+    nested.any(|entry| is_map_entry(entry) && text(&entry.name) == name)
 }
 
 /// An extension, which stands in a scope but belongs to another message.
@@ -169,16 +168,6 @@ fn any(
         }
         kind => kind,
     };
-    let cardinality = match (
-        field.label.unwrap_or(Label::LABEL_OPTIONAL),
-        own.field_presence,
-    ) {
-        (Label::LABEL_REPEATED, _) => Cardinality::Repeated,
-        (Label::LABEL_REQUIRED, _) => Cardinality::Required,
-        (_, FieldPresence::LegacyRequired) => Cardinality::LegacyRequired,
-        (_, FieldPresence::Implicit) if !is_message(kind) => Cardinality::Implicit,
-        _ => Cardinality::Explicit,
-    };
     let options = field.options.as_option();
     let language = scope.language.within(features::field_features(field));
     let utf8 = own.utf8_validation == Utf8Validation::Verify;
@@ -191,14 +180,10 @@ fn any(
         },
         kind,
         type_name: text(&field.type_name).to_owned(),
-        cardinality,
+        cardinality: cardinality(field.label, own.field_presence, kind),
         oneof: None,
         default: default(collector, field),
-        jstype: match options.and_then(|options| options.jstype) {
-            Some(JSType::JS_STRING) => JsType::String,
-            Some(JSType::JS_NUMBER) => JsType::Number,
-            _ => JsType::Normal,
-        },
+        jstype: jstype(options.and_then(|options| options.jstype)),
         cpp_string: cpp_string(
             collector,
             options.and_then(|options| options.ctype),
@@ -208,6 +193,25 @@ fn any(
         java_utf8: language.java_utf8 || utf8,
         extendee: None,
         at: collector.at(path),
+    }
+}
+
+/// As the label and the features have it, before a oneof or a map are looked at.
+fn cardinality(label: Option<Label>, presence: FieldPresence, kind: Type) -> Cardinality {
+    match (label.unwrap_or(Label::LABEL_OPTIONAL), presence) {
+        (Label::LABEL_REPEATED, _) => Cardinality::Repeated,
+        (Label::LABEL_REQUIRED, _) => Cardinality::Required,
+        (_, FieldPresence::LegacyRequired) => Cardinality::LegacyRequired,
+        (_, FieldPresence::Implicit) if !is_message(kind) => Cardinality::Implicit,
+        _ => Cardinality::Explicit,
+    }
+}
+
+fn jstype(jstype: Option<JSType>) -> JsType {
+    match jstype {
+        Some(JSType::JS_STRING) => JsType::String,
+        Some(JSType::JS_NUMBER) => JsType::Number,
+        _ => JsType::Normal,
     }
 }
 

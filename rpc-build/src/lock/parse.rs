@@ -1,6 +1,6 @@
 //! Text into a lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::model::{At, Cardinality, Enum, FILE_OPTIONS, File, Message, Oneof, Service, Value};
 use super::parse_block::{enumeration, lines, message, method, ranges, reserved, syntax};
@@ -230,26 +230,23 @@ impl Parser {
                 block.methods.push(method);
                 Ok(())
             }
-            (Block::Message(block), _) => {
-                let file = self
-                    .file
-                    .as_mut()
-                    .ok_or("this line comes before any `file`")?;
-                let (field, entry) =
-                    parse_field::field(tokens, file, &block.name, block.legacy_json)?;
-                if block
-                    .fields
-                    .iter()
-                    .any(|other| other.number == field.number)
-                {
-                    return Err(format!("field {} is in this message twice", field.number));
-                }
-                file.messages.extend(entry);
-                block.fields.push(field);
-                Ok(())
-            }
+            (Block::Message(_), _) => self.field(tokens),
             _ => Err(format!("`{first}` has no meaning here")),
         }
+    }
+
+    fn field(&mut self, tokens: &mut Tokens<'_>) -> Result<(), String> {
+        let (Block::Message(block), Some(file)) = (&mut self.block, &mut self.file) else {
+            return Err("a field stands below a `message`".to_owned());
+        };
+        let (field, entry) = parse_field::field(tokens, file, &block.name, block.legacy_json)?;
+        let mut others = block.fields.iter();
+        if others.any(|other| other.number == field.number) {
+            return Err(format!("field {} is in this message twice", field.number));
+        }
+        file.messages.extend(entry);
+        block.fields.push(field);
+        Ok(())
     }
 
     fn extension(&mut self, tokens: &mut Tokens<'_>) -> Result<(), String> {
@@ -333,30 +330,22 @@ impl File {
 
     /// A map entry is where its field is.
     fn place_map_entries(&mut self) {
-        let maps: Vec<_> = self
-            .messages
-            .iter()
-            .flat_map(|message| &message.fields)
+        let fields = self.messages.iter().flat_map(|message| &message.fields);
+        let places: HashMap<_, _> = fields
             .filter(|field| field.cardinality == Cardinality::Map)
             .map(|field| (field.type_name.clone(), field.at.clone()))
             .collect();
-        for (entry, at) in maps {
-            let name = entry.strip_prefix('.').unwrap_or(&entry).to_owned();
-            let package = self.package.clone();
-            let mut messages = self.messages.iter_mut();
-            let found = messages.find(|message| match package.as_str() {
-                "" => message.name == name,
-                package => {
-                    name.strip_prefix(package)
-                        .and_then(|name| name.strip_prefix('.'))
-                        == Some(&message.name)
-                }
-            });
-            if let Some(message) = found {
-                for field in &mut message.fields {
+        let package = self.package.clone();
+        for entry in self.messages.iter_mut().filter(|message| message.map_entry) {
+            let name = match package.as_str() {
+                "" => format!(".{}", entry.name),
+                package => format!(".{package}.{}", entry.name),
+            };
+            if let Some(at) = places.get(&name) {
+                for field in &mut entry.fields {
                     field.at = at.clone();
                 }
-                message.at = at;
+                entry.at = at.clone();
             }
         }
     }

@@ -42,33 +42,39 @@ pub(super) fn field(
     let entry = map.map(|(key, value)| {
         let name = format!("{message}.{}", map_entry_name(&field.name));
         field.type_name = format!(".{}", file.full_name(&name));
-        let part = |number, name: &str, (kind, type_name): (Type, String)| {
-            let implicit = file.syntax == Syntax::Proto3 && !super::is_message(kind);
-            Field {
-                number,
-                name: name.to_owned(),
-                json_name: name.to_owned(),
-                kind,
-                type_name,
-                cardinality: match implicit {
-                    true => Cardinality::Implicit,
-                    false => Cardinality::Explicit,
-                },
-                cpp_string: file.syntax.cpp_string(),
-                jstype: JsType::Normal,
-                default: None,
-                ..field.clone()
-            }
-        };
+        let fields = vec![
+            part(&field, "key", key, file.syntax),
+            part(&field, "value", value, file.syntax),
+        ];
         Message {
             name,
             map_entry: true,
             legacy_json,
-            fields: vec![part(1, "key", key), part(2, "value", value)],
+            fields,
             ..Message::default()
         }
     });
     Ok((field, entry))
+}
+
+/// The key or the value of a map field.
+fn part(map: &Field, name: &str, (kind, type_name): (Type, String), syntax: Syntax) -> Field {
+    let implicit = syntax == Syntax::Proto3 && !super::is_message(kind);
+    Field {
+        number: if name == "key" { 1 } else { 2 },
+        name: name.to_owned(),
+        json_name: name.to_owned(),
+        kind,
+        type_name,
+        cardinality: match implicit {
+            true => Cardinality::Implicit,
+            false => Cardinality::Explicit,
+        },
+        cpp_string: syntax.cpp_string(),
+        jstype: JsType::Normal,
+        default: None,
+        ..map.clone()
+    }
 }
 
 /// What stands between the braces of `extend`.

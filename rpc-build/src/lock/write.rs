@@ -6,7 +6,7 @@ use buffa_descriptor::generated::descriptor::field_descriptor_proto::Type;
 
 use super::model::{
     Cardinality, CppString, Enum, Field, File, Idempotency, JsType, Message, Method, Range,
-    Reserved, Service, Syntax, Value, default_json_name, map_entry_name,
+    Reserved, Service, Syntax, Value, default_json_name,
 };
 
 /// The kinds of fields that have a word of their own.
@@ -241,16 +241,15 @@ fn entry_of<'a>(field: &Field, file: &'a File) -> Option<[&'a Field; 2]> {
     if field.cardinality != Cardinality::Map {
         return None;
     }
-    let name = map_entry_name(field.name.rsplit('.').next().unwrap_or_default());
-    let ends = format!(".{name}");
-    if !field.type_name.ends_with(&ends) {
-        return None;
-    }
-    let entry = file
+    let name = field.type_name.strip_prefix('.')?;
+    let name = match file.package.as_str() {
+        "" => name,
+        package => name.strip_prefix(package)?.strip_prefix('.')?,
+    };
+    let by_name = file
         .messages
-        .iter()
-        .find(|message| format!(".{}", file.full_name(&message.name)) == field.type_name)?;
-    match entry.fields.as_slice() {
+        .binary_search_by(|message| message.name.as_str().cmp(name));
+    match file.messages.get(by_name.ok()?)?.fields.as_slice() {
         [key, value] => Some([key, value]),
         _ => None,
     }

@@ -6,7 +6,8 @@
     python3 rpc-build/tests/breaking/oracle.py field enum   only these archives
     python3 rpc-build/tests/breaking/oracle.py --folder X   those of another folder, see mutate.py
 
-Needs buf 1.75.0: pip install buf-bin==1.75.0. Ordinary test runs need neither buf nor this script: they read the tables.
+Installs buf 1.75.0 from PyPI into target/buf if it is not there. Ordinary test runs need neither buf nor this script:
+they read the tables.
 
 A line of a table is a level, a rule and the place in the new schema: `FILE FIELD_NO_DELETE a.proto:4`. There is no place
 where buf has none, and no line where buf only names the file (buf says 1:1 then). The level STABLE is FILE without what
@@ -16,11 +17,13 @@ lies in unstable packages, and ERROR stands where buf itself fails.
 import argparse
 import concurrent.futures
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import venv
 
 VERSION = "1.75.0"
 LEVELS = {
@@ -30,6 +33,22 @@ LEVELS = {
     "FILE": {"use": ["FILE"]},
     "STABLE": {"use": ["FILE"], "ignore_unstable_packages": True},
 }
+
+
+def install():
+    """Puts the right buf first in the path."""
+    def found():
+        return shutil.which("buf") and run(["--version"], ".").stdout.strip() == VERSION
+
+    if not found():
+        folder = pathlib.Path(__file__).resolve().parents[3] / "target" / "buf"
+        if not (folder / "bin" / "buf").exists():
+            venv.create(folder, with_pip=True, clear=True)
+            pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"buf-bin=={VERSION}"]
+            subprocess.run(pip, check=True)
+        os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    if not found():
+        sys.exit(f"there is no buf {VERSION} here: pip install buf-bin=={VERSION}")
 
 
 def read_cases(archive):
@@ -117,8 +136,7 @@ def main():
     parser.add_argument("archives", nargs="*")
     arguments = parser.parse_args()
     check, wanted, here = arguments.check, arguments.archives, arguments.folder
-    if shutil.which("buf") is None or run(["--version"], here).stdout.strip() != VERSION:
-        sys.exit(f"needs buf {VERSION}: pip install buf-bin=={VERSION}")
+    install()
     different, pairs = [], 0
     for archive in sorted((here / "cases").glob("*.txt")):
         if wanted and archive.stem not in wanted:

@@ -50,6 +50,11 @@ impl Finding {
             && self.line.is_none_or(near)
     }
 
+    /// How much of its place is not known.
+    pub(crate) fn vagueness(&self) -> usize {
+        usize::from(self.file.is_none()) + usize::from(self.line.is_none())
+    }
+
     pub(crate) fn place(&self) -> String {
         format!("{:?}:{:?}", self.file, self.line)
     }
