@@ -120,12 +120,18 @@ impl Diagnostic {
                 continue;
             };
             is_shown = true;
-            let here = self.labels().filter(|(label, _)| label.span.file == source.name);
+            let here = self
+                .labels()
+                .filter(|(label, _)| label.span.file == source.name);
             let annotations = here.map(|(label, kind)| {
                 let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
                 kind.span(label.span.bytes.clone()).label(text)
             });
-            group = group.element(Snippet::source(text).path(source.shown()).annotations(annotations));
+            group = group.element(
+                Snippet::source(text)
+                    .path(source.shown())
+                    .annotations(annotations),
+            );
         }
         let element = self.element.as_ref().filter(|_| !is_shown);
         if let Some(element) = element {

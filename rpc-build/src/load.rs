@@ -310,9 +310,17 @@ impl Loader<'_> {
             return Ok(schema);
         }
         // Mistakes of other kinds are worth knowing in the same run.
-        let known: HashSet<_> = self.mistakes.iter().filter_map(Diagnostic::position).collect();
+        let known: HashSet<_> = self
+            .mistakes
+            .iter()
+            .filter_map(Diagnostic::position)
+            .collect();
         let mut more = check::check(&schema);
-        more.retain(|mistake| mistake.position().is_none_or(|place| !known.contains(&place)));
+        more.retain(|mistake| {
+            mistake
+                .position()
+                .is_none_or(|place| !known.contains(&place))
+        });
         self.mistakes.extend(more);
         Err(Failure {
             diagnostics: self.mistakes,

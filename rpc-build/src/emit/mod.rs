@@ -223,7 +223,9 @@ fn read_services(
         for file in files() {
             errors::check_error_codes(schema, file, diagnostics);
             if schema.is_requested(file.name.as_deref().unwrap_or_default()) {
-                found.extend(Reader::new(schema, file, types, plan, diagnostics).services(&mut taken));
+                found.extend(
+                    Reader::new(schema, file, types, plan, diagnostics).services(&mut taken),
+                );
             }
         }
         services.insert(name.clone(), found);
