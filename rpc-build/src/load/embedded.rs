@@ -27,6 +27,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "google/protobuf/timestamp.proto",
     "google/protobuf/type.proto",
     "google/protobuf/wrappers.proto",
+    "rpc/v1/options.proto",
 ];
 
 /// The options of every element are declared here, also for files that do not import it.

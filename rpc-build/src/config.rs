@@ -1,0 +1,315 @@
+//! What a build script says, and what it gets.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::breaking::Policy;
+use crate::check::check;
+use crate::emit::{Settings, emit};
+use crate::error::Error;
+use crate::load::{Input, load};
+use crate::lock::ACCEPT_VARIABLE;
+use crate::output::{self, FileCache};
+use crate::release::Release;
+use crate::schema::Schema;
+
+/// Compiles `.proto` files in a build script, where nothing else has to be said.
+///
+/// ```no_run
+/// fn main() -> Result<(), rpc_build::Error> {
+///     rpc_build::compile(["proto/users/v1/users.proto"])
+/// }
+/// ```
+///
+/// Imports are looked for in the folder `proto`, if all files are in there, and otherwise in the folders of the files.
+///
+/// # Errors
+///
+/// As for [`Config::compile`].
+pub fn compile(files: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), Error> {
+    Config::new().files(files).compile()
+}
+
+/// Compiles `.proto` files into messages and annotated traits.
+///
+/// ```no_run
+/// fn main() -> Result<(), rpc_build::Error> {
+///     rpc_build::Config::new()
+///         .files(["users/v1/users.proto", "users/v2/users.proto"])
+///         .includes(["proto"])
+///         .compile()
+/// }
+/// ```
+///
+/// # What is written
+///
+/// For each package a file that has all of its items, such as `users.v1.rs`, which `rpc_runtime::include_schema!("users.v1")`
+/// includes; what it consists of is in a folder of the same name. Packages that import each other are one tree of modules,
+/// which `rpc_runtime::include_schema!()` includes as a whole (`all-packages.rs`): each package is then in the modules that
+/// its name says, as `users::v1`. Including them one by one works too, but then each brings types of its own for what it
+/// imports.
+///
+/// Files that are only imported are generated as far as their types are needed. The types of `google.protobuf` come with the
+/// runtime. The generated code needs no dependency but `rpc-runtime`, with its feature `protobuf`.
+///
+/// Each package has a constant `FILE_DESCRIPTOR_SET` with its descriptors, for reflection.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `compile`"]
+pub struct Config {
+    files: Vec<PathBuf>,
+    includes: Vec<PathBuf>,
+    descriptor_sets: Vec<PathBuf>,
+    out_dir: Option<PathBuf>,
+    verifies: bool,
+    release: Release,
+    settings: Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// Begins with no files.
+    pub fn new() -> Self {
+        let settings = Settings {
+            root: Settings::ROOT.to_owned(),
+            views: BTreeSet::new(),
+            external: Vec::new(),
+        };
+        Self {
+            files: Vec::new(),
+            includes: Vec::new(),
+            descriptor_sets: Vec::new(),
+            out_dir: None,
+            verifies: false,
+            release: Release::default(),
+            settings,
+        }
+    }
+
+    /// Adds files to compile, by their paths or by the names under which others import them.
+    pub fn files(mut self, files: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+        self.files
+            .extend(files.into_iter().map(|file| file.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds folders in which imports are looked for, in their order. `google/protobuf/*.proto` and `rpc/v1/options.proto`
+    /// are always found.
+    ///
+    /// Default: the folder `proto`, if all files are in there, and otherwise the folders of the files.
+    pub fn includes(mut self, folders: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+        self.includes
+            .extend(folders.into_iter().map(|folder| folder.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds a file with a descriptor set, which stands for the `.proto` files that it was made of: what
+    /// `protoc --include_imports --descriptor_set_out` and `buf build` write. This is the way for files with an `edition`.
+    /// [`files`](Self::files) then also takes names of files in the set; without it, all of them are compiled.
+    pub fn descriptor_set(mut self, path: impl AsRef<Path>) -> Self {
+        self.descriptor_sets.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// Writes to this folder, which can be committed, instead of cargo's folder for build scripts. Files of earlier runs that
+    /// are no longer needed are removed.
+    ///
+    /// Load what is in it as modules: `#[path = "schema/users.v1.rs"] pub mod users;`.
+    pub fn out_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.out_dir = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Only compares the folder of [`out_dir`](Self::out_dir) with what would be written, and fails if they differ, unless the
+    /// environment variable `RPC_BUILD_UPDATE` is set, which writes it.
+    pub fn verify(mut self) -> Self {
+        self.verifies = true;
+        self
+    }
+
+    /// Says where generated code finds the runtime, for a crate that depends on it by another name or re-exports it.
+    ///
+    /// Default: `::rpc_runtime`.
+    pub fn runtime_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.root = path.into();
+        self
+    }
+
+    /// Generates views, which borrow from the bytes that they are read from, for a package and what it imports. They take
+    /// about as long to compile as the messages themselves.
+    ///
+    /// Default: none.
+    pub fn views(mut self, package: impl Into<String>) -> Self {
+        self.settings.views.insert(package.into());
+        self
+    }
+
+    /// Takes the types of a package, and of packages below it, from a module elsewhere, such as another crate's, instead of
+    /// generating them: `external("common.v1", "::common::schema::common::v1")`.
+    pub fn external(mut self, package: impl Into<String>, module: impl Into<String>) -> Self {
+        self.settings.external.push((package.into(), module.into()));
+        self
+    }
+
+    /// Says where the lock is, the file with what was last released. If there is one, a schema that breaks it does not
+    /// compile; if there is none, nothing has been released yet. A build never writes it by itself: see
+    /// [`release`](Self::release).
+    ///
+    /// Default: `schema.lock`.
+    pub fn lock(mut self, path: impl AsRef<Path>) -> Self {
+        path.as_ref().clone_into(&mut self.release.path);
+        self
+    }
+
+    /// Says how much has to stay compatible, and what may break for a reason.
+    ///
+    /// Default: the binary form and JSON of stable packages, without exemptions.
+    pub fn compatibility(mut self, policy: Policy) -> Self {
+        self.release.policy = policy;
+        self
+    }
+
+    /// Reads, checks, compares with what was released, and writes.
+    ///
+    /// In a build script this also tells cargo to run it again when one of the files changes that were read.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the schema, or the file that could not be read or written.
+    pub fn compile(&self) -> Result<(), Error> {
+        self.check_paths()?;
+        let schema = self.load()?;
+        self.check_release(&schema)?;
+        let folder = self.folder()?;
+        let mut cache = FileCache::new(
+            env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("rpc-build-cache")),
+        );
+        let files = emit(&schema, &self.settings, &mut cache)
+            .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
+        if self.verifies && self.out_dir.is_some() {
+            say(format_args!("rerun-if-env-changed={}", output::UPDATE));
+            for file in &files {
+                say(format_args!(
+                    "rerun-if-changed={}",
+                    folder.join(&file.path).display()
+                ));
+            }
+            if env::var_os(output::UPDATE).is_none() {
+                return output::verify(&folder, &files);
+            }
+        }
+        output::write(&folder, &files)?;
+        match self.out_dir {
+            Some(_) => output::remove_stale(&folder, &files),
+            None => Ok(()),
+        }
+    }
+
+    /// Releases the schema as it is: writes it to the [`lock`](Self::lock), whatever it breaks of what was released before.
+    /// This is for a program that people run on purpose; a build script that is given the environment variable
+    /// `RPC_BUILD_ACCEPT_SCHEMA=1` does the same.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the schema, or the file that could not be read or written.
+    pub fn release(&self) -> Result<(), Error> {
+        let schema = self.load()?;
+        self.release.accept(&schema).map(drop)
+    }
+
+    /// Compares the schema with what was released, unless this is the release.
+    fn check_release(&self, schema: &Schema) -> Result<(), Error> {
+        say(format_args!("rerun-if-env-changed={ACCEPT_VARIABLE}"));
+        if env::var_os(ACCEPT_VARIABLE).is_some_and(|value| value == "1") {
+            for broken in self.release.accept(schema)? {
+                let (rule, message) = (broken.rule, broken.message);
+                say(format_args!(
+                    "warning=released all the same: {message} ({rule})"
+                ));
+            }
+        }
+        // One that is not there would count as changed each time.
+        if self.release.path.exists() {
+            say(format_args!(
+                "rerun-if-changed={}",
+                self.release.path.display()
+            ));
+        }
+        self.release.check(schema)
+    }
+
+    fn load(&self) -> Result<Schema, Error> {
+        let mut descriptor_sets = Vec::new();
+        for path in &self.descriptor_sets {
+            say(format_args!("rerun-if-changed={}", path.display()));
+            let bytes = fs::read(path);
+            descriptor_sets.push(bytes.map_err(|error| {
+                Error::new(format!("cannot read `{}`: {error}", path.display()))
+            })?);
+        }
+        let input = Input {
+            files: &self.files,
+            includes: &self.include_folders(),
+            descriptor_sets: &descriptor_sets,
+        };
+        let schema = load(&input)
+            .map_err(|failure| Error::from_diagnostics(&failure.diagnostics, &failure.sources))?;
+        for path in schema.sources.files().filter_map(|file| file.path.as_ref()) {
+            say(format_args!("rerun-if-changed={}", path.display()));
+        }
+        let mistakes = check(&schema);
+        match mistakes.is_empty() {
+            true => Ok(schema),
+            false => Err(Error::from_diagnostics(&mistakes, &schema.sources)),
+        }
+    }
+
+    fn include_folders(&self) -> Vec<PathBuf> {
+        if !self.includes.is_empty() {
+            return self.includes.clone();
+        }
+        if self.files.iter().all(|file| file.starts_with("proto")) {
+            return vec!["proto".into()];
+        }
+        let parents = self.files.iter().filter_map(|file| file.parent());
+        let folders: BTreeSet<PathBuf> = parents.map(Path::to_owned).collect();
+        folders.into_iter().collect()
+    }
+
+    fn folder(&self) -> Result<PathBuf, Error> {
+        match &self.out_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
+                Error::new("cargo did not say where to write: call this in a build script, or choose a folder with `out_dir`")
+            }),
+        }
+    }
+
+    /// Paths in Rust come from the build script, so that a mistake in one has no place in a schema.
+    fn check_paths(&self) -> Result<(), Error> {
+        let external = self.settings.external.iter().map(|(_, path)| path);
+        for path in external.chain([&self.settings.root]) {
+            let is_path = syn::parse_str::<syn::Path>(path)
+                .is_ok_and(|it| it.segments.iter().all(|it| it.arguments.is_none()));
+            if !is_path || !(path.starts_with("::") || path.starts_with("crate::")) {
+                return Err(Error::new(format!(
+                    "`{path}` does not lead anywhere from generated code: write a path that begins with `::` or `crate::`"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells cargo something, which outside of a build script is only a line of output.
+fn say(line: std::fmt::Arguments<'_>) {
+    if env::var_os("OUT_DIR").is_some() {
+        println!("cargo::{line}");
+    }
+}

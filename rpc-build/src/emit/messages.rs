@@ -1,0 +1,203 @@
+//! Messages and enums, which buffa writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use buffa_codegen::{BytesRepr, CodeGenConfig, generate};
+use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
+use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
+
+use super::Settings;
+use super::plan::{Plan, closure, package_of};
+use super::redirect::redirect;
+use crate::diagnostic::Diagnostic;
+use crate::schema::Schema;
+
+/// How buffa writes messages; the same for all packages but for views.
+pub(crate) fn config(schema: &Schema, settings: &Settings, views: bool) -> CodeGenConfig {
+    let mut config = CodeGenConfig::default();
+    config.generate_views = views;
+    config.generate_json = true;
+    config.preserve_unknown_fields = true;
+    config.file_per_package = true;
+    config.idiomatic_field_names = true;
+    config.allow_message_set = true;
+    config.bytes_fields = vec![(".".to_owned(), BytesRepr::Bytes)];
+    // buffa 0.9.2 writes the default of a required field as a `Vec`, whatever the field is.
+    let defaults = required_bytes_with_default(schema);
+    let vec = defaults.into_iter().map(|name| (name, BytesRepr::Vec));
+    config.bytes_fields.extend(vec);
+    config.extern_paths = settings
+        .external
+        .iter()
+        .map(|(package, path)| (format!(".{package}"), path.clone()))
+        .collect();
+    let mut deprecated = Deprecated::default();
+    for file in &schema.descriptors.file {
+        deprecated.file(file);
+    }
+    config.message_attributes = deprecated.messages;
+    config.enum_attributes = deprecated.enums;
+    config.field_attributes = deprecated.fields;
+    config
+}
+
+/// The text of the messages of some packages, by package.
+pub(crate) fn expand_messages(
+    schema: &Schema,
+    plan: &Plan,
+    packages: &BTreeSet<String>,
+    settings: &Settings,
+) -> Result<BTreeMap<String, String>, Vec<Diagnostic>> {
+    let with_views = with_views(plan, settings);
+    let mut texts = BTreeMap::new();
+    for views in [false, true] {
+        let packages = packages
+            .iter()
+            .filter(|package| with_views.contains(*package) == views);
+        let files: Vec<String> = packages
+            .filter_map(|package| plan.get(package))
+            .flat_map(|it| it.files.clone())
+            .collect();
+        if files.is_empty() {
+            continue;
+        }
+        let config = config(schema, settings, views);
+        let generated = generate(&schema.descriptors.file, &files, &config);
+        let generated = generated.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
+        for file in generated {
+            let text = redirect(&file.content, &settings.private_path());
+            let text = text.map_err(|error| {
+                vec![Diagnostic::error(format!(
+                    "the messages of `{}`: {error}",
+                    file.package
+                ))]
+            })?;
+            texts.insert(file.package, without_header(&text).to_owned());
+        }
+    }
+    Ok(texts)
+}
+
+/// The packages that have views. A view of a message is made of views of other messages, so what those use has them too.
+fn with_views(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
+    settings
+        .views
+        .iter()
+        .flat_map(|package| closure(plan, package))
+        .collect()
+}
+
+/// The names of the fields whose default is written as a `Vec`. In an edition it is decided elsewhere what is required, so
+/// that all with a default are taken for it.
+fn required_bytes_with_default(schema: &Schema) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in &schema.descriptors.file {
+        let is_edition = file.syntax.as_deref() == Some("editions");
+        let scope = match package_of(file) {
+            "" => String::new(),
+            package => format!(".{package}"),
+        };
+        let mut waiting: Vec<(String, &DescriptorProto)> = Vec::new();
+        waiting.extend(file.message_type.iter().map(|it| (scope.clone(), it)));
+        while let Some((scope, message)) = waiting.pop() {
+            let scope = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
+            let fields = message.field.iter().filter(|field| {
+                field.r#type == Some(Type::TYPE_BYTES)
+                    && field.default_value.is_some()
+                    && (is_edition || field.label == Some(Label::LABEL_REQUIRED))
+            });
+            let names = fields.filter_map(|field| field.name.as_deref());
+            found.extend(names.map(|name| format!("{scope}.{name}")));
+            waiting.extend(message.nested_type.iter().map(|it| (scope.clone(), it)));
+        }
+    }
+    found
+}
+
+/// Without the comment that names the generator: the file has one of our own.
+fn without_header(text: &str) -> &str {
+    let is_comment =
+        |line: &str| line.is_empty() || (line.starts_with("//") && !line.starts_with("///"));
+    let length: usize = text
+        .split_inclusive('\n')
+        .take_while(|line| is_comment(line.trim_end()))
+        .map(str::len)
+        .sum();
+    &text[length..]
+}
+
+/// What gets `#[deprecated]`, as buffa takes it: names with a dot first, and the attribute.
+#[derive(Default)]
+struct Deprecated {
+    messages: Vec<(String, String)>,
+    enums: Vec<(String, String)>,
+    fields: Vec<(String, String)>,
+}
+
+impl Deprecated {
+    fn file(&mut self, file: &FileDescriptorProto) {
+        let scope = match package_of(file) {
+            "" => String::new(),
+            package => format!(".{package}"),
+        };
+        for message in &file.message_type {
+            self.message(message, &scope, false);
+        }
+        for it in &file.enum_type {
+            let is_deprecated = it
+                .options
+                .as_option()
+                .and_then(|it| it.deprecated)
+                .unwrap_or_default();
+            self.enumeration(&scope, it.name.as_deref(), is_deprecated);
+        }
+    }
+
+    fn message(&mut self, message: &DescriptorProto, scope: &str, is_inside: bool) {
+        let scope = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
+        let is_deprecated = message
+            .options
+            .as_option()
+            .and_then(|it| it.deprecated)
+            .unwrap_or_default();
+        if is_deprecated && !is_inside {
+            // The name stands for all messages inside as well.
+            self.messages.push(attribute(scope.clone()));
+        }
+        for field in &message.field {
+            if field
+                .options
+                .as_option()
+                .and_then(|it| it.deprecated)
+                .unwrap_or_default()
+            {
+                self.fields.push(attribute(format!(
+                    "{scope}.{}",
+                    field.name.as_deref().unwrap_or_default()
+                )));
+            }
+        }
+        for nested in &message.nested_type {
+            self.message(nested, &scope, is_inside || is_deprecated);
+        }
+        for it in &message.enum_type {
+            let is_deprecated = it
+                .options
+                .as_option()
+                .and_then(|it| it.deprecated)
+                .unwrap_or_default();
+            self.enumeration(&scope, it.name.as_deref(), is_deprecated);
+        }
+    }
+
+    fn enumeration(&mut self, scope: &str, name: Option<&str>, is_deprecated: bool) {
+        if is_deprecated {
+            self.enums
+                .push(attribute(format!("{scope}.{}", name.unwrap_or_default())));
+        }
+    }
+}
+
+fn attribute(name: String) -> (String, String) {
+    (name, "#[deprecated]".to_owned())
+}

@@ -1,0 +1,339 @@
+//! A [`Schema`] into files of Rust.
+
+mod comments;
+mod docs;
+mod errors;
+mod messages;
+mod modules;
+mod names;
+mod options;
+mod plan;
+mod redirect;
+mod service;
+mod services;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use buffa::Message as _;
+use buffa_codegen::context::CodeGenContext;
+use buffa_codegen::idents::rust_path_to_tokens;
+use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use self::plan::{Plan, TypeIndex};
+use self::service::{Reader, Service};
+use crate::diagnostic::Diagnostic;
+use crate::schema::Schema;
+
+/// What can be chosen about the output.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The path of `rpc-runtime`.
+    pub(crate) root: String,
+    /// The packages whose messages have views.
+    pub(crate) views: BTreeSet<String>,
+    /// Packages whose types are elsewhere, and where.
+    pub(crate) external: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Where the runtime is found if nothing else is said.
+    pub(crate) const ROOT: &'static str = "::rpc_runtime";
+
+    fn root_tokens(&self) -> TokenStream {
+        rust_path_to_tokens(&self.root)
+    }
+
+    /// The re-exports that generated code needs.
+    fn private_path(&self) -> String {
+        format!("{}::__private", self.root)
+    }
+
+    /// A type's path, with those of buffa's own crates through the runtime.
+    fn redirect_path(&self, path: &str) -> String {
+        let well_known = path.strip_prefix("::buffa_types::google::protobuf::");
+        if let Some(name) = well_known.filter(|name| WELL_KNOWN.contains(name)) {
+            return format!("{}::protobuf::well_known::{name}", self.root);
+        }
+        match path.starts_with("::buffa_types::") || path.starts_with("::buffa_descriptor::") {
+            true => format!("{}{path}", self.private_path()),
+            false => path.to_owned(),
+        }
+    }
+}
+
+/// The messages that the runtime shows to users.
+const WELL_KNOWN: [&str; 17] = [
+    "Any",
+    "BoolValue",
+    "BytesValue",
+    "DoubleValue",
+    "Duration",
+    "Empty",
+    "FieldMask",
+    "FloatValue",
+    "Int32Value",
+    "Int64Value",
+    "ListValue",
+    "StringValue",
+    "Struct",
+    "Timestamp",
+    "UInt32Value",
+    "UInt64Value",
+    "Value",
+];
+
+/// A file to write, relative to the folder of all output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OutputFile {
+    pub(crate) path: PathBuf,
+    pub(crate) content: Vec<u8>,
+}
+
+impl OutputFile {
+    fn text(path: impl Into<PathBuf>, text: String) -> Self {
+        Self {
+            path: path.into(),
+            content: text.into_bytes(),
+        }
+    }
+}
+
+/// Messages of earlier runs, by package and by a number that stands for all that they depend on.
+pub(crate) trait Cache {
+    fn get(&self, package: &str, key: u64) -> Option<String>;
+    fn put(&mut self, package: &str, key: u64, text: &str);
+}
+
+/// Makes the files of a schema that [`check`](crate::check) found sound.
+pub(crate) fn emit(
+    schema: &Schema,
+    settings: &Settings,
+    cache: &mut dyn Cache,
+) -> Result<Vec<OutputFile>, Vec<Diagnostic>> {
+    let types = TypeIndex::new(schema);
+    let (errors, mut diagnostics) = (named_errors(schema, &types), Vec::new());
+    let plan = plan::plan(
+        schema,
+        settings,
+        &errors.iter().cloned().collect::<Vec<_>>(),
+    );
+    names::check_names(schema, &plan, &mut diagnostics);
+    let services = read_services(schema, &plan, &types, &mut diagnostics);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    let texts = cached_messages(schema, &plan, settings, cache)?;
+    let generated: Vec<String> = plan
+        .values()
+        .flat_map(|package| package.files.clone())
+        .collect();
+    let config = messages::config(schema, settings, false);
+    let context = CodeGenContext::for_generate(&schema.descriptors.file, &generated, &config);
+    let mut files = Vec::new();
+    for (name, package) in &plan {
+        let folder = modules::folder(name);
+        let sources: Vec<&str> = package.files.iter().map(String::as_str).collect();
+        let sources = sources.join(", ");
+        let services = services.get(name).map(Vec::as_slice).unwrap_or_default();
+        if !services.is_empty() {
+            let items = services::expand_services(name, services, &context, settings);
+            let items: Vec<String> = items.into_iter().map(print_items).collect();
+            let text = format!("{}{}", header(&sources), items.join("\n"));
+            files.push(OutputFile::text(folder.join("services.rs"), text));
+        }
+        let around = expand_package(!services.is_empty());
+        let errors = errors::expand_errors(name, &errors, &types, &context, settings);
+        let messages = texts.get(name).map(String::as_str).unwrap_or_default();
+        let text = format!(
+            "{}\n{}{messages}",
+            print(around, &sources),
+            print_items(errors)
+        );
+        files.push(OutputFile::text(folder.join("package.rs"), text));
+        files.push(OutputFile {
+            path: folder.join("descriptors.binpb"),
+            content: descriptors(schema, package),
+        });
+        files.extend(modules::expand_stub(name, &plan::closure(&plan, name)));
+    }
+    files.extend(modules::expand_all(&plan.keys().cloned().collect()));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// What is in a package beside its messages.
+fn expand_package(has_services: bool) -> TokenStream {
+    let services = has_services.then(|| {
+        quote! {
+            #[path = "services.rs"]
+            mod __services;
+            pub use self::__services::*;
+        }
+    });
+    quote! {
+        #services
+        /// The descriptors of this package and of what it imports: a serialized `google.protobuf.FileDescriptorSet`.
+        pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.binpb");
+    }
+}
+
+/// The messages that methods fail with, as far as they are found; the others are reported with their methods.
+fn named_errors(schema: &Schema, types: &TypeIndex<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in requested(schema) {
+        for service in &file.service {
+            let scope = [
+                plan::package_of(file),
+                service.name.as_deref().unwrap_or_default(),
+            ]
+            .join(".");
+            let scope = scope.trim_start_matches('.');
+            let errors = service
+                .method
+                .iter()
+                .filter_map(|method| options::Options::of(method).error);
+            found.extend(errors.filter_map(|error| errors::resolve_error(&error, scope, types)));
+        }
+    }
+    found
+}
+
+fn requested(schema: &Schema) -> impl Iterator<Item = &FileDescriptorProto> {
+    let files = schema.descriptors.file.iter();
+    files.filter(|file| schema.is_requested(file.name.as_deref().unwrap_or_default()))
+}
+
+/// The services of the files that were asked for, by package.
+fn read_services(
+    schema: &Schema,
+    plan: &Plan,
+    types: &TypeIndex<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Vec<Service>> {
+    let mut services = BTreeMap::new();
+    for (name, package) in plan {
+        let files = || package.files.iter().filter_map(|file| schema.file(file));
+        let mut taken = names::top_level_types(files());
+        let mut found = Vec::new();
+        for file in files() {
+            errors::check_error_codes(schema, file, diagnostics);
+            if schema.is_requested(file.name.as_deref().unwrap_or_default()) {
+                found.extend(
+                    Reader::new(schema, file, types, plan, diagnostics).services(&mut taken),
+                );
+            }
+        }
+        services.insert(name.clone(), found);
+    }
+    services
+}
+
+/// The messages of all packages, written anew only where something that they depend on has changed.
+fn cached_messages(
+    schema: &Schema,
+    plan: &Plan,
+    settings: &Settings,
+    cache: &mut dyn Cache,
+) -> Result<BTreeMap<String, String>, Vec<Diagnostic>> {
+    let keys: BTreeMap<&String, u64> = plan
+        .keys()
+        .map(|package| (package, key(schema, plan, package, settings)))
+        .collect();
+    let mut texts = BTreeMap::new();
+    let mut missing = BTreeSet::new();
+    for (package, key) in &keys {
+        match cache.get(package, *key) {
+            Some(text) => drop(texts.insert((*package).clone(), text)),
+            None => drop(missing.insert((*package).clone())),
+        }
+    }
+    for (package, text) in messages::expand_messages(schema, plan, &missing, settings)? {
+        if let Some(key) = keys.get(&package) {
+            cache.put(&package, *key, &text);
+        }
+        texts.insert(package, text);
+    }
+    Ok(texts)
+}
+
+/// Stands for all that the messages of a package depend on.
+fn key(schema: &Schema, plan: &Plan, package: &str, settings: &Settings) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    let mut hasher = DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), format!("{settings:?}")).hash(&mut hasher);
+    // Modules of messages make way for modules of packages.
+    for file in &schema.descriptors.file {
+        plan::package_of(file).hash(&mut hasher);
+    }
+    let own = plan.get(package).map(|package| &package.files);
+    for file in plan::closure(plan, package)
+        .iter()
+        .filter_map(|name| plan.get(name))
+        .flat_map(|it| &it.files)
+    {
+        let Some(descriptor) = schema.file(file) else {
+            continue;
+        };
+        match own.is_some_and(|own| own.contains(file)) {
+            true => descriptor.encode_to_vec().hash(&mut hasher),
+            // Comments of others are not repeated.
+            false => without_comments(descriptor)
+                .encode_to_vec()
+                .hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+fn without_comments(file: &FileDescriptorProto) -> FileDescriptorProto {
+    let mut file = file.clone();
+    file.source_code_info = buffa::MessageField::none();
+    file
+}
+
+/// The descriptors of a package's files and of all that they import, each after those that it imports.
+fn descriptors(schema: &Schema, package: &plan::Package) -> Vec<u8> {
+    let mut needed = BTreeSet::new();
+    let mut waiting: Vec<&str> = package.files.iter().map(String::as_str).collect();
+    while let Some(name) = waiting.pop() {
+        if needed.insert(name) {
+            waiting.extend(
+                schema
+                    .file(name)
+                    .iter()
+                    .flat_map(|file| &file.dependency)
+                    .map(String::as_str),
+            );
+        }
+    }
+    let files = schema.descriptors.file.iter();
+    let files = files.filter(|file| needed.contains(file.name.as_deref().unwrap_or_default()));
+    let set = FileDescriptorSet {
+        file: files.map(without_comments).collect(),
+        ..FileDescriptorSet::default()
+    };
+    set.encode_to_vec()
+}
+
+/// Prints a file with the comment that says where it comes from.
+fn print(tokens: TokenStream, source: &str) -> String {
+    format!("{}{}", header(source), print_items(tokens))
+}
+
+fn header(source: &str) -> String {
+    format!("// Written by rpc-build from {source}. Do not edit.\n\n")
+}
+
+fn print_items(tokens: TokenStream) -> String {
+    match syn::parse2(tokens.clone()) {
+        Ok(file) => prettyplease::unparse(&file),
+        // Names come through `ident`, so that this is a mistake of ours, which rustc then shows.
+        Err(_) => tokens.to_string(),
+    }
+}

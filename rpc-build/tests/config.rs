@@ -1,0 +1,267 @@
+//! The builder as programs use it: folders, verification, releases, descriptor sets, and what errors look like.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rpc_build::Config;
+use rpc_build::breaking::Policy;
+use tempfile::TempDir;
+
+/// A folder with a schema, and what it is compiled to.
+struct Project(TempDir);
+
+const USERS: &str = "\
+syntax = \"proto3\";
+
+package users.v1;
+
+import \"shared/v1/shared.proto\";
+
+service Users {
+  rpc GetUser(User) returns (User);
+}
+
+message User {
+  int64 id = 1;
+  shared.v1.Page page = 2;
+}
+";
+
+const SHARED: &str = "\
+syntax = \"proto3\";
+
+package shared.v1;
+
+message Page {
+  int32 size = 1;
+}
+";
+
+impl Project {
+    fn new() -> Self {
+        let project = Self(tempfile::tempdir().expect("a folder for temporary files"));
+        project.write("proto/users/v1/users.proto", USERS);
+        project.write("proto/shared/v1/shared.proto", SHARED);
+        project
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("")))
+            .expect("the folder can be written");
+        fs::write(path, text).expect("the folder can be written");
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).expect("the file is there")
+    }
+
+    fn config(&self) -> Config {
+        Config::new()
+            .files([self.path("proto/users/v1/users.proto")])
+            .includes([self.path("proto")])
+            .out_dir(self.path("schema"))
+            .lock(self.path("schema.lock"))
+    }
+
+    fn times(&self) -> Vec<(PathBuf, SystemTime)> {
+        fn collect(folder: &Path, times: &mut Vec<(PathBuf, SystemTime)>) {
+            for entry in fs::read_dir(folder).expect("the folder is there") {
+                let path = entry.expect("the folder can be read").path();
+                if path.is_dir() {
+                    collect(&path, times);
+                } else {
+                    let time = fs::metadata(&path).and_then(|file| file.modified());
+                    times.push((path, time.expect("the file is there")));
+                }
+            }
+        }
+        let mut times = Vec::new();
+        collect(&self.path("schema"), &mut times);
+        times.sort();
+        times
+    }
+}
+
+#[test]
+fn a_second_run_writes_nothing() {
+    let project = Project::new();
+    project.config().compile().expect("the schema is sound");
+    let before = project.times();
+    project.config().compile().expect("the schema is sound");
+    assert_eq!(project.times(), before);
+    assert!(
+        project
+            .read("schema/users.v1/services.rs")
+            .contains("async fn get_user(&self, request: User)")
+    );
+    assert!(
+        project
+            .read("schema/users.v1.rs")
+            .contains("#[path = \"users.v1/tree.rs\"]")
+    );
+}
+
+#[test]
+fn what_is_no_longer_needed_is_removed() {
+    let project = Project::new();
+    project.config().compile().expect("the schema is sound");
+    project.write("schema/mine.rs", "// By hand.\n");
+    let alone = USERS
+        .replace("import \"shared/v1/shared.proto\";", "")
+        .replace("  shared.v1.Page page = 2;\n", "");
+    project.write("proto/users/v1/users.proto", &alone);
+    project.config().compile().expect("the schema is sound");
+    assert!(!project.path("schema/shared.v1.rs").exists());
+    assert!(!project.path("schema/users.v1/tree.rs").exists());
+    assert!(project.path("schema/mine.rs").exists());
+}
+
+#[test]
+fn a_committed_folder_is_verified() {
+    let project = Project::new();
+    let error = project
+        .config()
+        .verify()
+        .compile()
+        .expect_err("there is no folder yet");
+    assert!(
+        error.to_string().contains("users.v1/services.rs: missing"),
+        "{error}"
+    );
+    assert!(!project.path("schema").exists());
+    project.config().compile().expect("the schema is sound");
+    project
+        .config()
+        .verify()
+        .compile()
+        .expect("the folder is up to date");
+    let text = project.read("schema/users.v1/services.rs");
+    project.write(
+        "schema/users.v1/services.rs",
+        &text.replace("get_user", "take_user"),
+    );
+    let error = project
+        .config()
+        .verify()
+        .compile()
+        .expect_err("a file was changed");
+    assert!(error.to_string().contains("RPC_BUILD_UPDATE=1"), "{error}");
+    assert!(
+        project
+            .read("schema/users.v1/services.rs")
+            .contains("take_user")
+    );
+}
+
+#[test]
+fn a_release_is_kept() {
+    let project = Project::new();
+    project
+        .config()
+        .compile()
+        .expect("nothing has been released yet");
+    assert!(!project.path("schema.lock").exists());
+    project.config().release().expect("the lock can be written");
+    project.config().compile().expect("it is what was released");
+    project.write(
+        "proto/shared/v1/shared.proto",
+        &SHARED.replace("int32 size", "string size"),
+    );
+    let error = project
+        .config()
+        .compile()
+        .expect_err("a field has another type");
+    let text = error.to_string();
+    assert!(
+        text.contains("FIELD_") && text.contains("shared.proto:6:"),
+        "{text}"
+    );
+    assert!(
+        !project
+            .read("schema/shared.v1/package.rs")
+            .contains("String,"),
+        "nothing is written"
+    );
+
+    let rule = text.split(['[', ']']).nth(1).unwrap_or_default();
+    let policy = Policy::new().allow(rule, "shared.v1.Page.size", "nobody has read it yet");
+    project
+        .config()
+        .compatibility(policy)
+        .compile()
+        .expect("it is allowed");
+    project.config().release().expect("the lock can be written");
+    project.config().compile().expect("it is what was released");
+}
+
+#[test]
+fn a_descriptor_set_stands_for_its_files() {
+    let project = Project::new();
+    project.config().compile().expect("the schema is sound");
+    let set = project.path("schema/users.v1/descriptors.binpb");
+    Config::new()
+        .descriptor_set(&set)
+        .out_dir(project.path("from-set"))
+        .lock(project.path("schema.lock"))
+        .compile()
+        .expect("the set is sound");
+    assert_eq!(
+        project.read("from-set/users.v1/services.rs"),
+        project.read("schema/users.v1/services.rs")
+    );
+    assert_eq!(
+        project.read("from-set/users.v1/package.rs"),
+        project.read("schema/users.v1/package.rs")
+    );
+}
+
+#[test]
+fn errors_read_like_those_of_the_compiler() {
+    let project = Project::new();
+    project.write(
+        "proto/users/v1/users.proto",
+        &USERS
+            .replace("= 2;", "= 1;")
+            .replace("rpc GetUser(User)", "rpc GetUser(Usr)"),
+    );
+    let error = project
+        .config()
+        .compile()
+        .expect_err("there are two mistakes");
+    let text = error.to_string();
+    assert!(text.contains("users.proto:8:"), "{text}");
+    assert!(
+        text.contains("rpc GetUser(Usr) returns (User);") && text.contains("^^^"),
+        "{text}"
+    );
+    // As `fn main() -> Result<(), rpc_build::Error>` and `unwrap` show it.
+    assert_eq!(format!("{error:?}"), format!("\n{text}"));
+
+    let error = Config::new()
+        .files(["no/such/file.proto"])
+        .out_dir("x")
+        .compile()
+        .expect_err("there is no file");
+    assert!(error.to_string().contains("no/such/file.proto"), "{error}");
+    let error = project
+        .config()
+        .runtime_path("rpc-runtime")
+        .compile()
+        .expect_err("this is no path");
+    assert!(error.to_string().contains("`rpc-runtime`"), "{error}");
+    let error = Config::new()
+        .files([project.path("proto/shared/v1/shared.proto")])
+        .compile();
+    assert!(
+        error
+            .expect_err("this is no build script")
+            .to_string()
+            .contains("out_dir")
+    );
+}

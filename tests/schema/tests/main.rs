@@ -1,0 +1,7 @@
+//! Schemas at work: what `rpc-build` writes, called and served.
+
+mod errors;
+mod messages;
+mod parity;
+mod patterns;
+mod versions;
