@@ -196,8 +196,17 @@ impl Shared {
 
     /// Says whether the connection closes once its calls have ended, which the driver must notice.
     pub(super) fn is_ending(&self, state: &State) -> bool {
-        let forsaken = self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0;
-        state.draining || state.peer_draining || forsaken
+        state.draining || state.peer_draining || self.is_forsaken()
+    }
+
+    /// Says whether [`is_ending`](Self::is_ending) can be true: whoever makes it so sets
+    /// `refuses` too, before the driver is woken.
+    pub(super) fn may_be_ending(&self) -> bool {
+        self.refuses.load(Ordering::Acquire) || self.is_forsaken()
+    }
+
+    fn is_forsaken(&self) -> bool {
+        self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0
     }
 
     /// Writes from a task that is not the driver. What does not fit is the driver's.

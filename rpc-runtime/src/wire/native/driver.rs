@@ -58,7 +58,28 @@ pub(crate) struct Driver {
     yielded: bool,
     /// How many bytes this poll has read.
     turn: usize,
+    /// Something was read since `last_read`.
+    has_read: bool,
     _guard: Option<Guard>,
+}
+
+/// What the driver looks at after it has read.
+struct Look {
+    /// The open calls of both sides.
+    calls: usize,
+    has_outgoing: bool,
+    next_sweep: Option<Instant>,
+}
+
+impl Look {
+    fn at(shared: &Shared) -> Self {
+        let state = shared.state();
+        Self {
+            calls: state.calls.len() + state.peers_calls.len(),
+            has_outgoing: !state.outgoing.is_empty(),
+            next_sweep: state.next_sweep,
+        }
+    }
 }
 
 /// How a connection ended.
@@ -95,6 +116,7 @@ impl Driver {
             lingers: None,
             yielded: false,
             turn: 0,
+            has_read: false,
             _guard: guard,
         };
         if driver.shared.role == Role::Connected {
@@ -127,10 +149,15 @@ impl Driver {
                 Err(end) => return Poll::Ready(end),
             };
             let now = Instant::now();
-            if let Some(end) = self.keep_time(now) {
+            if std::mem::take(&mut self.has_read) {
+                self.last_read = now;
+                self.ping_sent = None;
+            }
+            let mut look = Look::at(&self.shared);
+            if let Some(end) = self.keep_time(now, &mut look) {
                 return Poll::Ready(end);
             }
-            if self.should_yield() {
+            if self.should_yield(&look) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -167,8 +194,7 @@ impl Driver {
                 Poll::Ready(Ok(0)) => return Err(self.end_of_file()),
                 Poll::Ready(Ok(count)) => {
                     self.turn += count;
-                    self.last_read = Instant::now();
-                    self.ping_sent = None;
+                    self.has_read = true;
                     self.hand_out()?;
                     if self.turn >= TURN {
                         break;
@@ -299,10 +325,8 @@ impl Driver {
 
     /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
     /// woken writer otherwise runs right after the first task that woke it, with one frame.
-    fn should_yield(&mut self) -> bool {
-        let state = self.shared.state();
-        let busy = state.calls.len() + state.peers_calls.len() > 1;
-        self.yielded = busy && !state.outgoing.is_empty() && !self.yielded;
+    fn should_yield(&mut self, look: &Look) -> bool {
+        self.yielded = look.calls > 1 && look.has_outgoing && !self.yielded;
         self.yielded
     }
 
@@ -329,12 +353,12 @@ impl Driver {
     }
 
     /// Looks at everything that has a time.
-    fn keep_time(&mut self, now: Instant) -> Option<End> {
+    fn keep_time(&mut self, now: Instant, look: &mut Look) -> Option<End> {
         let config = Arc::clone(&self.shared.config);
-        let due = self.shared.state().next_sweep.is_some_and(|it| it <= now);
-        if due {
+        if look.next_sweep.is_some_and(|it| it <= now) {
             self.receiver.sweep(now);
             self.receiver.end_batch();
+            *look = Look::at(&self.shared);
         }
         let spares = &self.shared.spares;
         if spares.expires().is_some_and(|it| it <= now) {
@@ -357,7 +381,11 @@ impl Driver {
             let text = "the peer does not read: it took no byte within `keepalive_timeout`";
             return Some(End::Failed(Status::unavailable(text)));
         }
-        self.note_idle(now);
+        if look.calls == 0 {
+            self.idle_since.get_or_insert(now);
+        } else {
+            self.idle_since = None;
+        }
         let idle = config
             .idle_timeout
             .is_some_and(|limit| over(self.idle_since, limit));
@@ -378,17 +406,12 @@ impl Driver {
         None
     }
 
-    fn note_idle(&mut self, now: Instant) {
-        let state = self.shared.state();
-        if state.calls.is_empty() && state.peers_calls.is_empty() {
-            self.idle_since.get_or_insert(now);
-        } else {
-            self.idle_since = None;
-        }
-    }
-
     /// Says whether nothing is left to do and nothing more may come.
     fn is_finished(&self) -> bool {
+        // Without the lock, as this is asked of every connection that goes on.
+        if !self.shared.may_be_ending() {
+            return false;
+        }
         let state = self.shared.state();
         self.shared.is_ending(&state)
             && state.calls.is_empty()

@@ -86,7 +86,11 @@ impl Writer {
     fn poll_write_some(&mut self, cx: &mut TaskContext<'_>) -> Poll<std::io::Result<usize>> {
         let mut slices = [std::io::IoSlice::new(&[]); SLICES];
         let filled = self.batch.chunks_vectored(&mut slices);
-        let slices = slices.get(..filled).unwrap_or_default();
-        self.io.as_mut().poll_write_vectored(cx, slices)
+        let io = self.io.as_mut();
+        match slices.get(..filled).unwrap_or_default() {
+            // Dearer as a list of one.
+            [slice] => io.poll_write(cx, slice),
+            slices => io.poll_write_vectored(cx, slices),
+        }
     }
 }
