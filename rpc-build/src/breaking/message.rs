@@ -34,6 +34,7 @@ pub(super) fn check<'a>(pair: &mut Pair<'a>) {
         let both = Both { name, old, new };
         check_deleted_fields(pair, both);
         check_required(pair, both);
+        check_newly_required(pair, both);
         check_oneofs(pair, both);
         check_reserved(pair, both);
         check_extension_ranges(pair, both);
@@ -94,7 +95,7 @@ fn required(message: &Message) -> impl Iterator<Item = &Field> {
 }
 
 fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
-    let (old_file, new_file) = (both.old.file, both.new.file);
+    let old_file = both.old.file;
     for it in required(both.old.it) {
         if required(both.new.it).any(|new| new.number == it.number) {
             continue;
@@ -116,18 +117,24 @@ fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
         .help("keep it required: readers of the old revision refuse a message without it");
         pair.add(found);
     }
+}
+
+fn check_newly_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
     for it in required(both.new.it) {
         if required(both.old.it).any(|old| old.number == it.number) {
             continue;
         }
-        let of_new = In { file: new_file, it };
+        let of_new = In {
+            file: both.new.file,
+            it,
+        };
         let element = format!("{}.{}", both.name, it.name);
         let message = format!(
             "{} is required, and was not",
             field::describe(of_new, both.name)
         );
         let found = Break::new(REQUIRED, element, message)
-            .was(old_file, both.old.it.at.line, "")
+            .was(both.old.file, both.old.it.at.line, "")
             .at(
                 of_new,
                 &it.at,

@@ -60,9 +60,14 @@ pub fn compare(lock: &Lock, schema: &Schema, policy: &Policy) -> Vec<Diagnostic>
     };
     pair.check();
     let mut teller = Teller::new(schema);
-    let mut breaks: Vec<_> = pair.breaks.iter().collect();
-    breaks.sort_by(|a, b| teller.order(a).cmp(&teller.order(b)));
-    let (breaks, mut diagnostics) = policy.apply(breaks);
+    let counting = policy.counting(&pair.breaks);
+    let mut ordered: Vec<_> = counting
+        .into_iter()
+        .map(|found| (teller.order(found), found))
+        .collect();
+    ordered.sort_by_key(|(order, _)| *order);
+    let breaks = ordered.into_iter().map(|(_, found)| found).collect();
+    let (breaks, mut diagnostics) = policy.exempt(breaks);
     diagnostics.splice(
         0..0,
         breaks

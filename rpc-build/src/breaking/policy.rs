@@ -74,30 +74,27 @@ impl Policy {
         self
     }
 
-    /// The breaks that count, and what is wrong with the exemptions.
-    pub(super) fn apply<'b, 'a>(
+    /// The breaks that this policy looks at.
+    pub(super) fn counting<'b, 'a>(&self, breaks: &'b [Break<'a>]) -> Vec<&'b Break<'a>> {
+        breaks.iter().filter(|found| self.counts(found)).collect()
+    }
+
+    /// The breaks that no exemption is for, and what is wrong with the exemptions.
+    pub(super) fn exempt<'b, 'a>(
         &self,
-        breaks: Vec<&'b Break<'a>>,
+        mut breaks: Vec<&'b Break<'a>>,
     ) -> (Vec<&'b Break<'a>>, Vec<Diagnostic>) {
-        let counting: Vec<_> = breaks
-            .into_iter()
-            .filter(|found| self.counts(found))
+        let exemptions = self.exemptions.iter();
+        let mistakes = exemptions
+            .filter_map(|exemption| exemption.mistake(&breaks))
             .collect();
-        let mistakes = self
-            .exemptions
-            .iter()
-            .filter_map(|exemption| exemption.mistake(&counting))
-            .collect();
-        let is_exempt = |found: &&Break<'_>| {
-            self.exemptions
+        breaks.retain(|found| {
+            !self
+                .exemptions
                 .iter()
                 .any(|exemption| exemption.is_for(found))
-        };
-        let left = counting
-            .into_iter()
-            .filter(|found| !is_exempt(found))
-            .collect();
-        (left, mistakes)
+        });
+        (breaks, mistakes)
     }
 
     /// At this level, and in a package that is looked at: what leaves an unstable package, or moves into one, is not.

@@ -157,7 +157,7 @@ impl<'a> Teller<'a> {
             diagnostic = diagnostic.help(help);
         }
         diagnostic.help(format!(
-            "to break it all the same, say why: `.allow(\"{}\", \"{}\", \"the reason\")`",
+            "to break it all the same, give the policy a reason: `.allow(\"{}\", \"{}\", \"the reason\")`",
             rule.id, found.element
         ))
     }

@@ -17,16 +17,7 @@ pub(super) fn field(
     legacy_json: bool,
 ) -> Result<(Field, Option<Message>), String> {
     let cardinality = cardinality(tokens);
-    let map = if tokens.take("map") {
-        tokens.sign('<')?;
-        let key = kind(tokens)?;
-        tokens.sign(',')?;
-        let value = kind(tokens)?;
-        tokens.sign('>')?;
-        Some((key, value))
-    } else {
-        None
-    };
+    let map = map(tokens)?;
     let (kind, type_name) = match &map {
         Some(_) => (Type::TYPE_MESSAGE, String::new()),
         None => kind(tokens)?,
@@ -57,8 +48,24 @@ pub(super) fn field(
     Ok((field, entry))
 }
 
+/// A type and its name, if it has one.
+type Kind = (Type, String);
+
+/// `map<string, int32>` if that is next.
+fn map(tokens: &mut Tokens<'_>) -> Result<Option<(Kind, Kind)>, String> {
+    if !tokens.take("map") {
+        return Ok(None);
+    }
+    tokens.sign('<')?;
+    let key = kind(tokens)?;
+    tokens.sign(',')?;
+    let value = kind(tokens)?;
+    tokens.sign('>')?;
+    Ok(Some((key, value)))
+}
+
 /// The key or the value of a map field.
-fn part(map: &Field, name: &str, (kind, type_name): (Type, String), syntax: Syntax) -> Field {
+fn part(map: &Field, name: &str, (kind, type_name): Kind, syntax: Syntax) -> Field {
     let implicit = syntax == Syntax::Proto3 && !super::is_message(kind);
     Field {
         number: if name == "key" { 1 } else { 2 },
@@ -102,7 +109,7 @@ fn cardinality(tokens: &mut Tokens<'_>) -> Option<Cardinality> {
     .find_map(|(word, cardinality)| tokens.take(word).then_some(cardinality))
 }
 
-fn kind(tokens: &mut Tokens<'_>) -> Result<(Type, String), String> {
+fn kind(tokens: &mut Tokens<'_>) -> Result<Kind, String> {
     if tokens.take("group") {
         return named(tokens).map(|name| (Type::TYPE_GROUP, name));
     }
