@@ -13,6 +13,7 @@ use tokio_util::io::poll_read_buf;
 use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
+use super::look::Look;
 use super::preface::{Detect, PREFACE, detect, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
@@ -60,25 +61,6 @@ pub(crate) struct Driver {
     /// Something was read since `last_read`.
     has_read: bool,
     _guard: Option<Guard>,
-}
-
-/// What the driver looks at after it has read.
-struct Look {
-    /// The open calls of both sides.
-    calls: usize,
-    has_outgoing: bool,
-    next_sweep: Option<Instant>,
-}
-
-impl Look {
-    fn at(shared: &Shared) -> Self {
-        let state = shared.state();
-        Self {
-            calls: state.calls.len() + state.peers_calls.len(),
-            has_outgoing: !state.outgoing.is_empty(),
-            next_sweep: state.next_sweep,
-        }
-    }
 }
 
 /// How a connection ended.
