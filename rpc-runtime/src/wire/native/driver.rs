@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
+use super::look::Look;
 use super::preface::{Detect, PREFACE, detect, is_tls, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
@@ -61,25 +62,6 @@ pub(crate) struct Driver {
     /// Something was read since `last_read`.
     has_read: bool,
     _guard: Option<Guard>,
-}
-
-/// What the driver looks at after it has read.
-struct Look {
-    /// The open calls of both sides.
-    calls: usize,
-    has_outgoing: bool,
-    next_sweep: Option<Instant>,
-}
-
-impl Look {
-    fn at(shared: &Shared) -> Self {
-        let state = shared.state();
-        Self {
-            calls: state.calls.len() + state.peers_calls.len(),
-            has_outgoing: !state.outgoing.is_empty(),
-            next_sweep: state.next_sweep,
-        }
-    }
 }
 
 /// How a connection ended.

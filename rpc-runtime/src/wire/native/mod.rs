@@ -24,6 +24,7 @@ mod fuzz_tests;
 mod golden_tests;
 mod inbox;
 mod inbox_body;
+mod look;
 mod open;
 mod outgoing;
 mod own_ids;
