@@ -9,8 +9,11 @@ use serde::de::{
 
 use super::*;
 
-/// How many rounds of mutations there are.
-const ROUNDS: usize = 10_000;
+/// Returns how many rounds of mutations there are: as many as `RPC_ROUNDS` says.
+fn rounds() -> usize {
+    let rounds = std::env::var("RPC_ROUNDS");
+    rounds.map_or(5_000, |rounds| rounds.parse().unwrap())
+}
 
 const FIELDS: &[&str] = &["field", "a", "Variant", ""];
 
@@ -200,7 +203,7 @@ fn visitors_see_the_same() {
     let samples = samples(Encoding::MESSAGE_PACK);
     let mut random = Rng::with_seed(0xd1ff);
     let mut seen = [0; 4];
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let mut bytes = match round % 3 {
             0 => random.choice(&samples).unwrap().clone(),
             _ => shapes::bytes(random.u64(..)),
@@ -220,7 +223,7 @@ fn visitors_see_the_same() {
         compare_as::<Node>(&bytes);
         compare_as::<Expression>(&bytes);
     }
-    assert!(seen[..3].iter().all(|count| *count > 100), "{seen:?}");
+    assert!(seen[..3].iter().all(|count| *count > 50), "{seen:?}");
 }
 
 #[test]
