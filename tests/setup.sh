@@ -6,6 +6,8 @@ set -euo pipefail
 needed=(
     cc=build-essential   # Rust's linker
     python3=python3      # the client in another language
+    pip3=python3-pip     # protoc and buf, for tests/schemas.sh
+    npm=npm              # packages with .proto files, for the same
 )
 
 packages=()
