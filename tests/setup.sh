@@ -7,6 +7,8 @@ needed=(
     cc=build-essential   # Rust's linker
     python3=python3      # the client in another language
     openssl=openssl      # another implementation of TLS
+    pip3=python3-pip     # protoc and buf, for tests/schemas.sh
+    npm=npm              # packages with .proto files, for the same
 )
 
 packages=()

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -124,8 +125,8 @@ impl Diagnostic {
                 .labels()
                 .filter(|(label, _)| label.span.file == source.name);
             let annotations = here.map(|(label, kind)| {
-                let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
-                kind.span(label.span.bytes.clone()).label(text)
+                let words = Some(label.text.as_str()).filter(|words| !words.is_empty());
+                kind.span(visible(text, &label.span.bytes)).label(words)
             });
             group = group.element(
                 Snippet::source(text)
@@ -161,6 +162,15 @@ impl Diagnostic {
     pub(crate) fn position(&self) -> Option<(&str, usize)> {
         let span = &self.primary.as_ref()?.span;
         Some((&span.file, span.bytes.start))
+    }
+}
+
+/// A range without space at its end: a caret below nothing, or on the next line, misleads.
+fn visible(text: &str, bytes: &Range<usize>) -> Range<usize> {
+    let part = text.get(bytes.clone()).unwrap_or_default();
+    match part.trim_end().len() {
+        0 => bytes.clone(),
+        length => bytes.start..bytes.start + length,
     }
 }
 

@@ -183,7 +183,9 @@ fn verdicts_are_those_of_protoc() {
     let mut wrong = Vec::new();
     for case in &cases {
         let ours = ours(case);
-        let theirs = table.get(&case.name).expect("oracle.py was run");
+        let theirs = table
+            .get(&case.name)
+            .expect("`bash tests/schemas.sh --write` was run");
         let reason = DIFFERENT.iter().find(|(name, _)| *name == case.name);
         match (judge(&ours, theirs), reason) {
             (Some(what), None) => wrong.push(format!(

@@ -20,12 +20,10 @@ const MAX_DEPTH: usize = 200;
 /// Parses a file.
 pub(super) fn parse(source: &SourceFile) -> Result<FileDescriptorProto, Vec<Diagnostic>> {
     let text = source.text.as_deref().unwrap_or_default();
-    if let Some(mistake) = edition(source, text)
-        .or_else(|| too_deep(source, text))
-        .or_else(|| empty_extend(source, text))
-    {
+    if let Some(mistake) = edition(source, text).or_else(|| too_deep(source, text)) {
         return Err(vec![mistake]);
     }
+    let empty = empty_extend(source, text);
     let edits = Edits::new(text);
     let edited = edits.apply(text);
     let parsed = protox_parse::parse(&source.name, &edited).map_err(|error| {
@@ -39,8 +37,12 @@ pub(super) fn parse(source: &SourceFile) -> Result<FileDescriptorProto, Vec<Diag
                 at_the_end(mistake, source, text);
             }
         }
+        mistakes.extend(empty.clone());
         mistakes
     })?;
+    if let Some(mistake) = empty {
+        return Err(vec![mistake]);
+    }
     let mut file = FileDescriptorProto::decode_from_slice(&parsed.encode_to_vec())
         .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
     edits.restore(&mut file, source, &edited);

@@ -228,12 +228,12 @@ impl Resolver<'_> {
                 "`{full}` is declared in `{file}`, which is not imported"
             ))
             .help(format!("add `import \"{file}\";`")),
-            Lookup::Shadowed(full) => Diagnostic::error(format!(
+            Lookup::Shadowed(full) if full != name => Diagnostic::error(format!(
                 "`{name}` means `{full}` here, which does not exist"
             ))
             .note("names are looked up in the innermost scope first, by their first part")
             .help(format!("write `.{name}` to begin at the outermost scope")),
-            Lookup::Unknown => {
+            Lookup::Unknown | Lookup::Shadowed(_) => {
                 let mistake = match wanted {
                     Wanted::Option => Diagnostic::error(format!("there is no option `({name})`")),
                     _ => Diagnostic::error(format!("`{name}` is not defined")),

@@ -343,7 +343,7 @@ impl View<'_> {
             .ok_or(None)
     }
 
-    /// A name that was perhaps meant: one that differs in case or in a letter or two.
+    /// A name that was perhaps meant: one that differs in case or in a third of its letters.
     pub(super) fn similar(&self, name: &str, is_fit: impl Fn(Kind) -> bool) -> Option<String> {
         let wanted = last(name).to_lowercase();
         let candidates = self
@@ -354,7 +354,7 @@ impl View<'_> {
         candidates
             .filter(|(_, symbol)| self.files.contains(&symbol.file))
             .map(|(name, _)| (distance(&wanted, &last(name).to_lowercase()), name))
-            .filter(|(distance, _)| *distance <= wanted.len() / 3)
+            .filter(|(distance, _)| *distance <= wanted.len().div_ceil(3))
             .min()
             .map(|(_, name)| name.clone())
     }

@@ -58,6 +58,11 @@ fn is_second(label: &str) -> bool {
 /// Message and advice for what reads badly as it is. Each is found by how it begins.
 const WORDS: &[(&str, &str, &str)] = &[
     (
+        "message numbers must be between",
+        "field numbers begin at 1 and end at 536870911",
+        "write a number in between",
+    ),
+    (
         "fields must have a label with proto2 syntax",
         "a field of a proto2 file needs a label",
         "write `optional`, `repeated` or `required` before its type",

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """Compiles the .proto files of real packages (packages.txt) with protoc and with us, one by one, and compares.
 
-    pip install grpcio-tools==1.85.1
-    cargo build --release -p rpc-build --example proto_check
-    rpc-build/tests/realworld/compare.py --ci      # the packages marked `ci`: under a minute
-    rpc-build/tests/realworld/compare.py           # all of them
-    rpc-build/tests/realworld/compare.py NAME…     # these
+    bash tests/schemas.sh          # the packages marked `ci`: under a minute
+    bash tests/schemas.sh --all    # all of them: 9,000 files, 10 minutes on two cores
 
 Every file that protoc accepts must be accepted, and its descriptors, with those of its imports, must mean the same. Not
 compared are: source locations; Google's own files, which come with us and with protoc; options without content; how a
@@ -33,7 +30,7 @@ HERE = Path(__file__).parent
 WORKSPACE = HERE.parent.parent.parent
 CACHE = Path(os.environ.get("RPC_PROTO_CACHE", WORKSPACE / "target/proto-packages"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-OURS = os.environ.get("RPC_PROTO_CHECK", str(TARGET / "release/examples/proto_check"))
+OURS = os.environ.get("RPC_PROTO_CHECK", str(TARGET / "debug/examples/proto_check"))
 COMMON = ("pypi", "googleapis-common-protos", "1.70.0")
 GOOGLE = str(Path(grpc_tools.__file__).parent / "_proto")
 
@@ -44,7 +41,7 @@ def packages(wanted):
         if not words or line.startswith("#"):
             continue
         registry, name, version, *marks = words
-        if "ci" in marks if wanted == ["--ci"] else not wanted or name in wanted:
+        if "ci" in marks if wanted == ["--ci"] else wanted == ["--all"] or name in wanted:
             yield registry, name, version
 
 

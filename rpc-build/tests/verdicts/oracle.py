@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """What protoc and buf say to the cases in the archives beside this file, as the table verdicts.tsv.
 
-    pip install grpcio-tools==1.85.1 buf-bin==1.75.0
-    rpc-build/tests/verdicts/oracle.py            # writes the table
-    rpc-build/tests/verdicts/oracle.py --check    # fails if the table is not what they say
+    bash tests/schemas.sh --write    # writes the table
+    bash tests/schemas.sh            # fails if the table is not what they say
 
 An archive holds cases: `== name` begins one, whose file is `name.proto`; `-- other.proto` begins another file of it.
 A verdict is `ok`, or the places of the mistakes as `file:line`, several with a space between.
@@ -80,7 +79,7 @@ def main():
     if "--check" not in sys.argv:
         TABLE.write_text(table)
     elif TABLE.read_text() != table:
-        sys.exit("verdicts.tsv is not what protoc and buf say: run oracle.py")
+        sys.exit("verdicts.tsv is not what protoc and buf say: bash tests/schemas.sh --write")
 
 
 main()
