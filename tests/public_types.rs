@@ -78,7 +78,7 @@ fn offenders(documentation: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let items = documentation["index"].as_object().into_iter().flatten();
     for (_, item) in items.filter(|(_, item)| item["crate_id"] == 0) {
-        if is_for_every_type(&item["inner"]["impl"]) {
+        if is_for_every_type(&item["inner"]["impl"]) || is_protobuf_re_export(item) {
             continue;
         }
         let mut used = BTreeSet::new();
@@ -96,6 +96,14 @@ fn offenders(documentation: &Value) -> BTreeSet<String> {
 /// Implementations that our types have because all types do: auto traits and `impl<T> Foreign for T`.
 fn is_for_every_type(implementation: &Value) -> bool {
     implementation["is_synthetic"] == true || !implementation["blanket_impl"].is_null()
+}
+
+/// What users of generated messages need beside them, in the module for that: its crates have exact
+/// versions, which change with ours. No signature may use it.
+fn is_protobuf_re_export(item: &Value) -> bool {
+    let source = item["inner"]["use"]["source"].as_str().unwrap_or_default();
+    let file = item["span"]["filename"].as_str().unwrap_or_default();
+    file.ends_with("rpc-runtime/src/protobuf.rs") && source.starts_with("::buffa")
 }
 
 /// Finds every type, trait and re-export that an item names, however deep: rustdoc writes each as an

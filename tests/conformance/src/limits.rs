@@ -176,7 +176,7 @@ fn mutated_messages_never_panic() {
 
 #[test]
 fn other_encodings_are_refused() {
-    for encoding in [Encoding::MESSAGE_PACK] {
+    for encoding in [Encoding::MESSAGE_PACK, Encoding::POSTCARD] {
         let error = decode(&Bytes::new(), encoding).unwrap_err();
         assert!(error.is_unsupported());
         let mut out = BytesMut::from(&b"before"[..]);

@@ -60,6 +60,7 @@ fn decode_error(error: DecodeError, limits: DecodeLimits) -> CodecError {
 }
 
 /// Takes large `Bytes` as they are, and copies the rest.
+#[doc(hidden)]
 impl EncodeSink for BinaryOutput<'_> {
     const IS_SEGMENTED: bool = true;
 
