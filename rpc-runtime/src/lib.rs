@@ -50,6 +50,7 @@
 //! | `postcard` | | the Postcard encoding, for peers that are built together |
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
+//! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 
@@ -92,6 +93,7 @@ pub use service::{
     service_fn,
 };
 pub use status::{CallError, Code, Phase, Status};
+pub use wire::Wire;
 
 /// The tour in the README is compiled and run like every other example.
 #[cfg(doctest)]

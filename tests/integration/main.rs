@@ -9,6 +9,7 @@ mod every_form;
 mod formats;
 mod functions;
 mod gateway;
+mod grpc_python;
 mod layers;
 mod options;
 mod python;

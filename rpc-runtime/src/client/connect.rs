@@ -1,5 +1,6 @@
 //! From a URL to a channel.
 
+use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::server::Router;
 use crate::service::{BoxFuture, BoxService};
 use crate::status::{Phase, Status};
 use crate::transport::Address;
-use crate::wire::native::{Config, RunningCalls, Served};
+use crate::wire::ClientWire;
+use crate::wire::config::{Config, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,8 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connects a [`Channel`], or a client with one. Await it.
 ///
 /// The URL says how: `tcp://host:port`, `unix:///path`, `mem:name` (a server in this process), or
-/// `stdio:program arguments` (a child process that serves over its standard input and output). A
-/// list of URLs makes one channel that spreads its calls over all of them.
+/// `stdio:program arguments` (a child process that serves over its standard input and output), and
+/// with the feature `http` also `grpc://host:port`, for gRPC servers of any language. A list of URLs makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -67,7 +69,8 @@ impl<C: RpcClient> Connect<C> {
 impl<T> Connect<T> {
     pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
         let addresses = target.into_target().0;
-        let target = addresses.map(|it| it.into_iter().map(Destination::Address).collect());
+        let destination = |(wire, address)| Destination::Address { wire, address };
+        let target = addresses.map(|it| it.into_iter().map(destination).collect());
         Self::to(target, make)
     }
 
@@ -96,9 +99,16 @@ impl<T> Connect<T> {
 
     /// Sets how long the server may be silent before it is pinged, and how long it then has to
     /// answer before every call on the connection fails; 20 seconds each by default.
+    ///
+    /// A gRPC server is only pinged while calls are open, by default after 5 minutes: many close
+    /// connections that ping them more often.
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.config.keepalive_interval = interval;
         self.config.keepalive_timeout = timeout;
+        #[cfg(feature = "http")]
+        {
+            self.config.grpc_keepalive_interval = interval;
+        }
         self
     }
 
@@ -188,7 +198,7 @@ pub trait IntoTarget {
 
 /// Addresses to connect to.
 #[derive(Debug)]
-pub struct Target(Result<Vec<Address>, Status>);
+pub struct Target(Result<Vec<(ClientWire, Address)>, Status>);
 
 impl Target {
     fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {
@@ -196,9 +206,8 @@ impl Target {
             let status = Status::invalid_argument("the URL cannot be used");
             status.with_source(error).in_phase(Phase::Connect)
         };
-        let addresses: Result<Vec<Address>, Status> = urls
-            .map(|url| url.parse::<Address>().map_err(refuse))
-            .collect();
+        let addresses: Result<Vec<_>, Status> =
+            urls.map(|url| parse_url(url).map_err(refuse)).collect();
         Self(addresses.and_then(|addresses| {
             if addresses.is_empty() {
                 let text = "there is no URL to connect to";
@@ -207,6 +216,19 @@ impl Target {
             Ok(addresses)
         }))
     }
+}
+
+/// Reads a URL: what is spoken, and where.
+fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "http")]
+    if let Some((scheme, authority)) = url.trim().split_once("://")
+        && scheme.eq_ignore_ascii_case("grpc")
+    {
+        let address = format!("tcp://{authority}").parse()?;
+        let authority = authority.parse::<http::uri::Authority>()?;
+        return Ok((ClientWire::Grpc(authority), address));
+    }
+    Ok((ClientWire::Native, url.parse()?))
 }
 
 impl IntoTarget for &str {

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::transport::{Io, Listener, is_transient};
-use crate::wire::native::{Config, Draining, Role, Served, open};
+use crate::wire::config::{Config, Served};
+use crate::wire::{self, Draining, Wires};
 
 /// How long the accept loop pauses when the system is out of something, such as file handles.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -134,6 +134,7 @@ impl fmt::Debug for ShutdownHandle {
 
 /// What the listeners of a server share.
 pub(super) struct Accepting {
+    wires: Wires,
     config: Arc<Config>,
     served: Served,
     places: Arc<Semaphore>,
@@ -146,12 +147,14 @@ pub(super) struct Accepting {
 
 impl Accepting {
     pub(super) fn new(
+        wires: Wires,
         config: Arc<Config>,
         served: Served,
         max_connections: usize,
         shutdown_timeout: Duration,
     ) -> Self {
         Self {
+            wires,
             config,
             served,
             places: Arc::new(Semaphore::new(max_connections)),
@@ -185,22 +188,19 @@ impl Accepting {
             return;
         };
         let peer = Arc::clone(io.peer());
-        let served = Some(self.served.clone());
-        let config = Arc::clone(&self.config);
-        let (connection, driver) = open(io, Role::Accepted, config, served, BytesMut::new());
+        let draining = Draining::default();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.connections().insert(id, Draining::of(&connection));
+        self.connections().insert(id, draining.clone());
         let _entered = Entered {
             accepting: &self,
             id,
         };
-        drop(connection);
-        if self.shutdown.is_cancelled()
-            && let Some(draining) = self.connections().get(&id)
-        {
+        if self.shutdown.is_cancelled() {
             draining.begin();
         }
-        if let Err(reason) = driver.await {
+        let (config, served) = (Arc::clone(&self.config), self.served.clone());
+        let served = wire::serve(io, self.wires, config, served, draining).await;
+        if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
         }
     }

@@ -21,7 +21,8 @@ use crate::error::Error;
 use crate::service::{BoxService, Service};
 use crate::transport::{Address, Listener};
 use crate::wire::budget::SharedBudget;
-use crate::wire::native::{Config, RunningCalls, Served};
+use crate::wire::config::{Config, RunningCalls, Served};
+use crate::wire::{Wire, Wires};
 
 type Wrap = Box<dyn FnOnce(BoxService) -> BoxService + Send>;
 
@@ -52,6 +53,7 @@ pub struct Server {
     router: Router,
     layers: Vec<Wrap>,
     addresses: Vec<String>,
+    wires: Wires,
     config: Config,
     max_connections: usize,
     max_calls_total: usize,
@@ -74,6 +76,7 @@ impl Server {
             router: Router::new(),
             layers: Vec::new(),
             addresses: Vec::new(),
+            wires: Wires::default(),
             config: Config::default(),
             max_connections: 16_384,
             max_calls_total: 262_144,
@@ -163,6 +166,33 @@ impl Server {
     /// or `stdio:` (this process's standard input and output). More than one is fine.
     pub fn listen(mut self, url: impl Into<String>) -> Self {
         self.addresses.push(url.into());
+        self
+    }
+
+    /// Accepts other wires beside the native one, on every address: the first bytes of a connection
+    /// say which one it speaks. Only the native wire is accepted by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_runtime::{Server, Wire};
+    ///
+    /// let server = Server::new().listen("tcp://127.0.0.1:0").accept([Wire::Native]);
+    /// ```
+    pub fn accept(mut self, wires: impl IntoIterator<Item = Wire>) -> Self {
+        self.wires.extend(wires);
+        self
+    }
+
+    /// Lets HTTP requests that come from this machine name another host than `localhost` or an IP
+    /// address, such as those of a reverse proxy that passes the name on.
+    ///
+    /// Without it they are refused with 403, because a page in a browser could reach the server
+    /// under a name of its own (DNS rebinding). Requests from elsewhere are not asked. Ports are
+    /// not compared.
+    #[cfg(feature = "http")]
+    pub fn http_host(mut self, host: impl Into<String>) -> Self {
+        self.config.http_hosts.push(host.into());
         self
     }
 
@@ -291,7 +321,13 @@ impl Server {
             extensions: self.extensions,
         };
         let config = Arc::new(self.config);
-        Accepting::new(config, served, self.max_connections, self.shutdown_timeout)
+        Accepting::new(
+            self.wires,
+            config,
+            served,
+            self.max_connections,
+            self.shutdown_timeout,
+        )
     }
 
     /// Opens every address and serves until a listener fails: see [`Bound::serve`].

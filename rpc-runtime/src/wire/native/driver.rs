@@ -13,10 +13,11 @@ use tokio_util::io::poll_read_buf;
 use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
-use super::preface::{Detect, PREFACE, detect, version};
+use super::preface::{PREFACE, detect, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
 use crate::transport::{BoxReader, Guard};
+use crate::wire::detect::Detect;
 
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);

@@ -11,8 +11,6 @@ mod assembly;
 mod call_fields;
 mod caller;
 mod calls;
-mod catch_panic;
-mod config;
 mod connection;
 mod control;
 mod driver;
@@ -44,6 +42,6 @@ mod varint;
 mod writer;
 
 pub(crate) use caller::Connection;
-pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
 pub(crate) use open::{Draining, PeerService, open};
+pub(crate) use preface::detect;

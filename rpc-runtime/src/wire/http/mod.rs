@@ -1,0 +1,26 @@
+//! HTTP/1.1 and HTTP/2: gRPC both ways, and Connect for unary methods.
+//!
+//! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
+//! what is answered. [`respond`] gives each request to its protocol by its content type. A
+//! protocol turns it into a [`Request`](crate::Request) and a [`Response`](crate::Response) into a
+//! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`] keeps the call's time and
+//! ends it. [`grpc`] is one such protocol.
+
+mod chunks;
+mod content_type;
+mod detect;
+mod grpc;
+mod host;
+mod http1;
+mod http2;
+mod keepalive;
+mod metadata;
+mod prefixed;
+mod reply_body;
+mod respond;
+mod running;
+mod server;
+
+pub(crate) use detect::detect;
+pub(crate) use grpc::Connection as GrpcConnection;
+pub(crate) use server::serve;
