@@ -31,6 +31,10 @@ const MAX_WINDOW: usize = (1 << 31) - 1;
 /// About what waits to be written for one stream.
 const SEND_BUFFER: usize = 256 << 10;
 
+/// How many calls a peer may give up before they were looked at, all at once; a flood of them
+/// (CVE-2023-44487) ends the connection.
+const MAX_RESETS: usize = 1_000;
+
 /// How much a peer may send before it hears of more.
 pub(super) fn connection_window(limits: &Limits) -> u32 {
     let bytes = limits.max_buffered.clamp(1 << 16, MAX_WINDOW);
@@ -63,6 +67,7 @@ pub(super) async fn serve(
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(connection_window(limits))
         .max_concurrent_streams(limits.max_calls)
+        .max_pending_accept_reset_streams(MAX_RESETS)
         .max_header_list_size(max_header_list(limits))
         .max_send_buffer_size(send_buffer(limits));
     let handshake = timeout(config.handshake_timeout, builder.handshake(io)).await;

@@ -4,15 +4,18 @@
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
 //! protocol turns it into a [`Request`](crate::Request) and a [`Response`](crate::Response) into a
 //! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`] keeps the call's time and
-//! ends it. [`grpc`] is one such protocol.
+//! ends it. [`grpc`] and [`connect`] are such protocols.
 
 mod chunks;
+mod connect;
 mod content_type;
 mod detect;
 mod grpc;
+mod gzip;
 mod host;
 mod http1;
 mod http2;
+mod incomplete;
 mod keepalive;
 mod metadata;
 mod prefixed;

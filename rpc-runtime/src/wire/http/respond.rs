@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::chunks::Chunks;
 use super::content_type::Protocol;
 use super::reply_body::ReplyBody;
 use super::server::Connection;
-use super::{grpc, host};
+use super::{connect, grpc, host};
 
-/// What a request may be, for those that are not.
+/// Says what a request may be, to one that is not (<https://www.w3.org/TR/ldp/#header-accept-post>).
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+/// The content types of calls.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/grpc, application/json");
 
 /// Answers a request.
@@ -37,13 +40,21 @@ pub(super) async fn respond(
             plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2")
         }
         Some(Protocol::Grpc(subtype)) => grpc::answer(connection, request, subtype).await,
-        Some(Protocol::ConnectUnary(_)) | None => {
-            let text = "the content type is not that of a call";
-            let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
-            response.headers_mut().insert(ACCEPT, ACCEPTED);
-            response
+        Some(Protocol::ConnectUnary(subtype)) => {
+            match connect::answer(connection, request, subtype).await {
+                Some(response) => response,
+                None => unsupported("a method that streams is called over gRPC"),
+            }
         }
+        None => unsupported("the content type is not that of a call"),
     }
+}
+
+/// Refuses a content type, and says which there are.
+fn unsupported(text: &'static str) -> Response<ReplyBody> {
+    let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    response.headers_mut().insert(ACCEPT_POST, ACCEPTED);
+    response
 }
 
 /// Makes an answer for people, to what is no call.

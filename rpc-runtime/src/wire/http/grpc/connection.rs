@@ -186,7 +186,14 @@ pub(crate) struct Driver {
 impl Driver {
     fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
         if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
-            return Poll::Ready(result.map_err(|error| self.broken(error)));
+            return Poll::Ready(match result {
+                Err(error) => Err(self.broken(error)),
+                Ok(()) if self.link.settled.is_cancelled() => Ok(()),
+                Ok(()) => Err(Status::unavailable(
+                    "the peer closed the connection before it introduced itself: \
+                     is it a gRPC server?",
+                )),
+            });
         }
         let has_calls = self.link.calls.load(Ordering::Relaxed) > 0;
         if let Poll::Ready(silent) = self.keepalive.poll_silent(cx, has_calls) {

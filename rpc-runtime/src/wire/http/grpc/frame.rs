@@ -3,10 +3,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::compression::{self, Compression};
+use super::compression::Compression;
 use crate::call::{Message, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
+use crate::wire::http::gzip;
 
 /// The flag and the length.
 const HEADER_LENGTH: usize = 5;
@@ -96,10 +97,10 @@ impl Decoder {
         };
         self.header = None;
         if header.compressed {
-            let unpacked = compression::unpack(&bytes, self.max_message);
+            let unpacked = gzip::unpack(&bytes, self.max_message);
             return unpacked.map(Some).map_err(|error| match error {
-                compression::Error::TooLarge => self.too_large("a message that is decompressed"),
-                compression::Error::Malformed(source) => {
+                gzip::Error::TooLarge => self.too_large("a message that is decompressed"),
+                gzip::Error::Malformed(source) => {
                     Status::internal("a message cannot be decompressed").with_source(source)
                 }
             });
@@ -212,7 +213,7 @@ impl Encoder {
         self.check(out.len() - head)?;
         let mut flag = 0;
         if self.compression == Compression::Gzip && out.len() - head >= COMPRESS_FROM {
-            let packed = compression::pack(out.get(head..).unwrap_or_default())?;
+            let packed = gzip::pack(out.get(head..).unwrap_or_default())?;
             out.truncate(head);
             out.extend_from_slice(&packed);
             flag = COMPRESSED;
