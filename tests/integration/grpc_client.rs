@@ -198,6 +198,55 @@ async fn every_reset_is_a_failure_with_its_code() {
 }
 
 #[tokio::test]
+async fn only_what_the_server_surely_did_not_begin_is_marked() {
+    for (reason, expected) in [(Reason::REFUSED_STREAM, true), (Reason::CANCEL, false)] {
+        let client = answering(move |(_, mut reply)| reply.send_reset(reason)).await;
+        assert_eq!(
+            failure(&client).await.is_not_started(),
+            expected,
+            "{reason:?}"
+        );
+    }
+}
+
+/// Speaks HTTP/2 by hand, and says goodbye to the first call: it was above the last that is begun.
+async fn say_goodbye(mut stream: TcpStream) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    loop {
+        let mut header = [0; 9];
+        if stream.read_exact(&mut header).await.is_err() {
+            return;
+        }
+        let [_, a, b, kind, flags, ..] = header;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([a, b]))];
+        stream.read_exact(&mut payload).await.unwrap();
+        let answer = match (kind, flags) {
+            (4, 0) => b"\0\0\0\x04\x01\0\0\0\0".to_vec(),
+            (6, 0) => [b"\0\0\x08\x06\x01\0\0\0\0", &payload[..]].concat(),
+            (1, _) => b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
+            _ => continue,
+        };
+        stream.write_all(&answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_above_the_last_of_a_goodbye_was_not_begun() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(say_goodbye(stream));
+        }
+    });
+    let client = MathClient::connect(&url).await.unwrap();
+    let failed = failure(&client).await;
+    assert_eq!(failed.code(), Code::Unavailable);
+    assert!(failed.is_not_started(), "{failed}");
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_cannot_keep_a_call() {
     let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let client = answering(move |asked| kept.lock().unwrap().push(asked)).await;

@@ -419,6 +419,9 @@ impl Receiver {
         let code = fields.code.and_then(|code| u8::try_from(code).ok());
         let code = code.map_or(Code::Unknown, Code::from_number);
         let mut status = Status::new(code, fields.text.unwrap_or_default());
+        if frame.flags.contains(Flags::NOT_STARTED) {
+            status = status.into_not_started();
+        }
         *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {
             let encoding = self.shared.state().calls.get(&call).map(|it| it.encoding);

@@ -114,7 +114,9 @@ fn begin(
     let sent = http2.send_request(head, false);
     let (response, mut stream) = sent.map_err(|error| {
         let text = "the connection takes no new calls";
-        Status::unavailable(text).with_source(error)
+        Status::unavailable(text)
+            .with_source(error)
+            .into_not_started()
     })?;
     let mut call = OpenCall::new(link, request, encoding, place);
     if !streams && large.is_none() && out.len() <= AT_ONCE {
@@ -298,7 +300,7 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
     if headers.contains_key(status::STATUS) {
         let end = status::end(&mut headers, limits)?;
         let mut response = Response::new(Body::empty());
-        response.set_metadata(end.into());
+        response.set_trailers(end.into());
         response.set_peer(&call.link.peer);
         return Ok(response);
     }

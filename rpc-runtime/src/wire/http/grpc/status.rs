@@ -74,6 +74,7 @@ pub(super) fn of_broken_stream(error: h2::Error) -> Status {
     let status = match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => {
             Status::unavailable("the server had not begun the call and refused it")
+                .into_not_started()
         }
         Some(reason) if error.is_reset() && error.is_remote() => Status::new(
             code_of_reason(reason),
@@ -81,6 +82,7 @@ pub(super) fn of_broken_stream(error: h2::Error) -> Status {
         ),
         Some(_) if error.is_go_away() && error.is_remote() => {
             Status::unavailable("the server went away and had not begun the call")
+                .into_not_started()
         }
         Some(_) => Status::internal("the server broke the rules of HTTP/2"),
         None => Status::unavailable("the connection broke before the call had ended"),
