@@ -372,3 +372,41 @@ async fn a_port_where_something_else_listens_is_told() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn messages_that_are_compressed_are_read() {
+    let client = answering(|(_, mut reply)| {
+        let headers = [GRPC, ("grpc-encoding", "gzip")];
+        let mut stream = reply.send_response(head(200, &headers), false).unwrap();
+        let packed =
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x33\x05\x00\xae\x2b\xb1\x84\x01\x00\x00\x00";
+        let mut message = frame(packed);
+        message[0] = 1;
+        stream.send_data(message.into(), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        stream.send_trailers(trailers).unwrap();
+    })
+    .await;
+    assert_eq!(client.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_server_that_has_fallen_silent_is_noticed_where_that_was_asked_for() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2: Server = server::handshake(stream).await.unwrap();
+        let held = http2.accept().await;
+        std::future::pending::<()>().await;
+        drop(held);
+    });
+    let short = Duration::from_millis(50);
+    let client = MathClient::connect(&url)
+        .keepalive(short, short)
+        .await
+        .unwrap();
+    let call = tokio::time::timeout(PATIENCE, client.add(2, 3).into_future()).await;
+    let error = call.expect("it is noticed in time").unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+}

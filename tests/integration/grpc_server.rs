@@ -313,3 +313,50 @@ async fn resets_without_end_do_no_harm() {
         .await
         .expect("every handler is dropped");
 }
+
+#[tokio::test]
+async fn a_caller_that_reads_nothing_cannot_keep_a_call_beyond_its_deadline() {
+    let mut raw = raw(Limits::new()).await;
+    let head = head("/test.v1.Math/count", &[("grpc-timeout", "200m")]);
+    let (response, mut stream) = raw.http2.send_request(head, false).unwrap();
+    let body = frame(br#"{"up_to":100000}"#);
+    stream.send_data(body.into(), true).unwrap();
+    let answer = response.await.unwrap();
+    assert_eq!(
+        raw._serving.stop.running_calls(),
+        1,
+        "more than its window is to come"
+    );
+    let over = async {
+        while raw._serving.stop.running_calls() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, over)
+        .await
+        .expect("the call is over");
+    let mut body = answer.into_body();
+    while let Some(data) = body.data().await {
+        let data = data.unwrap();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    let trailers = body.trailers().await.unwrap().expect("trailers");
+    assert_eq!(trailers["grpc-status"], "4");
+}
+
+#[tokio::test]
+async fn a_client_that_has_fallen_silent_is_closed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let short = Duration::from_millis(50);
+    let server = Server::new().keepalive(short, short).accept([Wire::Http]);
+    let serving = serve("tcp", server).await;
+    let address = serving.url.strip_prefix("tcp://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(hello).await.unwrap();
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    let _ = read.expect("it is closed in time");
+    let pinged = bytes.windows(4).any(|it| it == b"\0\x08\x06\0");
+    assert!(pinged, "it was asked first: {bytes:?}");
+}
