@@ -21,6 +21,7 @@ use super::respond::respond;
 use super::server::Connection;
 use crate::call::{Cancellation, Limits};
 use crate::status::Status;
+use crate::wire::config::Config;
 
 /// What is kept of a list of headers for those that are not metadata.
 const OTHER_HEADERS: usize = 8 << 10;
@@ -53,34 +54,15 @@ pub(super) fn send_buffer(limits: &Limits) -> usize {
     SEND_BUFFER.min(limits.max_outgoing)
 }
 
+type Http2 = server::Connection<Prefixed, Bytes>;
+
 /// Serves one connection to its end.
 pub(super) async fn serve(
     connection: Arc<Connection>,
     io: Prefixed,
     drained: Cancellation,
 ) -> Result<(), Status> {
-    let config = Arc::clone(&connection.config);
-    let limits = &config.limits;
-    let last_read = io.last_read();
-    let mut builder = server::Builder::new();
-    builder
-        .initial_window_size(limits.stream_window)
-        .initial_connection_window_size(connection_window(limits))
-        .max_concurrent_streams(limits.max_calls)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_header_list_size(max_header_list(limits))
-        .max_send_buffer_size(send_buffer(limits));
-    let handshake = timeout(config.handshake_timeout, builder.handshake(io)).await;
-    let mut http2 = handshake
-        .map_err(|_| Status::unavailable("the HTTP/2 handshake took over `handshake_timeout`"))?
-        .map_err(broken)?;
-    let mut keepalive = Keepalive::new(
-        http2.ping_pong(),
-        last_read,
-        config.keepalive_interval,
-        config.keepalive_timeout,
-        config.frame_timeout,
-    );
+    let (mut http2, mut keepalive) = open(&connection.config, io).await?;
     // Dropped with the connection, and the calls with it.
     let mut calls = JoinSet::new();
     let mut idle = pin!(connection.idle());
@@ -108,6 +90,32 @@ pub(super) async fn serve(
             }
         }
     }
+}
+
+/// Exchanges prefaces and settings.
+async fn open(config: &Config, io: Prefixed) -> Result<(Http2, Keepalive), Status> {
+    let limits = &config.limits;
+    let last_read = io.last_read();
+    let mut builder = server::Builder::new();
+    builder
+        .initial_window_size(limits.stream_window)
+        .initial_connection_window_size(connection_window(limits))
+        .max_concurrent_streams(limits.max_calls)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_header_list_size(max_header_list(limits))
+        .max_send_buffer_size(send_buffer(limits));
+    let handshake = timeout(config.handshake_timeout, builder.handshake(io)).await;
+    let mut http2 = handshake
+        .map_err(|_| Status::unavailable("the HTTP/2 handshake took over `handshake_timeout`"))?
+        .map_err(broken)?;
+    let keepalive = Keepalive::new(
+        http2.ping_pong(),
+        last_read,
+        config.keepalive_interval,
+        config.keepalive_timeout,
+        config.frame_timeout,
+    );
+    Ok((http2, keepalive))
 }
 
 fn broken(error: h2::Error) -> Status {

@@ -94,14 +94,8 @@ fn begin(
     first: Option<Message>,
     place: Place,
 ) -> Result<Responding, Status> {
-    let limits = &link.config.limits;
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let encoder = Encoder {
-        encoding,
-        compression: Compression::Identity,
-        max_message: limits.max_message,
-        owner: OWNER,
-    };
+    let encoder = encoder(link, encoding);
     let head = head(link, request, encoding, first.is_some())?;
     let mut body = request.take_body();
     let single = body.take_single();
@@ -131,6 +125,15 @@ fn begin(
         response,
         call: Some(call),
     })
+}
+
+fn encoder(link: &Link, encoding: Encoding) -> Encoder {
+    Encoder {
+        encoding,
+        compression: Compression::Identity,
+        max_message: link.config.limits.max_message,
+        owner: OWNER,
+    }
 }
 
 /// Writes the head of a request.

@@ -53,32 +53,13 @@ impl Connection {
         authority: Authority,
     ) -> Result<(Self, Driver), Status> {
         let peer = Arc::clone(io.peer());
-        let limits = &config.limits;
-        let io = Prefixed::new(Bytes::new(), io);
-        let last_read = io.last_read();
-        let handshake = client::Builder::new()
-            .enable_push(false)
-            .initial_window_size(limits.stream_window)
-            .initial_connection_window_size(connection_window(limits))
-            .max_header_list_size(max_header_list(limits))
-            .max_send_buffer_size(send_buffer(limits))
-            .handshake(io)
-            .await;
-        let (http2, mut connection) = handshake
-            .map_err(|error| Status::unavailable("the connection broke").with_source(error))?;
-        let mut keepalive = Keepalive::new(
-            connection.ping_pong(),
-            last_read,
-            config.grpc_keepalive_interval,
-            config.keepalive_timeout,
-            config.frame_timeout,
-        );
+        let (http2, connection, mut keepalive) = handshake(io, &config).await?;
         keepalive.ping_now();
         let link = Arc::new(Link {
             peer,
             authority,
             budget: Arc::new(Budget::new(
-                limits.max_buffered,
+                config.limits.max_buffered,
                 config.shared_budget.clone(),
             )),
             config,
@@ -115,6 +96,36 @@ impl Connection {
     pub(crate) fn calls(&self) -> usize {
         self.link.calls.load(Ordering::Relaxed)
     }
+}
+
+type Http2 = client::Connection<Prefixed, Bytes>;
+
+/// Sends our preface and settings.
+async fn handshake(
+    io: Io,
+    config: &Config,
+) -> Result<(SendRequest<Bytes>, Http2, Keepalive), Status> {
+    let limits = &config.limits;
+    let io = Prefixed::new(Bytes::new(), io);
+    let last_read = io.last_read();
+    let handshake = client::Builder::new()
+        .enable_push(false)
+        .initial_window_size(limits.stream_window)
+        .initial_connection_window_size(connection_window(limits))
+        .max_header_list_size(max_header_list(limits))
+        .max_send_buffer_size(send_buffer(limits))
+        .handshake(io)
+        .await;
+    let (http2, mut connection) = handshake
+        .map_err(|error| Status::unavailable("the connection broke").with_source(error))?;
+    let keepalive = Keepalive::new(
+        connection.ping_pong(),
+        last_read,
+        config.grpc_keepalive_interval,
+        config.keepalive_timeout,
+        config.frame_timeout,
+    );
+    Ok((http2, connection, keepalive))
 }
 
 /// One of the places for calls at once; free again when this is dropped.
@@ -176,7 +187,7 @@ impl Link {
 
 /// Reads and writes a connection, and keeps its time; it ends when the connection does.
 pub(crate) struct Driver {
-    http2: client::Connection<Prefixed, Bytes>,
+    http2: Http2,
     keepalive: Keepalive,
     link: Arc<Link>,
     /// Places that were given, taken ones included.

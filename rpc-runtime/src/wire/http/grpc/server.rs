@@ -74,25 +74,14 @@ fn begin(
     encoder.compression = compression.for_reply(&head.headers);
     let deadline = deadline(&head.headers)?;
     let metadata = metadata::from_headers(&head.headers, config.limits.max_metadata)?;
-    let descriptor = method.descriptor();
-    let kind = descriptor.map(|it| it.kind());
-    let takes_one = kind.is_some_and(|kind| !kind.is_upload());
-    let decoder = Decoder::new(config.limits.max_message, OWNER, compression);
-    let (budget, patience) = (&connection.budget, config.limits.message_timeout);
-    let body = Body::frames(Upload {
-        messages: Some(Messages::new(chunks, decoder, budget, patience, takes_one)),
-        encoding: encoder.encoding,
-        limits: config.limits.decode_limits(),
-        awaits: takes_one.then(|| method.clone()),
-    });
-    // Arguments beside a stream are its first message, which only its description tells.
-    let has_args = descriptor.is_some_and(|it| !it.args().is_empty());
-    let has_head = kind.is_some_and(MethodKind::is_upload) && has_args;
-    let body = if has_head || head.headers.contains_key(HEAD) {
-        body.with_head()
-    } else {
-        body
-    };
+    let body = body(
+        connection,
+        head,
+        chunks,
+        &method,
+        encoder.encoding,
+        compression,
+    );
     let mut request = Request::new(method, body);
     request.set_metadata(metadata.into());
     if let Some(encoding) = encoding {
@@ -102,6 +91,37 @@ fn begin(
     request.set_connection(Arc::clone(&connection.info));
     let running = Running::new(deadline, config.cancel_grace, counted);
     Handling::start(&connection.served.service, request, running)
+}
+
+/// Makes the body of a request, whose messages come as they are asked for.
+fn body(
+    connection: &Connection,
+    head: &request::Parts,
+    chunks: Chunks,
+    method: &Method,
+    encoding: Encoding,
+    compression: Compression,
+) -> Body {
+    let limits = &connection.config.limits;
+    let descriptor = method.descriptor();
+    let kind = descriptor.map(|it| it.kind());
+    let takes_one = kind.is_some_and(|kind| !kind.is_upload());
+    let decoder = Decoder::new(limits.max_message, OWNER, compression);
+    let (budget, patience) = (&connection.budget, limits.message_timeout);
+    let body = Body::frames(Upload {
+        messages: Some(Messages::new(chunks, decoder, budget, patience, takes_one)),
+        encoding,
+        limits: limits.decode_limits(),
+        awaits: takes_one.then(|| method.clone()),
+    });
+    // Arguments beside a stream are its first message, which only its description tells.
+    let has_args = descriptor.is_some_and(|it| !it.args().is_empty());
+    let has_head = kind.is_some_and(MethodKind::is_upload) && has_args;
+    if has_head || head.headers.contains_key(HEAD) {
+        body.with_head()
+    } else {
+        body
+    }
 }
 
 /// Returns how messages are encoded; `None` for Protobuf that only goes through, undecoded.
