@@ -5,17 +5,32 @@ set -euo pipefail
 # A command that must exist, and the Debian package that has it.
 needed=(
     cc=build-essential   # Rust's linker
-    python3=python3      # the client in another language
+    python3=python3      # the clients in another language
     openssl=openssl      # another implementation of TLS
     pip3=python3-pip     # protoc and buf, for tests/schemas.sh
     npm=npm              # packages with .proto files, for the same
 )
 
+# Peers in Python, in an environment of their own: the system's is not ours to change.
+grpcio=1.85.1
+environment=$(dirname "$0")/../target/tools/python
+
+install_grpcio() {
+    "$environment/bin/python" -c "import grpc; assert grpc.__version__ == '$grpcio'" 2>/dev/null && return
+    echo "Installing for the tests: grpcio $grpcio"
+    python3 -m venv "$environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "grpcio==$grpcio"
+}
+
 packages=()
 for entry in "${needed[@]}"; do
     command -v "${entry%%=*}" >/dev/null || packages+=("${entry#*=}")
 done
+if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
+    packages+=(python3-venv)
+fi
 if [ "${#packages[@]}" -eq 0 ]; then
+    install_grpcio
     exit 0
 fi
 
@@ -31,3 +46,4 @@ fi
 echo "Installing for the tests: ${packages[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+install_grpcio

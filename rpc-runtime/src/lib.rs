@@ -51,7 +51,8 @@
 //! | `protobuf` | | the codec `Protobuf`, and schemas that `rpc-build` compiled |
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
-//! | `tls` | | TLS for every TCP address, with rustls: [`tls`](transport::tls) |
+//! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
+//! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 
@@ -100,6 +101,7 @@ pub use service::{
 pub use status::{CallError, Code, Phase, Status};
 #[cfg(feature = "tls")]
 pub use transport::tls;
+pub use wire::Wire;
 
 /// The tour in the README is compiled and run like every other example.
 #[cfg(doctest)]

@@ -144,6 +144,7 @@ struct Inner {
     metadata: HeaderMap,
     remote: bool,
     forward: bool,
+    not_started: bool,
     phase: Option<Phase>,
     peer: Option<Arc<str>>,
     method: Option<Cow<'static, str>>,
@@ -160,6 +161,7 @@ impl Status {
             metadata: HeaderMap::new(),
             remote: false,
             forward: false,
+            not_started: false,
             phase: None,
             peer: None,
             method: None,
@@ -190,6 +192,12 @@ impl Status {
     /// Returns whether the status came from a peer.
     pub fn is_remote(&self) -> bool {
         self.0.remote
+    }
+
+    /// Returns whether the peer said that no handler saw the call, so that it is safe to make it
+    /// again, whatever its method does. It did not say so where this is false.
+    pub fn is_not_started(&self) -> bool {
+        self.0.not_started
     }
 
     /// Returns how far the call had come, where that is known.
@@ -242,6 +250,13 @@ impl Status {
     #[must_use]
     pub(crate) fn into_remote(mut self) -> Self {
         self.0.remote = true;
+        self
+    }
+
+    /// Notes that no handler saw the call.
+    #[must_use]
+    pub(crate) fn into_not_started(mut self) -> Self {
+        self.0.not_started = true;
         self
     }
 

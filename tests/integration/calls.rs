@@ -129,3 +129,19 @@ async fn a_stream_that_is_set_up_too_late_fails() {
     assert!(ended.next().await.is_none());
     assert!(ended.timeout(late).next().await.is_none());
 }
+
+#[tokio::test]
+async fn a_call_that_is_refused_was_not_started() {
+    let server = Server::new()
+        .add(MathServer::new(Calculator::new()))
+        .max_calls_total(0);
+    let serving = serve("tcp", server).await;
+    let math = MathClient::connect(&serving.url).await.unwrap();
+    let refused = math.add(1, 2).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.is_not_started());
+    let server = Server::new().add(MathServer::new(Calculator::new()));
+    let serving = serve("tcp", server).await;
+    let math = MathClient::connect(&serving.url).await.unwrap();
+    assert!(!math.panic().await.unwrap_err().is_not_started());
+}

@@ -27,6 +27,18 @@ macro_rules! on_every_transport {
     )*};
 }
 
+/// Makes a test of each function over gRPC: of those that speak no frames of the native wire.
+macro_rules! over_grpc {
+    ($($name:ident)*) => {
+        mod over_grpc {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::within(super::$name("grpc")).await;
+            }
+        )*}
+    };
+}
+
 mod p01_ends_once;
 mod p02_good_ends;
 mod p03_at_most_once;

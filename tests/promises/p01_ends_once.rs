@@ -24,6 +24,10 @@ on_every_transport! {
     every_call_ends_when_the_connection_does
 }
 
+over_grpc! {
+    a_handler_hands_its_deadline_down
+}
+
 const SHORT: Duration = Duration::from_millis(100);
 
 async fn a_unary_call_sends_thirty_seconds(transport: &str) {

@@ -20,6 +20,15 @@ on_every_transport! {
     an_upload_that_panics_has_not_ended
 }
 
+over_grpc! {
+    a_cut_connection_is_not_an_end
+    a_panic_and_a_failure_are_not_ends
+    a_server_that_is_dropped_has_not_ended_its_streams
+    a_client_that_gives_up_has_not_ended_its_upload
+    an_upload_that_fails_has_not_ended
+    an_upload_that_panics_has_not_ended
+}
+
 /// A stream that a hand-made server accepted, with two items of it sent.
 async fn begun(transport: &str) -> (rpc_runtime::ResponseStream<u64>, RawPeer, u64) {
     let (channel, mut server) = raw_server(transport).await;

@@ -13,6 +13,11 @@ on_every_transport! {
     a_server_that_failed_is_not_asked_again
 }
 
+over_grpc! {
+    handlers_run_once_when_their_server_dies
+    requests_on_a_dying_connection_run_once
+}
+
 /// What follows a lost connection is exactly the calls that are made after it.
 async fn only_this_call(server: &RawServer, client: &ProbeClient) {
     if server.url().is_none() {

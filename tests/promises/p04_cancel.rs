@@ -24,6 +24,15 @@ on_every_transport! {
     a_cancelled_call_sends_nothing_more
 }
 
+over_grpc! {
+    a_dropped_call_ends_its_handler
+    a_dropped_stream_ends_its_handler
+    shielded_work_ends_and_spawned_tasks_are_dropped
+    a_blocking_thread_counts_until_it_returns
+    cancellation_goes_through_a_chain
+    replies_that_nobody_takes_are_not_kept
+}
+
 const GRACE: Duration = Duration::from_millis(200);
 
 async fn a_dropped_call_sends_a_cancel(transport: &str) {

@@ -22,6 +22,10 @@ on_every_transport! {
     a_large_message_lets_others_pass
 }
 
+over_grpc! {
+    a_slow_reader_slows_its_own_stream_only
+}
+
 async fn a_slow_reader_slows_its_own_stream_only(transport: &str) {
     const ITEM: u64 = 1_000;
     const WINDOW: u32 = 16_000;

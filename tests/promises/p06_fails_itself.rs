@@ -16,6 +16,10 @@ on_every_transport! {
     a_bad_call_leaves_an_open_stream_alone
 }
 
+over_grpc! {
+    a_bad_call_leaves_an_open_stream_alone
+}
+
 const CODE_INVALID: u64 = 3;
 const CODE_EXHAUSTED: u64 = 8;
 const CODE_UNIMPLEMENTED: u64 = 12;

@@ -18,6 +18,11 @@ on_every_transport! {
     a_drain_can_begin_before_anyone_has_come
 }
 
+over_grpc! {
+    accepted_streams_finish
+    a_drain_can_begin_before_anyone_has_come
+}
+
 /// Waits for the server to end, and says how long that took.
 async fn ended(probing: &mut Probing) -> Duration {
     let began = Instant::now();

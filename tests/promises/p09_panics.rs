@@ -14,6 +14,14 @@ on_every_transport! {
     a_panic_behind_an_await_fails_its_call
 }
 
+over_grpc! {
+    a_handler_that_panics_fails_its_call
+    a_stream_that_panics_fails_its_call
+    a_blocking_handler_that_panics_fails_its_call
+    a_layer_that_panics_fails_its_call
+    a_panic_behind_an_await_fails_its_call
+}
+
 /// A call that is open while others panic.
 async fn beside(probing: &mut Probing) -> rpc_runtime::client::CallFuture<i64> {
     let open = probing.client.hold().start();

@@ -20,6 +20,11 @@ on_every_transport! {
     one_line_says_it_all
 }
 
+over_grpc! {
+    connecting
+    sending
+}
+
 const ADD: &str = "test.v1.Probe/add";
 
 /// Checks where a status says that it happened, in its parts and in its one line.

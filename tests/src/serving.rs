@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rpc_runtime::server::ShutdownHandle;
-use rpc_runtime::{Error, Server};
+use rpc_runtime::{Error, Server, Wire};
 use tokio::task::JoinHandle;
 
 /// A server that runs until it is dropped or shut down.
@@ -32,7 +32,7 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "grpc" => "tcp://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
             format!("unix://{}", path.display())
@@ -42,15 +42,25 @@ pub fn address(transport: &str) -> String {
     }
 }
 
-/// Serves on a transport.
+/// Serves on a transport. `grpc` is TCP with a URL that makes clients speak gRPC.
 pub async fn serve(transport: &str, server: Server) -> Serving {
+    let is_grpc = transport == "grpc";
+    let server = if is_grpc {
+        server.accept([Wire::Native, Wire::Http])
+    } else {
+        server
+    };
     let bound = server
         .listen(address(transport))
         .bind()
         .await
         .expect("the address is free");
     Serving {
-        url: bound.url().to_owned(),
+        url: if is_grpc {
+            bound.url().replacen("tcp://", "grpc://", 1)
+        } else {
+            bound.url().to_owned()
+        },
         stop: bound.shutdown_handle(),
         task: tokio::spawn(bound.serve()),
     }

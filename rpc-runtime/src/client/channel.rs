@@ -21,7 +21,8 @@ use crate::codec::{Encodes, Encoding, Serde};
 use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::Status;
 use crate::transport::Io;
-use crate::wire::native::{Config, PeerService, Role, open};
+use crate::wire::config::Config;
+use crate::wire::native::{PeerService, Role, open};
 
 /// What clients call through: a server at some address, or any [`Service`] in this process.
 ///

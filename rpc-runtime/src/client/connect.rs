@@ -1,5 +1,6 @@
 //! From a URL to a channel.
 
+use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -16,9 +17,10 @@ use crate::status::{Phase, Status};
 use crate::transport::Address;
 #[cfg(feature = "tls")]
 use crate::transport::tls::{ClientTls, Connector};
-#[cfg(feature = "tls")]
-use crate::wire::native;
-use crate::wire::native::{Config, RunningCalls, Served};
+use crate::wire::ClientWire;
+#[cfg(feature = "http")]
+use crate::wire::GrpcServer;
+use crate::wire::config::{Config, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,8 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connects a [`Channel`], or a client with one. Await it.
 ///
 /// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
-/// `stdio:program arguments` (a child process that serves over its standard input and output). A
-/// list of URLs makes one channel that spreads its calls over all of them.
+/// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
+/// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language. A list of URLs
+/// makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -73,7 +76,8 @@ impl<C: RpcClient> Connect<C> {
 impl<T> Connect<T> {
     pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
         let addresses = target.into_target().0;
-        let target = addresses.map(|it| it.into_iter().map(Destination::Address).collect());
+        let destination = |(wire, address)| Destination::Address { wire, address };
+        let target = addresses.map(|it| it.into_iter().map(destination).collect());
         Self::to(target, make)
     }
 
@@ -104,9 +108,16 @@ impl<T> Connect<T> {
 
     /// Sets how long the server may be silent before it is pinged, and how long it then has to
     /// answer before every call on the connection fails; 20 seconds each by default.
+    ///
+    /// A gRPC server is only pinged while calls are open, by default after 5 minutes: many close
+    /// connections that ping them more often.
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.config.keepalive_interval = interval;
         self.config.keepalive_timeout = timeout;
+        #[cfg(feature = "http")]
+        {
+            self.config.grpc_keepalive_interval = interval;
+        }
         self
     }
 
@@ -180,19 +191,35 @@ impl<T> Connect<T> {
     }
 }
 
-/// Gives every `tls://` URL what is needed to speak it, one for all of them.
+/// Gives every URL of TLS what is needed to speak it.
 #[cfg(feature = "tls")]
 fn secured(
     destinations: Vec<Destination>,
     tls: Option<ClientTls>,
 ) -> Result<Vec<Destination>, Status> {
     let refuse = |text: String| Status::invalid_argument(text).in_phase(Phase::Connect);
-    let is_tls = |it: &Destination| matches!(it, Destination::Address(Address::Tls { .. }));
+    let is_tls = |it: &Destination| {
+        matches!(
+            it,
+            Destination::Address {
+                address: Address::Tls { .. },
+                ..
+            }
+        )
+    };
     let wants_tls = destinations.iter().any(is_tls);
     if tls.is_some() {
-        let is_plain = |it: &&Destination| matches!(it, Destination::Address(Address::Tcp { .. }));
+        let is_plain = |it: &&Destination| {
+            matches!(
+                it,
+                Destination::Address {
+                    address: Address::Tcp { .. },
+                    ..
+                }
+            )
+        };
         if let Some(plain) = destinations.iter().find(is_plain) {
-            let text = "`tls` is set, but this URL is plaintext (write `tls://`): ";
+            let text = "`tls` is set, but this URL is plaintext (write `tls://` or `grpcs://`): ";
             return Err(refuse(format!("{text}{plain}")));
         }
         if !wants_tls {
@@ -200,22 +227,26 @@ fn secured(
             return Err(refuse(text.to_owned()));
         }
     }
-    if !wants_tls {
-        return Ok(destinations);
-    }
-    let connector = Connector::new(tls.unwrap_or_default(), vec![native::ALPN.to_vec()]);
-    let connector = connector
-        .map_err(|error| refuse("TLS cannot be spoken like this".to_owned()).with_source(error))?;
-    let connector = Arc::new(connector);
+    let tls = tls.unwrap_or_default();
     let secured = destinations.into_iter().map(|it| match it {
-        Destination::Address(Address::Tls { host, port }) => Destination::Tls {
-            host,
-            port,
-            connector: Arc::clone(&connector),
-        },
-        other => other,
+        Destination::Address {
+            wire,
+            address: Address::Tls { host, port },
+        } => {
+            let connector = Connector::new(tls.clone(), vec![wire.alpn().to_vec()]);
+            let connector = connector.map_err(|error| {
+                refuse("TLS cannot be spoken like this".to_owned()).with_source(error)
+            })?;
+            Ok(Destination::Tls {
+                wire,
+                host,
+                port,
+                connector: Arc::new(connector),
+            })
+        }
+        other => Ok(other),
     });
-    Ok(secured.collect())
+    secured.collect()
 }
 
 impl<T: 'static> IntoFuture for Connect<T> {
@@ -248,7 +279,7 @@ pub trait IntoTarget {
 
 /// Addresses to connect to.
 #[derive(Debug)]
-pub struct Target(Result<Vec<Address>, Status>);
+pub struct Target(Result<Vec<(ClientWire, Address)>, Status>);
 
 impl Target {
     fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {
@@ -256,9 +287,8 @@ impl Target {
             let status = Status::invalid_argument("the URL cannot be used");
             status.with_source(error).in_phase(Phase::Connect)
         };
-        let addresses: Result<Vec<Address>, Status> = urls
-            .map(|url| url.parse::<Address>().map_err(refuse))
-            .collect();
+        let addresses: Result<Vec<_>, Status> =
+            urls.map(|url| parse_url(url).map_err(refuse)).collect();
         Self(addresses.and_then(|addresses| {
             if addresses.is_empty() {
                 let text = "there is no URL to connect to";
@@ -267,6 +297,24 @@ impl Target {
             Ok(addresses)
         }))
     }
+}
+
+/// Reads a URL: what is spoken, and where.
+fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "http")]
+    if let Some((scheme, authority)) = url.trim().split_once("://") {
+        let below = match scheme.to_ascii_lowercase().as_str() {
+            "grpc" => Some(("tcp", http::uri::Scheme::HTTP)),
+            "grpcs" => Some(("tls", http::uri::Scheme::HTTPS)),
+            _ => None,
+        };
+        if let Some((below, scheme)) = below {
+            let address = format!("{below}://{authority}").parse()?;
+            let authority = authority.parse()?;
+            return Ok((ClientWire::Grpc(GrpcServer { scheme, authority }), address));
+        }
+    }
+    Ok((ClientWire::Native, url.parse()?))
 }
 
 impl IntoTarget for &str {

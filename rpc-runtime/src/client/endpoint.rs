@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::{Cancellation, Request, Response, deadline_in};
@@ -13,7 +12,8 @@ use crate::status::{Phase, Status};
 #[cfg(feature = "tls")]
 use crate::transport::tls;
 use crate::transport::{self, Address, Io};
-use crate::wire::native::{Config, Connection, Role, Served, open};
+use crate::wire::config::{Config, Served};
+use crate::wire::{ClientWire, Connection};
 
 /// The pause after a first failed attempt; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -27,9 +27,13 @@ pub(super) type Connector = Arc<dyn Fn() -> BoxFuture<'static, std::io::Result<I
 /// Where an endpoint connects to.
 #[derive(Clone)]
 pub(super) enum Destination {
-    Address(Address),
+    Address {
+        wire: ClientWire,
+        address: Address,
+    },
     #[cfg(feature = "tls")]
     Tls {
+        wire: ClientWire,
         host: String,
         port: u16,
         connector: Arc<tls::Connector>,
@@ -44,7 +48,7 @@ impl Destination {
     /// Opens the stream; TLS comes on top of it.
     async fn connect(&self) -> std::io::Result<Io> {
         match self {
-            Self::Address(address) => transport::connect(address).await,
+            Self::Address { address, .. } => transport::connect(address).await,
             #[cfg(feature = "tls")]
             Self::Tls { host, port, .. } => {
                 let (host, port) = (host.clone(), *port);
@@ -53,12 +57,32 @@ impl Destination {
             Self::Connector { connector, .. } => connector().await,
         }
     }
+
+    /// Returns what is spoken there.
+    fn wire(&self) -> &ClientWire {
+        match self {
+            Self::Address { wire, .. } => wire,
+            #[cfg(feature = "tls")]
+            Self::Tls { wire, .. } => wire,
+            Self::Connector { .. } => &ClientWire::Native,
+        }
+    }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => address.fmt(f),
+            #[cfg(feature = "http")]
+            Self::Address {
+                wire: ClientWire::Grpc(server),
+                ..
+            } => server.fmt(f),
+            #[cfg(all(feature = "http", feature = "tls"))]
+            Self::Tls {
+                wire: ClientWire::Grpc(server),
+                ..
+            } => server.fmt(f),
+            Self::Address { address, .. } => address.fmt(f),
             #[cfg(feature = "tls")]
             Self::Tls { host, port, .. } => {
                 let (host, port) = (host.clone(), *port);
@@ -209,19 +233,11 @@ impl Endpoint {
         let deadline = deadline_in(self.connect_timeout);
         let io = self.open_stream(deadline).await?;
         let config = Arc::clone(&self.config);
-        let (connection, driver) = open(
-            io,
-            Role::Connected,
-            config,
-            self.served.clone(),
-            BytesMut::new(),
-        );
-        tokio::spawn(async move {
-            if let Err(reason) = driver.await {
-                tracing::debug!(%reason, "a connection ended");
-            }
-        });
-        let introduced = timeout_at(deadline, connection.introduced()).await;
+        let connecting = self
+            .destination
+            .wire()
+            .connect(io, config, self.served.clone());
+        let introduced = timeout_at(deadline, connecting).await;
         let introduced = introduced.unwrap_or_else(|_| {
             let limit = self.connect_timeout;
             Err(Status::unavailable(format!(
@@ -229,7 +245,7 @@ impl Endpoint {
                  is it a server that speaks this wire, and running?"
             )))
         });
-        introduced.map_err(|status| self.blame(status))?;
+        let connection = introduced.map_err(|status| self.blame(status))?;
         Ok(Arc::new(connection))
     }
 

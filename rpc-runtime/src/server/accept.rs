@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -15,7 +14,8 @@ use crate::error::Error;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
 use crate::transport::{Io, Listener, is_transient};
-use crate::wire::native::{Config, Draining, Role, Served, open};
+use crate::wire::config::{Config, Served};
+use crate::wire::{self, Draining, Wires};
 
 /// How long the accept loop pauses when the system is out of something, such as file handles.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -136,6 +136,7 @@ impl fmt::Debug for ShutdownHandle {
 
 /// What the listeners of a server share.
 pub(super) struct Accepting {
+    pub(super) wires: Wires,
     pub(super) config: Arc<Config>,
     served: Served,
     places: Arc<Semaphore>,
@@ -150,12 +151,14 @@ pub(super) struct Accepting {
 
 impl Accepting {
     pub(super) fn new(
+        wires: Wires,
         config: Arc<Config>,
         served: Served,
         max_connections: usize,
         shutdown_timeout: Duration,
     ) -> Self {
         Self {
+            wires,
             config,
             served,
             places: Arc::new(Semaphore::new(max_connections)),
@@ -202,22 +205,19 @@ impl Accepting {
         let peer = Arc::clone(io.peer());
         let mut served = self.served.clone();
         served.extensions.extend(io.take_extensions());
-        let served = Some(served);
-        let config = Arc::clone(&self.config);
-        let (connection, driver) = open(io, Role::Accepted, config, served, BytesMut::new());
+        let draining = Draining::default();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.connections().insert(id, Draining::of(&connection));
+        self.connections().insert(id, draining.clone());
         let _entered = Entered {
             accepting: &self,
             id,
         };
-        drop(connection);
-        if self.shutdown.is_cancelled()
-            && let Some(draining) = self.connections().get(&id)
-        {
+        if self.shutdown.is_cancelled() {
             draining.begin();
         }
-        if let Err(reason) = driver.await {
+        let config = Arc::clone(&self.config);
+        let served = wire::serve(io, self.wires, config, served, draining).await;
+        if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
         }
     }

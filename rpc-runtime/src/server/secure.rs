@@ -5,11 +5,10 @@ use crate::call::Identity;
 use crate::error::Error;
 use crate::transport::Io;
 use crate::transport::tls::{Acceptor, ServerTls};
-use crate::wire::native;
 
 impl Accepting {
     pub(super) fn with_tls(mut self, tls: Option<ServerTls>) -> Self {
-        self.tls = tls.map(|tls| Acceptor::new(tls, vec![native::ALPN.to_vec()]));
+        self.tls = tls.map(|tls| Acceptor::new(tls, self.wires.alpn()));
         self
     }
 

@@ -23,7 +23,8 @@ use crate::service::{BoxService, Service};
 use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
 use crate::wire::budget::SharedBudget;
-use crate::wire::native::{Config, RunningCalls, Served};
+use crate::wire::config::{Config, RunningCalls, Served};
+use crate::wire::{Wire, Wires};
 
 type Wrap = Box<dyn FnOnce(BoxService) -> BoxService + Send>;
 
@@ -54,6 +55,7 @@ pub struct Server {
     router: Router,
     layers: Vec<Wrap>,
     addresses: Vec<String>,
+    wires: Wires,
     config: Config,
     max_connections: usize,
     max_calls_total: usize,
@@ -78,6 +80,7 @@ impl Server {
             router: Router::new(),
             layers: Vec::new(),
             addresses: Vec::new(),
+            wires: Wires::default(),
             config: Config::default(),
             max_connections: 16_384,
             max_calls_total: 262_144,
@@ -192,6 +195,33 @@ impl Server {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Accepts other wires beside the native one, on every address: the first bytes of a connection
+    /// say which one it speaks. Only the native wire is accepted by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_runtime::{Server, Wire};
+    ///
+    /// let server = Server::new().listen("tcp://127.0.0.1:0").accept([Wire::Native]);
+    /// ```
+    pub fn accept(mut self, wires: impl IntoIterator<Item = Wire>) -> Self {
+        self.wires.extend(wires);
+        self
+    }
+
+    /// Lets HTTP requests that come from this machine name another host than `localhost` or an IP
+    /// address, such as those of a reverse proxy that passes the name on.
+    ///
+    /// Without it they are refused with 403, because a page in a browser could reach the server
+    /// under a name of its own (DNS rebinding). Requests from elsewhere are not asked. Ports are
+    /// not compared.
+    #[cfg(feature = "http")]
+    pub fn http_host(mut self, host: impl Into<String>) -> Self {
+        self.config.http_hosts.push(host.into());
         self
     }
 
@@ -340,7 +370,13 @@ impl Server {
             extensions: self.extensions,
         };
         let config = Arc::new(self.config);
-        let accepting = Accepting::new(config, served, self.max_connections, self.shutdown_timeout);
+        let accepting = Accepting::new(
+            self.wires,
+            config,
+            served,
+            self.max_connections,
+            self.shutdown_timeout,
+        );
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

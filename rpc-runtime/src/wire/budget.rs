@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::status::Status;
+
 /// How much a connection takes from the common budget at a time, so that small messages do not
 /// all meet at one counter.
 const STEP: usize = 256 << 10;
@@ -63,6 +65,19 @@ pub(crate) struct Budget {
 pub(crate) enum Exceeded {
     Connection { limit: usize },
     All { limit: usize },
+}
+
+impl From<Exceeded> for Status {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::resource_exhausted(match exceeded {
+            Exceeded::Connection { limit } => {
+                format!("the connection holds the limit `max_buffered` of {limit} bytes already")
+            }
+            Exceeded::All { limit } => format!(
+                "all connections together hold the limit `max_buffered_total` of {limit} bytes already"
+            ),
+        })
+    }
 }
 
 impl Budget {

@@ -1,5 +1,26 @@
 //! Wires: bytes to requests and responses, and back.
+//!
+//! A wire is a folder, and what it has in common with the others is here: [`accepted`] gives an
+//! accepted byte stream to the wire that its first bytes belong to, [`connected`] makes a connection
+//! of one that the URL names, [`config`] says what all of
+//! them are set to and serve.
 
+mod accepted;
 pub(crate) mod budget;
+mod catch_panic;
+pub(crate) mod config;
+mod connected;
 pub(crate) mod cork;
+mod detect;
+mod draining;
+#[cfg(feature = "http")]
+pub(crate) mod http;
 pub(crate) mod native;
+
+pub(crate) use accepted::serve;
+#[cfg(feature = "http")]
+pub(crate) use connected::GrpcServer;
+pub(crate) use connected::{ClientWire, Connection};
+pub use detect::Wire;
+pub(crate) use detect::Wires;
+pub(crate) use draining::Draining;

@@ -1,22 +1,17 @@
 //! The task of a call whose handler was not ready at once.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
 use bytes::BytesMut;
 
-use super::catch_panic::{catch_panic, panicked};
 use super::connection::Shared;
 use super::reply::{Reply, send_error};
 use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped};
 use super::turn::{has_room, room};
-use crate::call::{Body, Response};
+use crate::call::Body;
 use crate::codec::Encoding;
-use crate::service::BoxFuture;
-use crate::status::Status;
+use crate::wire::catch_panic::{CatchPanic, catch_panic};
 
 /// Waits for a handler and sends its answer.
 pub(super) async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic) {
@@ -85,16 +80,4 @@ async fn stream(shared: &Arc<Shared>, call: u64, encoding: Encoding, body: &mut 
     }
     shared.state().remove_peers_call(call);
     shared.wake_driver();
-}
-
-/// A service's future, of which a panic (in a layer, say) fails only its own call.
-pub(super) struct CatchPanic(pub(super) BoxFuture<'static, Result<Response, Status>>);
-
-impl Future for CatchPanic {
-    type Output = Result<Response, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked("the service"))))
-    }
 }

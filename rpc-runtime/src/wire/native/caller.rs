@@ -11,7 +11,6 @@ use tokio::task::AbortHandle;
 
 use super::call_fields::put_timeout;
 use super::calls::{OurCall, Sending};
-use super::catch_panic::catch_panic;
 use super::connection::Shared;
 use super::field::{
     FieldType, field_start, put_field, put_metadata, put_varint_field, varint, varint_field,
@@ -29,6 +28,7 @@ use crate::call::{Body, BodyFrame, Message, MethodHandle, Request, Response, Sch
 use crate::codec::Encoding;
 use crate::service::{BoxFuture, Service};
 use crate::status::{Code, Phase, Status};
+use crate::wire::catch_panic::catch_panic;
 use crate::wire::cork;
 
 /// The longest path of a method.

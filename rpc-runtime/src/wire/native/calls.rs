@@ -6,7 +6,6 @@ use std::task::Waker;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::config::RunningCall;
 use super::connection::Shared;
 use super::inbox::Inbox;
 use super::settings::WireSettings;
@@ -14,6 +13,7 @@ use crate::call::{Cancellation, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::budget::Exceeded;
+use crate::wire::config::RunningCall;
 
 /// A call of ours.
 pub(super) struct OurCall {

@@ -14,7 +14,6 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::calls::{OurCall, PeersCall};
-use super::config::{Config, Served};
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::outgoing::{Body, Chunks, Outgoing, Parts};
@@ -27,6 +26,7 @@ use crate::call::ConnectionInfo;
 use crate::status::{Code, Status};
 use crate::transport::BoxWriter;
 use crate::wire::budget::Budget;
+use crate::wire::config::{Config, Served};
 use crate::wire::cork::Corkable;
 
 /// Which side opened the connection; it decides the numbers of calls.

@@ -15,10 +15,11 @@ use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
 use super::look::Look;
-use super::preface::{Detect, PREFACE, detect, is_tls, version};
+use super::preface::{PREFACE, detect, is_tls, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
 use crate::transport::{BoxReader, Guard};
+use crate::wire::detect::Detect;
 
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);

@@ -26,7 +26,7 @@ use super::field::{FieldType, begin_block, finish_block, put_field, put_varint, 
 use super::frame::{Flags, FrameHeader, FrameReader, FrameType, begin_frame, finish_frame};
 use super::preface::PREFACE;
 use super::settings::WireSettings;
-use super::{Config, Connection, Role, RunningCalls, Served, open};
+use super::{Connection, Role, open};
 use crate::call::{Body, BodyFrame, Limits, Message, Method, Request, Response};
 use crate::codec::Encoding;
 use crate::server::Router;
@@ -34,6 +34,7 @@ use crate::service::{BoxService, Service, service_fn};
 use crate::status::Status;
 use crate::transport::Io;
 use crate::wire::budget::SharedBudget;
+use crate::wire::config::{Config, RunningCalls, Served};
 
 /// What CI sends; about half of it to either role.
 const MUTATIONS: u64 = 300_000;

@@ -13,9 +13,10 @@ use super::field::{
     FieldError, Fields, begin_block, finish_block, get_varint, put_field, put_varint, split_block,
 };
 use super::frame::{Flags, Frame, FrameHeader, FrameReader, FrameType, begin_frame, finish_frame};
-use super::preface::{self, Detect, PREFACE};
+use super::preface::{self, PREFACE};
 use super::settings::WireSettings;
 use crate::call::Schema;
+use crate::wire::detect::Detect;
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/wire")

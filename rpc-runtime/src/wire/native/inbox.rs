@@ -14,7 +14,7 @@ use super::frame::{RUN_MESSAGE, Run};
 use super::spares::Spares;
 use crate::call::Metadata;
 use crate::status::Status;
-use crate::wire::budget::{Budget, Exceeded};
+use crate::wire::budget::Budget;
 
 /// What each message costs of a stream's window besides its length, so that empty ones count.
 pub(super) const MESSAGE_OVERHEAD: i64 = 16;
@@ -99,7 +99,7 @@ impl Bounds<'_> {
         if charged.is_err() && self.spares.clear(self.budget) {
             charged = self.budget.try_charge(bytes);
         }
-        charged.map_err(over_budget)
+        charged.map_err(Status::from)
     }
 
     /// Takes a whole reply in, with what is counted for it. Short ones are not counted: the limit
@@ -447,15 +447,4 @@ pub(super) fn too_large(length: usize, limit: usize, side: Role) -> Status {
         "a message of {length} bytes or more is over the {side}'s limit `max_message` of {limit} \
          bytes"
     ))
-}
-
-pub(super) fn over_budget(exceeded: Exceeded) -> Status {
-    Status::resource_exhausted(match exceeded {
-        Exceeded::Connection { limit } => {
-            format!("the connection holds the limit `max_buffered` of {limit} bytes already")
-        }
-        Exceeded::All { limit } => format!(
-            "all connections together hold the limit `max_buffered_total` of {limit} bytes already"
-        ),
-    })
 }

@@ -11,8 +11,6 @@ mod assembly;
 mod call_fields;
 mod caller;
 mod calls;
-mod catch_panic;
-mod config;
 mod connection;
 mod control;
 mod driver;
@@ -47,8 +45,8 @@ mod varint;
 mod writer;
 
 pub(crate) use caller::Connection;
-pub(crate) use config::{Config, RunningCalls, Served};
 pub(crate) use connection::Role;
 pub(crate) use open::{Draining, PeerService, open};
 #[cfg(feature = "tls")]
 pub(crate) use preface::ALPN;
+pub(crate) use preface::{detect, is_tls};

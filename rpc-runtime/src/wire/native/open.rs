@@ -6,13 +6,13 @@ use bytes::BytesMut;
 use http::Extensions;
 
 use super::caller::Connection;
-use super::config::{Config, Served};
 use super::connection::{Role, Shared};
 use super::driver::Driver;
 use crate::call::{ConnectionInfo, Request, Response};
 use crate::service::Service;
 use crate::status::Status;
 use crate::transport::Io;
+use crate::wire::config::{Config, Served};
 
 /// Makes a connection of a byte stream. Nothing happens until the driver is polled.
 ///

@@ -1,5 +1,7 @@
 //! The eight bytes that each side sends first.
 
+use crate::wire::detect::Detect;
+
 /// Begins with a byte that is neither ASCII nor the start of any text protocol (nor of TLS), and
 /// ends with CR LF SUB, so that a transport that rewrites line ends is noticed at once.
 pub(crate) const MAGIC: [u8; 7] = [0xD3, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A];
@@ -16,22 +18,9 @@ pub(crate) const PREFACE: [u8; 8] = [
     MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], MAGIC[4], MAGIC[5], MAGIC[6], VERSION,
 ];
 
-/// Whether the first bytes of a connection belong to a protocol.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Detect {
-    Yes,
-    No,
-    NeedMore,
-}
-
 /// Returns whether a connection that begins with these bytes speaks any version of this wire.
 pub(crate) fn detect(bytes: &[u8]) -> Detect {
-    let agree = MAGIC.iter().zip(bytes).all(|(ours, theirs)| ours == theirs);
-    match agree {
-        false => Detect::No,
-        true if bytes.len() < MAGIC.len() => Detect::NeedMore,
-        true => Detect::Yes,
-    }
+    Detect::prefix(bytes, &MAGIC)
 }
 
 /// Says whether these are the first bytes of TLS: a record with a handshake or an alert in it, RFC 8446,

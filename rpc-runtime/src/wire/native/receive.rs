@@ -429,6 +429,9 @@ impl Receiver {
             text.push_str(&format!(" ({why})"));
         }
         let mut status = Status::new(code, text);
+        if frame.flags.contains(Flags::NOT_STARTED) {
+            status = status.into_not_started();
+        }
         *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {
             let limits = self.shared.config.limits.decode_limits();

@@ -13,16 +13,14 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::answer::{CatchPanic, answer};
+use super::answer::answer;
 use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
-use super::catch_panic::panicked;
-use super::config::{RunningCall, Served};
 use super::connection::{Shared, State};
 use super::field::{CallFields, FieldError, FieldLimits, split_block};
 use super::frame::{Flags, Frame};
-use super::inbox::{Bounds, Fragment, Inbox, compact, over_budget, too_large};
+use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
 use super::pace::{InPlace, Pace};
 use super::reply::{Reply, error_frame};
@@ -33,6 +31,8 @@ use crate::call::{
 };
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
+use crate::wire::catch_panic::{CatchPanic, panicked};
+use crate::wire::config::{RunningCall, Served};
 
 /// About what an entry of metadata takes in a map.
 const ENTRY: usize = 128;
@@ -157,7 +157,7 @@ impl Responder {
         if frame.flags.contains(Flags::END) {
             weight += message.len();
         }
-        let held = Held::try_new(&self.shared, weight).map_err(over_budget)?;
+        let held = Held::try_new(&self.shared, weight).map_err(Status::from)?;
         let encoding = encoding(&fields)?;
         let cancellation = Cancellation::new();
         let deadline = fields
@@ -404,12 +404,7 @@ fn admit(shared: &Shared, served: &Served, load: &Load) -> Result<RunningCall, S
     if load.calls >= places {
         make_place(shared, limit, places)?;
     }
-    served.running.try_begin().ok_or_else(|| {
-        let limit = served.running.limit();
-        Status::resource_exhausted(format!(
-            "the server runs the limit `max_calls_total` of {limit} calls already"
-        ))
-    })
+    served.running.begin()
 }
 
 /// Lets a call in if only calls that were given up are too many.

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::field::{FieldError, FieldProblem, FieldType, Fields, put_varint_field, varint_value};
 use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
+use crate::wire::config::Config;
 
 /// The least that a side may announce as its largest frame: a fragment of 64 KiB beside the
 /// fields fits, so a sender can begin before it knows the peer's settings.
@@ -32,6 +33,20 @@ impl Default for WireSettings {
             max_fields: 16 * 1024,
             stream_window: 256 * 1024,
             max_calls: 16_384,
+        }
+    }
+}
+
+impl Config {
+    /// Returns what a side says of itself; one that serves nothing takes no calls.
+    pub(super) fn settings(&self, serves: bool) -> WireSettings {
+        let defaults = WireSettings::default();
+        WireSettings {
+            max_message: self.limits.max_message as u64,
+            max_fields: u32::try_from(self.limits.max_metadata).unwrap_or(defaults.max_fields),
+            stream_window: self.limits.stream_window,
+            max_calls: if serves { self.limits.max_calls } else { 0 },
+            ..defaults
         }
     }
 }

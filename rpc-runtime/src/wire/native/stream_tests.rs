@@ -8,13 +8,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 use super::connection::Shared;
-use super::{Config, Connection, Role, RunningCalls, Served, open};
+use super::{Connection, Role, open};
 use crate::call::{Body, BodyFrame, Limits, Message, Method, Request, Response, ValueMessage};
 use crate::codec::{Encoding, Serde};
 use crate::server::Router;
 use crate::service::{BoxService, Service, service_fn};
 use crate::status::{Code, Status};
 use crate::transport::Io;
+use crate::wire::config::{Config, RunningCalls, Served};
 
 struct Pair {
     client: Connection,

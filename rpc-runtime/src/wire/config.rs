@@ -1,13 +1,13 @@
-//! What one connection is set to.
+//! What one connection is set to, and what it serves, whatever its wire.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Extensions;
 
-use super::settings::WireSettings;
 use crate::call::{Limits, MethodTable};
 use crate::service::BoxService;
+use crate::status::Status;
 use crate::wire::budget::SharedBudget;
 
 /// What a connection is set to; shared by all connections of a server or of a channel.
@@ -18,6 +18,9 @@ pub(crate) struct Config {
     pub(crate) shared_budget: Option<Arc<SharedBudget>>,
     /// How long a peer may be silent before it is pinged.
     pub(crate) keepalive_interval: Duration,
+    /// The same for a gRPC server, which may not be pinged often.
+    #[cfg(feature = "http")]
+    pub(crate) grpc_keepalive_interval: Duration,
     /// How long a silent peer has to answer, and one that does not read has to take a byte.
     pub(crate) keepalive_timeout: Duration,
     /// How long the peer may take for its preface and settings.
@@ -28,6 +31,9 @@ pub(crate) struct Config {
     pub(crate) cancel_grace: Duration,
     /// A connection without a call for so long is closed.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Names of this server that HTTP requests from the same machine may give.
+    #[cfg(feature = "http")]
+    pub(crate) http_hosts: Vec<String>,
 }
 
 impl Default for Config {
@@ -36,24 +42,15 @@ impl Default for Config {
             limits: Limits::default(),
             shared_budget: None,
             keepalive_interval: Duration::from_secs(20),
+            #[cfg(feature = "http")]
+            grpc_keepalive_interval: Duration::from_secs(310),
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),
             cancel_grace: Duration::from_millis(100),
             idle_timeout: None,
-        }
-    }
-}
-
-impl Config {
-    pub(super) fn settings(&self, serves: bool) -> WireSettings {
-        let defaults = WireSettings::default();
-        WireSettings {
-            max_message: self.limits.max_message as u64,
-            max_fields: u32::try_from(self.limits.max_metadata).unwrap_or(defaults.max_fields),
-            stream_window: self.limits.stream_window,
-            max_calls: if serves { self.limits.max_calls } else { 0 },
-            ..defaults
+            #[cfg(feature = "http")]
+            http_hosts: Vec::new(),
         }
     }
 }
@@ -88,20 +85,26 @@ impl RunningCalls {
         self.count.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Counts one call more, if there is room.
-    pub(super) fn try_begin(self: &Arc<Self>) -> Option<RunningCall> {
+    /// Counts one call more.
+    ///
+    /// # Errors
+    ///
+    /// When the limit is reached; the status names it.
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<RunningCall, Status> {
         use std::sync::atomic::Ordering::Relaxed;
         let call = RunningCall(Arc::clone(self));
-        (self.count.fetch_add(1, Relaxed) < self.limit).then_some(call)
+        if self.count.fetch_add(1, Relaxed) < self.limit {
+            return Ok(call);
+        }
+        let limit = self.limit;
+        Err(Status::resource_exhausted(format!(
+            "the server runs the limit `max_calls_total` of {limit} calls already"
+        )))
     }
 }
 
 /// One running call; it ends when this is dropped.
-pub(super) struct RunningCall(Arc<RunningCalls>);
+pub(crate) struct RunningCall(Arc<RunningCalls>);
 
 impl Drop for RunningCall {
     fn drop(&mut self) {

@@ -1,0 +1,128 @@
+//! A byte stream that was connected becomes a connection of the wire that its URL names.
+
+#[cfg(feature = "http")]
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::config::{Config, Served};
+use super::native;
+use crate::call::{Request, Response};
+use crate::service::BoxFuture;
+use crate::status::Status;
+use crate::transport::Io;
+
+/// What a client speaks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ClientWire {
+    Native,
+    #[cfg(feature = "http")]
+    Grpc(GrpcServer),
+}
+
+/// A gRPC server as requests name it, in `:scheme` and `:authority`.
+#[cfg(feature = "http")]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GrpcServer {
+    pub(crate) scheme: http::uri::Scheme,
+    /// Host and port.
+    pub(crate) authority: http::uri::Authority,
+}
+
+#[cfg(feature = "http")]
+impl fmt::Display for GrpcServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_secure = self.scheme == http::uri::Scheme::HTTPS;
+        let scheme = if is_secure { "grpcs" } else { "grpc" };
+        write!(f, "{scheme}://{}", self.authority)
+    }
+}
+
+/// A handle to begin calls with.
+pub(crate) enum Connection {
+    Native(native::Connection),
+    #[cfg(feature = "http")]
+    Grpc(super::http::GrpcConnection),
+}
+
+impl ClientWire {
+    /// What this wire is called in ALPN.
+    #[cfg(feature = "tls")]
+    pub(crate) fn alpn(&self) -> &'static [u8] {
+        match self {
+            Self::Native => native::ALPN,
+            #[cfg(feature = "http")]
+            Self::Grpc(_) => super::http::ALPN_HTTP2,
+        }
+    }
+
+    /// Makes a connection of a byte stream, and waits until the peer has introduced itself.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the peer.
+    pub(crate) async fn connect(
+        &self,
+        io: Io,
+        config: Arc<Config>,
+        served: Option<Served>,
+    ) -> Result<Connection, Status> {
+        match self {
+            Self::Native => {
+                let role = native::Role::Connected;
+                let (connection, driver) = native::open(io, role, config, served, BytesMut::new());
+                tokio::spawn(log_end(driver));
+                connection.introduced().await?;
+                Ok(Connection::Native(connection))
+            }
+            #[cfg(feature = "http")]
+            Self::Grpc(server) => {
+                if served.is_some() {
+                    let text = "a server cannot call back over gRPC: leave out `Connect::serve`";
+                    return Err(Status::invalid_argument(text));
+                }
+                let opened = super::http::GrpcConnection::open(io, config, server.clone()).await;
+                let (connection, driver) = opened?;
+                tokio::spawn(log_end(driver));
+                connection.introduced().await?;
+                Ok(Connection::Grpc(connection))
+            }
+        }
+    }
+}
+
+async fn log_end(driver: impl Future<Output = Result<(), Status>>) {
+    if let Err(reason) = driver.await {
+        tracing::debug!(%reason, "a connection ended");
+    }
+}
+
+impl Connection {
+    /// Returns whether new calls can begin here.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Native(connection) => connection.is_open(),
+            #[cfg(feature = "http")]
+            Self::Grpc(connection) => connection.is_open(),
+        }
+    }
+
+    /// Returns the calls that are on their way.
+    pub(crate) fn calls(&self) -> usize {
+        match self {
+            Self::Native(connection) => connection.calls(),
+            #[cfg(feature = "http")]
+            Self::Grpc(connection) => connection.calls(),
+        }
+    }
+
+    /// Begins a call: at once, if its request is one message and there is a place and room for it.
+    pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        match self {
+            Self::Native(connection) => connection.start(request),
+            #[cfg(feature = "http")]
+            Self::Grpc(connection) => connection.start(request),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which wire a connection speaks, by its first bytes.
+
+use super::native;
+
+/// The most bytes that are looked at; every wire is known by fewer.
+pub(super) const DETECT_BYTES: usize = 64;
+
+/// A wire that a server can accept: see [`Server::accept`](crate::Server::accept).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Wire {
+    /// The native wire, which is always accepted.
+    Native,
+    /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
+    #[cfg(feature = "http")]
+    Http,
+}
+
+/// Whether the first bytes of a connection belong to a wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detect {
+    Yes,
+    No,
+    NeedMore,
+}
+
+impl Detect {
+    /// Compares the bytes with the one beginning that a wire has.
+    pub(crate) fn prefix(bytes: &[u8], beginning: &[u8]) -> Self {
+        let agree = beginning
+            .iter()
+            .zip(bytes)
+            .all(|(ours, theirs)| ours == theirs);
+        match agree {
+            false => Self::No,
+            true if bytes.len() < beginning.len() => Self::NeedMore,
+            true => Self::Yes,
+        }
+    }
+}
+
+/// The wires that a listener accepts.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Wires {
+    #[cfg(feature = "http")]
+    http: bool,
+}
+
+/// What the first bytes of a connection say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Detected {
+    Wire(Wire),
+    Nothing,
+    NeedMore,
+}
+
+impl Extend<Wire> for Wires {
+    fn extend<T: IntoIterator<Item = Wire>>(&mut self, wires: T) {
+        for wire in wires {
+            match wire {
+                Wire::Native => {}
+                #[cfg(feature = "http")]
+                Wire::Http => self.http = true,
+            }
+        }
+    }
+}
+
+impl Wires {
+    /// Says whether there is nothing to tell apart.
+    pub(super) fn is_native_only(self) -> bool {
+        self.others().next().is_none()
+    }
+
+    fn others(self) -> impl Iterator<Item = (Wire, fn(&[u8]) -> Detect)> {
+        #[cfg(feature = "http")]
+        let http = self
+            .http
+            .then_some((Wire::Http, super::http::detect as fn(&[u8]) -> Detect));
+        #[cfg(not(feature = "http"))]
+        let http = None;
+        http.into_iter()
+    }
+
+    /// The names of the wires in ALPN, the preferred one first.
+    #[cfg(feature = "tls")]
+    pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
+        let mut names = vec![native::ALPN.to_vec()];
+        #[cfg(feature = "http")]
+        if self.http {
+            names.extend([
+                super::http::ALPN_HTTP2.to_vec(),
+                super::http::ALPN_HTTP1.to_vec(),
+            ]);
+        }
+        names
+    }
+
+    /// Returns the wire that a connection speaks which begins with these bytes.
+    pub(super) fn detect(self, bytes: &[u8]) -> Detected {
+        let native = (Wire::Native, native::detect as fn(&[u8]) -> Detect);
+        let mut undecided = false;
+        for (wire, detect) in std::iter::once(native).chain(self.others()) {
+            match detect(bytes) {
+                Detect::Yes => return Detected::Wire(wire),
+                Detect::NeedMore => undecided = true,
+                Detect::No => {}
+            }
+        }
+        if undecided && bytes.len() < DETECT_BYTES {
+            Detected::NeedMore
+        } else {
+            Detected::Nothing
+        }
+    }
+}
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use super::*;
+
+    fn both() -> Wires {
+        let mut wires = Wires::default();
+        wires.extend([Wire::Native, Wire::Http]);
+        wires
+    }
+
+    #[test]
+    fn each_beginning_is_told_by_its_first_bytes_however_they_come() {
+        let native = b"\xD3RPC\r\n\x1A\x01 and more".as_slice();
+        let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n and more".as_slice();
+        let http1 = b"POST /math.v1.Math/add HTTP/1.1\r\n".as_slice();
+        for (bytes, wire) in [
+            (native, Wire::Native),
+            (http2, Wire::Http),
+            (http1, Wire::Http),
+        ] {
+            let decided = (0..=bytes.len()).find(|length| {
+                let detected = both().detect(&bytes[..*length]);
+                assert_ne!(detected, Detected::Nothing, "{length} bytes of {bytes:?}");
+                detected == Detected::Wire(wire)
+            });
+            assert!(
+                decided.is_some_and(|it| (1..=24).contains(&it)),
+                "{bytes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nobody_speaks_is_noticed_at_the_first_wrong_byte() {
+        for bytes in [
+            b"\x16\x03\x01".as_slice(),
+            b"{\"jsonrpc\"",
+            b"GREET ",
+            b"PRI * HTTP/3",
+            b"\xD3RPX",
+            b"get / HTTP/1.1",
+        ] {
+            assert_eq!(both().detect(bytes), Detected::Nothing, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_wire_that_was_not_named_is_not_accepted() {
+        let wires = Wires::default();
+        assert!(wires.is_native_only());
+        assert_eq!(wires.detect(b"PRI * HTTP/2.0\r\n"), Detected::Nothing);
+    }
+}

@@ -1,0 +1,62 @@
+//! The bytes of a body as they come.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::HeaderMap;
+use http_body::Body;
+use hyper::body::Incoming;
+
+/// Why a body broke off; an [`h2::Error`] or a [`hyper::Error`].
+pub(super) type ChunkError = Box<dyn Error + Send + Sync>;
+
+/// The bytes of a body. What is not taken out holds the sender up.
+pub(super) enum Chunks {
+    Http1(Incoming),
+    Http2(RecvStream),
+}
+
+impl Chunks {
+    /// Returns the next bytes; `None` is the end that the sender has declared.
+    pub(super) fn poll_chunk(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Bytes, ChunkError>>> {
+        match self {
+            Self::Http1(body) => loop {
+                return Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    None => None,
+                    Some(Err(error)) => Some(Err(error.into())),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(bytes) => Some(Ok(bytes)),
+                        // Trailers over HTTP/1.1 mean nothing in any protocol here.
+                        Err(_) => continue,
+                    },
+                });
+            },
+            Self::Http2(stream) => {
+                let chunk = ready!(stream.poll_data(cx));
+                Poll::Ready(chunk.map(|chunk| {
+                    let chunk = chunk?;
+                    // It fails only for more than came.
+                    let _ = stream.flow_control().release_capacity(chunk.len());
+                    Ok(chunk)
+                }))
+            }
+        }
+    }
+
+    /// Returns the trailers, which come behind the last bytes; `None` if there are none.
+    pub(super) fn poll_trailers(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, ChunkError>> {
+        match self {
+            Self::Http1(_) => Poll::Ready(Ok(None)),
+            Self::Http2(stream) => stream.poll_trailers(cx).map_err(Into::into),
+        }
+    }
+}

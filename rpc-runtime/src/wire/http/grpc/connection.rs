@@ -1,0 +1,265 @@
+//! A connection to a gRPC server.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use bytes::Bytes;
+use h2::client::{self, SendRequest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::call::Cancellation;
+use crate::status::{Phase, Status};
+use crate::transport::Io;
+use crate::wire::GrpcServer;
+use crate::wire::budget::Budget;
+use crate::wire::config::Config;
+use crate::wire::http::http2::{connection_window, max_header_list, send_buffer};
+use crate::wire::http::keepalive::Keepalive;
+use crate::wire::http::prefixed::Prefixed;
+
+/// A handle to begin calls with. The connection closes when the last one is gone and its calls
+/// have ended.
+pub(crate) struct Connection {
+    pub(super) http2: SendRequest<Bytes>,
+    pub(super) link: Arc<Link>,
+}
+
+/// What the calls of a connection share with its driver.
+pub(super) struct Link {
+    pub(super) peer: Arc<str>,
+    pub(super) server: GrpcServer,
+    pub(super) config: Arc<Config>,
+    pub(super) budget: Arc<Budget>,
+    /// As many as calls may be open at once; closed with the connection.
+    places: Arc<Semaphore>,
+    calls: AtomicUsize,
+    closed: OnceLock<Status>,
+    /// The peer has introduced itself, or the connection is closed.
+    settled: Cancellation,
+}
+
+impl Connection {
+    /// Makes a connection of a byte stream; the future that comes with it drives it.
+    ///
+    /// # Errors
+    ///
+    /// A byte stream that breaks at once.
+    pub(crate) async fn open(
+        io: Io,
+        config: Arc<Config>,
+        server: GrpcServer,
+    ) -> Result<(Self, Driver), Status> {
+        let peer = Arc::clone(io.peer());
+        let (http2, connection, mut keepalive) = handshake(io, &config).await?;
+        keepalive.ping_now();
+        let link = Arc::new(Link {
+            peer,
+            server,
+            budget: Arc::new(Budget::new(
+                config.limits.max_buffered,
+                config.shared_budget.clone(),
+            )),
+            config,
+            places: Arc::new(Semaphore::new(0)),
+            calls: AtomicUsize::new(0),
+            closed: OnceLock::new(),
+            settled: Cancellation::new(),
+        });
+        let driver = Driver {
+            http2: connection,
+            keepalive,
+            link: Arc::clone(&link),
+            places: 0,
+        };
+        Ok((Self { http2, link }, driver))
+    }
+
+    /// Waits until the peer has introduced itself; fails with the reason if the connection is
+    /// closed before that.
+    pub(crate) async fn introduced(&self) -> Result<(), Status> {
+        self.link.settled.cancelled().await;
+        self.link.closed.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Returns whether new calls can begin here.
+    pub(crate) fn is_open(&self) -> bool {
+        // It fails from the peer's GOAWAY on, and is never pending on a handle of its own.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let ready = self.http2.clone().poll_ready(&mut cx);
+        self.link.closed.get().is_none() && !matches!(ready, Poll::Ready(Err(_)))
+    }
+
+    /// Returns the calls that are on their way.
+    pub(crate) fn calls(&self) -> usize {
+        self.link.calls.load(Ordering::Relaxed)
+    }
+}
+
+type Http2 = client::Connection<Prefixed, Bytes>;
+
+/// Sends our preface and settings.
+async fn handshake(
+    io: Io,
+    config: &Config,
+) -> Result<(SendRequest<Bytes>, Http2, Keepalive), Status> {
+    let limits = &config.limits;
+    let io = Prefixed::new(Bytes::new(), io);
+    let last_read = io.last_read();
+    let handshake = client::Builder::new()
+        .enable_push(false)
+        .initial_window_size(limits.stream_window)
+        .initial_connection_window_size(connection_window(limits))
+        .max_header_list_size(max_header_list(limits))
+        .max_send_buffer_size(send_buffer(limits))
+        .handshake(io)
+        .await;
+    let (http2, mut connection) = handshake
+        .map_err(|error| Status::unavailable("the connection broke").with_source(error))?;
+    let keepalive = Keepalive::new(
+        connection.ping_pong(),
+        last_read,
+        config.grpc_keepalive_interval,
+        config.keepalive_timeout,
+        config.frame_timeout,
+    );
+    Ok((http2, connection, keepalive))
+}
+
+/// One of the places for calls at once; free again when this is dropped.
+pub(super) struct Place {
+    link: Arc<Link>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn new(link: &Arc<Link>, permit: OwnedSemaphorePermit) -> Self {
+        link.calls.fetch_add(1, Ordering::Relaxed);
+        Self {
+            link: Arc::clone(link),
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.link.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    /// Takes a place at once, if there is one.
+    pub(super) fn take_place(self: &Arc<Self>) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Place::new(self, permit))
+    }
+
+    /// Waits for a place, no longer than the call may take.
+    pub(super) async fn place(self: &Arc<Self>, end: Option<Instant>) -> Result<Place, Status> {
+        let acquire = Arc::clone(&self.places).acquire_owned();
+        let acquired = match end {
+            None => acquire.await,
+            Some(end) => timeout_at(end, acquire).await.map_err(|_| {
+                let text = "the deadline passed while the call waited for one of the places that \
+                            the server gives (SETTINGS_MAX_CONCURRENT_STREAMS) and the limit \
+                            `max_calls` allows";
+                Status::deadline_exceeded(text).in_phase(Phase::Send)
+            })?,
+        };
+        let permit = acquired.map_err(|_| self.why_closed().in_phase(Phase::Send))?;
+        Ok(Place::new(self, permit))
+    }
+
+    pub(super) fn why_closed(&self) -> Status {
+        let reason = self.closed.get().cloned();
+        reason.unwrap_or_else(|| Status::unavailable("the connection is closed"))
+    }
+
+    fn close(&self, reason: Status) {
+        let _ = self.closed.set(reason);
+        self.places.close();
+        self.settled.cancel();
+    }
+}
+
+/// Reads and writes a connection, and keeps its time; it ends when the connection does.
+pub(crate) struct Driver {
+    http2: Http2,
+    keepalive: Keepalive,
+    link: Arc<Link>,
+    /// Places that were given, taken ones included.
+    places: usize,
+}
+
+impl Driver {
+    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
+            return Poll::Ready(match result {
+                Err(error) => Err(self.broken(error)),
+                Ok(()) if self.link.settled.is_cancelled() => Ok(()),
+                Ok(()) => Err(Status::unavailable(
+                    "the peer closed the connection before it introduced itself: \
+                     is it a gRPC server?",
+                )),
+            });
+        }
+        let has_calls = self.link.calls.load(Ordering::Relaxed) > 0;
+        if let Poll::Ready(silent) = self.keepalive.poll_silent(cx, has_calls) {
+            return Poll::Ready(Err(silent));
+        }
+        if self.keepalive.is_answered() && !self.link.settled.is_cancelled() {
+            self.link.settled.cancel();
+        }
+        if self.link.settled.is_cancelled() {
+            self.give_places();
+        }
+        Poll::Pending
+    }
+
+    /// Gives as many places as the peer does now, up to our own limit.
+    fn give_places(&mut self) {
+        let own = usize::try_from(self.link.config.limits.max_calls).unwrap_or(usize::MAX);
+        let wanted = self.http2.max_concurrent_send_streams().min(own);
+        let wanted = wanted.min(Semaphore::MAX_PERMITS);
+        if wanted > self.places {
+            self.link.places.add_permits(wanted - self.places);
+            self.places = wanted;
+        } else if wanted < self.places {
+            // Those that are taken are taken back when they are free again.
+            self.places -= self.link.places.forget_permits(self.places - wanted);
+        }
+    }
+
+    fn broken(&self, error: h2::Error) -> Status {
+        let text = if self.link.settled.is_cancelled() {
+            "the connection broke"
+        } else if error.is_io() {
+            "the connection broke before the peer introduced itself: is it a gRPC server?"
+        } else {
+            "the peer does not speak HTTP/2: is it a gRPC server?"
+        };
+        Status::unavailable(text).with_source(error)
+    }
+}
+
+impl Future for Driver {
+    /// Why the connection ended, if not in peace.
+    type Output = Result<(), Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let result = std::task::ready!(self.poll_end(cx));
+        let closed = Status::unavailable("the peer closed the connection");
+        self.link.close(result.clone().err().unwrap_or(closed));
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.link
+            .close(Status::unavailable("the connection was closed"));
+    }
+}

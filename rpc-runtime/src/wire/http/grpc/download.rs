@@ -1,0 +1,102 @@
+//! The messages of an answer as they come, and the status behind them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use futures_core::Stream;
+use h2::RecvStream;
+use http::HeaderMap;
+
+use super::caller::{OWNER, OpenCall};
+use super::compression::Compression;
+use super::frame::Decoder;
+use super::messages::{Messages, Stopped};
+use super::status;
+use crate::call::{BodyFrame, Frames, Message};
+use crate::status::{Phase, Status};
+use crate::wire::http::chunks::{ChunkError, Chunks};
+
+/// The body of an answer. Dropping it before its end gives the call up.
+pub(super) struct Download(Option<Open>);
+
+struct Open {
+    messages: Messages,
+    call: OpenCall,
+    /// All messages have come, and the trailers are next.
+    read: bool,
+}
+
+impl Download {
+    pub(super) fn new(stream: RecvStream, compression: Compression, call: OpenCall) -> Self {
+        let limits = &call.link.config.limits;
+        let decoder = Decoder::new(limits.max_message, OWNER, compression);
+        let (budget, patience) = (&call.link.budget, limits.message_timeout);
+        let chunks = Chunks::Http2(stream);
+        Self(Some(Open {
+            messages: Messages::new(chunks, decoder, budget, patience, false),
+            call,
+            read: false,
+        }))
+    }
+}
+
+impl Open {
+    fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Next, Status>> {
+        if let Poll::Ready(status) = self.call.poll_over(cx) {
+            return Poll::Ready(Err(status));
+        }
+        if !self.read {
+            match ready!(self.messages.poll_message(cx)) {
+                Ok(Some(bytes)) => {
+                    let limits = self.call.link.config.limits.decode_limits();
+                    let message = Message::with_limits(bytes, self.call.encoding, limits);
+                    return Poll::Ready(Ok(Next::Message(message)));
+                }
+                Ok(None) => self.read = true,
+                Err(Stopped::Failed(status)) => return Poll::Ready(Err(status)),
+                Err(Stopped::Broken(error)) => return Poll::Ready(Err(of_broken(error))),
+            }
+        }
+        let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
+        let mut trailers = trailers.unwrap_or_default();
+        let end = status::end(&mut trailers, &self.call.link.config.limits);
+        Poll::Ready(end.map(Next::End))
+    }
+}
+
+enum Next {
+    Message(Message),
+    End(HeaderMap),
+}
+
+fn of_broken(error: ChunkError) -> Status {
+    match error.downcast::<h2::Error>() {
+        Ok(error) => status::of_broken_stream(*error),
+        Err(error) => Status::unavailable("the connection broke").with_source(error),
+    }
+}
+
+impl Stream for Download {
+    type Item = Result<BodyFrame, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let Some(open) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let next = ready!(open.poll_next(cx));
+        let peer = Arc::clone(&open.call.link.peer);
+        if !matches!(next, Ok(Next::Message(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(match next {
+            Ok(Next::Message(message)) => Some(Ok(BodyFrame::Message(message))),
+            Ok(Next::End(trailers)) if trailers.is_empty() => None,
+            Ok(Next::End(trailers)) => Some(Ok(BodyFrame::Trailers(trailers))),
+            Err(status) => Some(Err(status.in_phase(Phase::Reply).at_peer(&peer))),
+        })
+    }
+}
+
+// A message that came as bytes gains nothing from a batch.
+impl Frames for Download {}

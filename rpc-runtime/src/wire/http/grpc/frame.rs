@@ -1,0 +1,380 @@
+//! Messages with five bytes before each: a flag and a length
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Length-Prefixed-Message").
+
+use bytes::{Bytes, BytesMut};
+
+use super::compression::Compression;
+use crate::call::{Message, Rope};
+use crate::codec::{Encoding, Pieces};
+use crate::status::Status;
+use crate::wire::http::gzip;
+
+/// The flag and the length.
+const HEADER_LENGTH: usize = 5;
+
+/// The flag of a message that is compressed.
+const COMPRESSED: u8 = 1;
+
+/// From here on a message that is encoded already is handed over instead of being copied.
+const HAND_OVER: usize = 16 << 10;
+
+/// Below this many bytes a message is not compressed: it would hardly get shorter.
+const COMPRESS_FROM: usize = 256;
+
+/// Takes messages out of bytes that come in pieces of any size.
+///
+/// It holds what has come of one message, and nothing for what was only announced.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    max_message: usize,
+    /// Whose limit that is.
+    owner: &'static str,
+    compression: Compression,
+    current: Bytes,
+    partial: BytesMut,
+    header: Option<Header>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    compressed: bool,
+    length: usize,
+}
+
+impl Decoder {
+    /// Messages are refused that have more than `max_message` bytes, compressed or not; `owner` is
+    /// the side whose limit that is.
+    pub(super) fn new(max_message: usize, owner: &'static str, compression: Compression) -> Self {
+        Self {
+            max_message,
+            owner,
+            compression,
+            current: Bytes::new(),
+            partial: BytesMut::new(),
+            header: None,
+        }
+    }
+
+    /// Adds bytes. What came before them was taken out as far as it could be.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if self.current.is_empty() {
+            self.current = bytes;
+        } else {
+            let mut joined = BytesMut::from(&*self.current);
+            joined.extend_from_slice(&bytes);
+            self.current = joined.freeze();
+        }
+    }
+
+    /// Returns the bytes of a message that is not whole, which this holds.
+    pub(super) fn held(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Says whether a message has begun and is not whole.
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.header.is_some() || !self.partial.is_empty() || !self.current.is_empty()
+    }
+
+    /// Takes out the next message, if it is whole.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no messages, or one is too large; then no further one can be found.
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        let header = match self.header {
+            Some(header) => header,
+            None => {
+                let Some(bytes) = self.take(HEADER_LENGTH) else {
+                    return Ok(None);
+                };
+                let header = self.read_header(&bytes)?;
+                *self.header.insert(header)
+            }
+        };
+        let Some(bytes) = self.take(header.length) else {
+            return Ok(None);
+        };
+        self.header = None;
+        if header.compressed {
+            let unpacked = gzip::unpack(&bytes, self.max_message);
+            return unpacked.map(Some).map_err(|error| match error {
+                gzip::Error::TooLarge => self.too_large("a message that is decompressed"),
+                gzip::Error::Malformed(source) => {
+                    Status::internal("a message cannot be decompressed").with_source(source)
+                }
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    fn read_header(&self, bytes: &[u8]) -> Result<Header, Status> {
+        let &[flag, a, b, c, d] = bytes else {
+            return Err(Status::internal("the header of a message has five bytes"));
+        };
+        let compressed = match flag {
+            0 => false,
+            COMPRESSED if self.compression == Compression::Gzip => true,
+            // <https://github.com/grpc/grpc/blob/master/doc/compression.md>
+            COMPRESSED => {
+                return Err(Status::internal(
+                    "a message is compressed, and `grpc-encoding` does not say how",
+                ));
+            }
+            other => {
+                return Err(Status::internal(format!(
+                    "the peer does not send gRPC messages: one begins with the flag {other}"
+                )));
+            }
+        };
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+        if length > self.max_message {
+            return Err(self.too_large(&format!("a message of {length} bytes")));
+        }
+        Ok(Header { compressed, length })
+    }
+
+    fn too_large(&self, what: &str) -> Status {
+        let (limit, owner) = (self.max_message, self.owner);
+        Status::resource_exhausted(format!(
+            "{what} is over the {owner}'s limit `max_message` of {limit} bytes"
+        ))
+    }
+
+    /// Takes out so many bytes, without a copy if they came in one piece.
+    fn take(&mut self, length: usize) -> Option<Bytes> {
+        if self.partial.is_empty() && self.current.len() >= length {
+            return Some(self.current.split_to(length));
+        }
+        let missing = length.saturating_sub(self.partial.len());
+        let piece = self.current.split_to(missing.min(self.current.len()));
+        self.partial.extend_from_slice(&piece);
+        (self.partial.len() == length).then(|| self.partial.split().freeze())
+    }
+}
+
+/// Puts messages behind each other, each with its header.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    pub(super) encoding: Encoding,
+    pub(super) compression: Compression,
+    pub(super) max_message: usize,
+    /// Whose limit that is.
+    pub(super) owner: &'static str,
+}
+
+impl Encoder {
+    /// Adds a message; large ones come out as pieces that are not copied, behind what was in `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the message cannot be encoded or is too large; `out` is then as it was.
+    pub(super) fn put(
+        &self,
+        mut message: Message,
+        out: &mut BytesMut,
+    ) -> Result<Option<Rope>, Status> {
+        if let Some(bytes) = message.as_bytes()
+            && bytes.len() >= HAND_OVER
+            && self.compression == Compression::Identity
+        {
+            let bytes = bytes.clone();
+            self.put_header(out, 0, bytes.len())?;
+            return Ok(Some(bytes.into()));
+        }
+        let start = out.len();
+        let result = self.put_encoded(&mut message, out, start);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
+    }
+
+    fn put_encoded(
+        &self,
+        message: &mut Message,
+        out: &mut BytesMut,
+        start: usize,
+    ) -> Result<Option<Rope>, Status> {
+        out.extend_from_slice(&[0; HEADER_LENGTH]);
+        let head = out.len();
+        let mut pieces = Pieces::default();
+        message.encode_into(self.encoding, out, &mut pieces)?;
+        if !pieces.is_empty() {
+            let rope = Rope::of(out, head, pieces);
+            out.truncate(start);
+            if self.compression == Compression::Identity {
+                self.put_header(out, 0, rope.len())?;
+                return Ok(Some(rope));
+            }
+            out.extend_from_slice(&[0; HEADER_LENGTH]);
+            rope.into_iter().for_each(|it| out.extend_from_slice(&it));
+        }
+        self.check(out.len() - head)?;
+        let mut flag = 0;
+        if self.compression == Compression::Gzip && out.len() - head >= COMPRESS_FROM {
+            let packed = gzip::pack(out.get(head..).unwrap_or_default())?;
+            out.truncate(head);
+            out.extend_from_slice(&packed);
+            flag = COMPRESSED;
+        }
+        let length = out.len() - head;
+        if let Some(place) = out.get_mut(start..head) {
+            place.copy_from_slice(&header(flag, length));
+        }
+        Ok(None)
+    }
+
+    fn put_header(&self, out: &mut BytesMut, flag: u8, length: usize) -> Result<(), Status> {
+        self.check(length)?;
+        out.extend_from_slice(&header(flag, length));
+        Ok(())
+    }
+
+    fn check(&self, length: usize) -> Result<(), Status> {
+        let (limit, owner) = (self.max_message, self.owner);
+        if length <= limit {
+            return Ok(());
+        }
+        Err(Status::resource_exhausted(format!(
+            "a message of {length} bytes is over the {owner}'s limit `max_message` of {limit} bytes"
+        )))
+    }
+}
+
+/// Writes a header; no message is longer than its limit, which fits.
+fn header(flag: u8, length: usize) -> [u8; HEADER_LENGTH] {
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    [flag, a, b, c, d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: &[u8]) -> Message {
+        Message::encoded(Bytes::copy_from_slice(bytes), Encoding::JSON)
+    }
+
+    fn encoder(compression: Compression) -> Encoder {
+        Encoder {
+            encoding: Encoding::JSON,
+            compression,
+            max_message: 100_000,
+            owner: "server",
+        }
+    }
+
+    fn encoded(compression: Compression, messages: &[&[u8]]) -> Vec<u8> {
+        let mut all = Vec::new();
+        for bytes in messages {
+            let mut out = BytesMut::new();
+            let rope = encoder(compression).put(message(bytes), &mut out).unwrap();
+            all.extend_from_slice(&out);
+            rope.into_iter()
+                .flatten()
+                .for_each(|it| all.extend_from_slice(&it));
+        }
+        all
+    }
+
+    fn decoded(decoder: &mut Decoder, bytes: &[u8], piece: usize) -> Result<Vec<Bytes>, Status> {
+        let mut messages = Vec::new();
+        for piece in bytes.chunks(piece) {
+            decoder.push(Bytes::copy_from_slice(piece));
+            while let Some(message) = decoder.next()? {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
+    }
+
+    fn decoder(max_message: usize, compression: Compression) -> Decoder {
+        Decoder::new(max_message, "server", compression)
+    }
+
+    #[test]
+    fn messages_are_found_however_their_bytes_are_cut() {
+        let large = vec![7; 20_000];
+        let messages: [&[u8]; 4] = [b"one", b"", &large, b"three"];
+        for compression in [Compression::Identity, Compression::Gzip] {
+            let bytes = encoded(compression, &messages);
+            for piece in [1, 2, 3, 5, 7, 4096, bytes.len()] {
+                let mut decoder = decoder(100_000, compression);
+                assert_eq!(decoded(&mut decoder, &bytes, piece).unwrap(), messages);
+                assert!(!decoder.is_mid_message());
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_end_is_noticed() {
+        let bytes = encoded(Compression::Identity, &[b"message"]);
+        for length in 1..bytes.len() {
+            let mut decoder = decoder(1024, Compression::Identity);
+            assert!(
+                decoded(&mut decoder, &bytes[..length], 4)
+                    .unwrap()
+                    .is_empty()
+            );
+            assert!(decoder.is_mid_message(), "{length}");
+        }
+    }
+
+    #[test]
+    fn too_large_messages_are_refused_when_they_are_announced() {
+        let mut decoder = decoder(10, Compression::Identity);
+        let error = decoded(&mut decoder, &[0, 0xFF, 0xFF, 0xFF, 0xFF], 5).unwrap_err();
+        assert!(
+            error
+                .message()
+                .contains("the server's limit `max_message` of 10"),
+            "{error}"
+        );
+        let error =
+            encoder(Compression::Identity).put(message(&[0; 100_001]), &mut BytesMut::new());
+        assert!(
+            error
+                .unwrap_err()
+                .message()
+                .contains("message of 100001 bytes")
+        );
+    }
+
+    #[test]
+    fn bombs_are_refused_without_being_unpacked() {
+        let bytes = encoded(Compression::Gzip, &[&[0; 50_000]]);
+        assert!(bytes.len() < 1_000);
+        let error = decoded(&mut decoder(49_999, Compression::Gzip), &bytes, 50).unwrap_err();
+        assert!(
+            error
+                .message()
+                .contains("decompressed is over the server's"),
+            "{error}"
+        );
+        assert_eq!(error.code(), crate::Code::ResourceExhausted);
+        assert!(decoded(&mut decoder(50_000, Compression::Gzip), &bytes, 50).is_ok());
+    }
+
+    #[test]
+    fn flags_and_compressed_bytes_that_are_wrong_are_refused() {
+        for (bytes, compression, part) in [
+            (b"\x02\0\0\0\0".as_slice(), Compression::Gzip, "flag 2"),
+            (b"<html", Compression::Gzip, "flag 60"),
+            (b"\x01\0\0\0\x01x", Compression::Identity, "`grpc-encoding`"),
+            (b"\x01\0\0\0\x01x", Compression::Gzip, "decompressed"),
+            (b"\x01\0\0\0\0", Compression::Gzip, "decompressed"),
+        ] {
+            let error = decoded(&mut decoder(1024, compression), bytes, 64).unwrap_err();
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_what_was_only_announced() {
+        let mut decoder = decoder(1 << 30, Compression::Identity);
+        decoded(&mut decoder, b"\0\x3F\xFF\xFF\xFFsome", 9).unwrap();
+        assert_eq!(decoder.held(), 4);
+        assert!(decoder.partial.capacity() < 1024);
+    }
+}

@@ -1,0 +1,86 @@
+//! The messages of one direction of a call as they come.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::frame::Decoder;
+use crate::status::Status;
+use crate::wire::budget::Budget;
+use crate::wire::http::chunks::{ChunkError, Chunks};
+use crate::wire::http::incomplete::{Held, Patience};
+
+/// Why no further message comes.
+pub(super) enum Stopped {
+    /// The bytes cannot be read, or come too slowly.
+    Failed(Status),
+    /// The stream broke off.
+    Broken(ChunkError),
+}
+
+/// Reads messages, and bounds how long one may be on its way.
+pub(super) struct Messages {
+    pub(super) chunks: Chunks,
+    decoder: Decoder,
+    held: Held,
+    patience: Patience,
+}
+
+impl Messages {
+    /// `awaits_first` says that the time of the first message begins now.
+    pub(super) fn new(
+        chunks: Chunks,
+        decoder: Decoder,
+        budget: &Arc<Budget>,
+        message_timeout: Duration,
+        awaits_first: bool,
+    ) -> Self {
+        let mut patience = Patience::new(message_timeout);
+        if awaits_first {
+            patience.begin();
+        }
+        Self {
+            chunks,
+            decoder,
+            held: Held::new(Arc::clone(budget)),
+            patience,
+        }
+    }
+
+    /// Returns the next message; `None` at the end, which is none inside a message.
+    pub(super) fn poll_message(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Option<Bytes>, Stopped>> {
+        loop {
+            if let Some(message) = self.decoder.next().map_err(Stopped::Failed)? {
+                self.patience.end();
+                self.held.set(0).map_err(Stopped::Failed)?;
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let held = self.held.set(self.decoder.held());
+            held.map_err(Stopped::Failed)?;
+            if self.decoder.is_mid_message() {
+                self.patience.begin();
+            }
+            let Poll::Ready(chunk) = self.chunks.poll_chunk(cx) else {
+                let status = ready!(self.patience.poll_over(cx));
+                return Poll::Ready(Err(Stopped::Failed(status)));
+            };
+            match chunk {
+                Some(Ok(bytes)) => {
+                    self.patience.came(bytes.len());
+                    self.decoder.push(bytes);
+                }
+                Some(Err(error)) => return Poll::Ready(Err(Stopped::Broken(error))),
+                None if self.decoder.is_mid_message() => {
+                    let text = "the stream ended inside a message";
+                    return Poll::Ready(Err(Stopped::Failed(Status::internal(text))));
+                }
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! gRPC (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+//!
+//! [`frame`], [`compression`], [`timeout`], [`status`] and [`details`] read and write without I/O,
+//! [`server`] answers calls. [`connection`] is one to a server, [`caller`] begins calls on it,
+//! [`upload`] and [`download`] are the two directions of such a call.
+
+mod caller;
+mod compression;
+mod connection;
+mod details;
+mod download;
+mod frame;
+mod messages;
+mod reply_stream;
+mod server;
+mod status;
+mod timeout;
+mod upload;
+
+pub(crate) use connection::Connection;
+pub(super) use reply_stream::{BATCH, ReplyStream};
+pub(super) use server::answer;
+
+/// The header of a caller whose first message is the arguments beside its stream, for servers that
+/// pass the call on and do not know the method.
+const HEAD: http::HeaderName = http::HeaderName::from_static("rpc-head");

@@ -1,0 +1,137 @@
+//! The messages of an answer and the trailers behind them, as bytes.
+
+use std::collections::VecDeque;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
+use super::frame::Encoder;
+use super::server::put_failure;
+use super::status;
+use crate::call::{BodyFrame, Rope};
+use crate::status::Status;
+use crate::wire::http::metadata;
+use crate::wire::http::reply_body::Part;
+use crate::wire::http::running::Replying;
+
+/// About how much of a stream is encoded before it is sent and others get their turn.
+pub(in crate::wire::http) const BATCH: usize = 32 << 10;
+
+/// The body of an answer.
+pub(in crate::wire::http) struct ReplyStream {
+    replying: Replying,
+    encoder: Encoder,
+    /// Encoded, and next to go out.
+    ready: VecDeque<Bytes>,
+    trailers: HeaderMap,
+    /// How the call has ended, if it has.
+    end: Option<Result<(), Status>>,
+    limit: usize,
+}
+
+impl ReplyStream {
+    pub(super) fn new(
+        replying: Replying,
+        encoder: Encoder,
+        trailers: HeaderMap,
+        limit: usize,
+    ) -> Self {
+        Self {
+            replying,
+            encoder,
+            ready: VecDeque::new(),
+            trailers,
+            end: None,
+            limit,
+        }
+    }
+
+    /// Ends the call behind these bytes, which are all of its answer.
+    pub(super) fn end_behind(&mut self, bytes: Bytes, large: Option<Rope>) {
+        self.push(bytes, large);
+        self.end = Some(Ok(()));
+    }
+
+    fn push(&mut self, bytes: Bytes, large: Option<Rope>) {
+        if !bytes.is_empty() {
+            self.ready.push_back(bytes);
+        }
+        self.ready.extend(large.into_iter().flatten());
+    }
+
+    /// Polls for the next part; the trailers are the last. Nothing is made ahead of what there is
+    /// `room` for, but for one message.
+    pub(in crate::wire::http) fn poll_part(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        room: usize,
+    ) -> Poll<Part> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Part::Data(bytes));
+            }
+            if let Some(end) = self.end.take() {
+                return Poll::Ready(Part::Trailers(self.take_trailers(end)));
+            }
+            if self.fill(cx, room.min(BATCH)).is_pending() && self.ready.is_empty() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Encodes what is ready now. Pending if the stream has left the waker.
+    fn fill(&mut self, cx: &mut TaskContext<'_>, room: usize) -> Poll<()> {
+        let mut out = BytesMut::new();
+        let mut large = None;
+        let mut polled = Poll::Ready(());
+        while large.is_none() && (out.is_empty() || out.len() < room) && self.end.is_none() {
+            match self.replying.poll_frame(cx) {
+                Poll::Pending => {
+                    polled = Poll::Pending;
+                    break;
+                }
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Ready(Some(Err(status))) => self.end = Some(Err(status)),
+                Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers)))) => {
+                    self.trailers.extend(trailers);
+                    self.end = Some(self.replying.end());
+                }
+                Poll::Ready(Some(Ok(BodyFrame::Message(message)))) => {
+                    match self.encoder.put(message, &mut out) {
+                        Ok(rope) => large = rope,
+                        Err(status) => {
+                            self.replying.give_up();
+                            self.end = Some(Err(status));
+                        }
+                    }
+                }
+            }
+        }
+        self.push(out.freeze(), large);
+        polled
+    }
+
+    /// Ready when the deadline passes while the peer takes nothing.
+    pub(in crate::wire::http) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.replying.poll_expired(cx).map(|status| {
+            self.ready.clear();
+            self.end = Some(Err(status));
+        })
+    }
+
+    fn take_trailers(&mut self, end: Result<(), Status>) -> HeaderMap {
+        let encoding = self.encoder.encoding;
+        let mut trailers = HeaderMap::new();
+        let end =
+            end.and_then(|()| metadata::put_headers(&mut trailers, &self.trailers, self.limit));
+        match end {
+            Ok(()) => status::put_ok(&mut trailers),
+            Err(failure) => {
+                trailers.clear();
+                put_failure(&mut trailers, &failure, encoding, self.limit);
+            }
+        }
+        trailers
+    }
+}

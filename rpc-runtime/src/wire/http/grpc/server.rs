@@ -1,0 +1,281 @@
+//! Calls of gRPC: an HTTP request becomes a request, a response becomes an HTTP response.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::BytesMut;
+use futures_core::Stream;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, request};
+
+use super::compression::Compression;
+use super::frame::{Decoder, Encoder};
+use super::messages::{Messages, Stopped};
+use super::reply_stream::ReplyStream;
+use super::{HEAD, status, timeout};
+use crate::call::{
+    Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
+};
+use crate::codec::{DecodeLimits, Encoding};
+use crate::status::Status;
+use crate::wire::http::chunks::Chunks;
+use crate::wire::http::content_type::{self, PROTO};
+use crate::wire::http::metadata;
+use crate::wire::http::reply_body::ReplyBody;
+use crate::wire::http::running::{Handling, Replying, Running};
+use crate::wire::http::server::Connection;
+
+/// The side whose limits these are, as errors name it.
+const OWNER: &str = "server";
+
+/// Answers a call. `subtype` is what its content type says of the messages.
+pub(in crate::wire::http) async fn answer(
+    connection: Arc<Connection>,
+    request: http::Request<Chunks>,
+    subtype: Option<&str>,
+) -> HttpResponse<ReplyBody> {
+    let (head, chunks) = request.into_parts();
+    let mut answer = Answer {
+        limit: connection.config.limits.max_metadata,
+        content_type: head.headers.get(CONTENT_TYPE).cloned(),
+        encoder: Encoder {
+            encoding: Encoding::MESSAGE_PACK,
+            compression: Compression::Identity,
+            max_message: connection.config.limits.max_message,
+            owner: OWNER,
+        },
+    };
+    let handling = match begin(&connection, &head, chunks, subtype, &mut answer.encoder) {
+        Ok(handling) => handling,
+        Err(status) => return answer.failure(&status),
+    };
+    match handling.await {
+        Ok((response, running)) => answer.response(response, running),
+        Err(status) => answer.failure(&status),
+    }
+}
+
+/// Reads the head of a request and starts the call.
+fn begin(
+    connection: &Arc<Connection>,
+    head: &request::Parts,
+    chunks: Chunks,
+    subtype: Option<&str>,
+    encoder: &mut Encoder,
+) -> Result<Handling, Status> {
+    let config = &connection.config;
+    let counted = connection.served.running.begin()?;
+    let path = head.uri.path().trim_start_matches('/');
+    let known = connection.served.methods.resolve(path);
+    let encoding = encoding(subtype, known.is_some())?;
+    let method = known.unwrap_or_else(|| Method::named(path));
+    encoder.encoding = encoding.unwrap_or(Encoding::MESSAGE_PACK);
+    let compression = Compression::of(&head.headers)?;
+    encoder.compression = compression.for_reply(&head.headers);
+    let deadline = deadline(&head.headers)?;
+    let metadata = metadata::from_headers(&head.headers, config.limits.max_metadata)?;
+    let body = body(
+        connection,
+        head,
+        chunks,
+        &method,
+        encoder.encoding,
+        compression,
+    );
+    let mut request = Request::new(method, body);
+    request.set_metadata(metadata.into());
+    if let Some(encoding) = encoding {
+        request.set_encoding(encoding);
+    }
+    request.set_deadline(deadline);
+    request.set_connection(Arc::clone(&connection.info));
+    let running = Running::new(deadline, config.cancel_grace, counted);
+    Handling::start(&connection.served.service, request, running)
+}
+
+/// Makes the body of a request, whose messages come as they are asked for.
+fn body(
+    connection: &Connection,
+    head: &request::Parts,
+    chunks: Chunks,
+    method: &Method,
+    encoding: Encoding,
+    compression: Compression,
+) -> Body {
+    let limits = &connection.config.limits;
+    let descriptor = method.descriptor();
+    let kind = descriptor.map(|it| it.kind());
+    let takes_one = kind.is_some_and(|kind| !kind.is_upload());
+    let decoder = Decoder::new(limits.max_message, OWNER, compression);
+    let (budget, patience) = (&connection.budget, limits.message_timeout);
+    let body = Body::frames(Upload {
+        messages: Some(Messages::new(chunks, decoder, budget, patience, takes_one)),
+        encoding,
+        limits: limits.decode_limits(),
+        awaits: takes_one.then(|| method.clone()),
+    });
+    // Arguments beside a stream are its first message, which only its description tells.
+    let has_args = descriptor.is_some_and(|it| !it.args().is_empty());
+    let has_head = kind.is_some_and(MethodKind::is_upload) && has_args;
+    if has_head || head.headers.contains_key(HEAD) {
+        body.with_head()
+    } else {
+        body
+    }
+}
+
+/// Returns how messages are encoded; `None` for Protobuf that only goes through, undecoded.
+fn encoding(subtype: Option<&str>, is_served: bool) -> Result<Option<Encoding>, Status> {
+    let name = subtype.unwrap_or(PROTO);
+    match content_type::encoding(name) {
+        Some(encoding) => Ok(Some(encoding)),
+        None if name.eq_ignore_ascii_case(PROTO) && !is_served => Ok(None),
+        None => Err(Status::unimplemented(format!(
+            "this server does not speak `{}`: call with the content type `application/grpc+json` \
+             or `application/grpc+msgpack`",
+            name.get(..32).unwrap_or(name).escape_debug()
+        ))),
+    }
+}
+
+fn deadline(headers: &HeaderMap) -> Result<Option<tokio::time::Instant>, Status> {
+    let Some(value) = headers.get(timeout::NAME) else {
+        return Ok(None);
+    };
+    let timeout = timeout::parse(value.as_bytes()).ok_or_else(|| {
+        Status::invalid_argument("`grpc-timeout` is not up to eight digits and a unit")
+    })?;
+    Ok(Some(deadline_in(timeout)))
+}
+
+/// The messages of a request.
+struct Upload {
+    messages: Option<Messages>,
+    encoding: Encoding,
+    limits: DecodeLimits,
+    /// The method that needs one message, until it has come.
+    awaits: Option<Method>,
+}
+
+impl Stream for Upload {
+    type Item = Result<BodyFrame, Status>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(messages) = &mut this.messages else {
+            return Poll::Ready(None);
+        };
+        let ended = match ready!(messages.poll_message(cx)) {
+            Ok(Some(bytes)) => {
+                this.awaits = None;
+                let message = Message::with_limits(bytes, this.encoding, this.limits);
+                return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
+            }
+            Ok(None) => match this.awaits.take() {
+                None => Ok(()),
+                Some(method) => Err(Status::internal(format!(
+                    "the request of `{}` has no message",
+                    method.path()
+                ))),
+            },
+            Err(Stopped::Failed(status)) => Err(status),
+            Err(Stopped::Broken(error)) => {
+                let text = "the caller broke off before the end of its request";
+                Err(Status::cancelled(text).with_source(error))
+            }
+        };
+        this.messages = None;
+        Poll::Ready(ended.err().map(Err))
+    }
+}
+
+// A message that came as bytes gains nothing from a batch.
+impl Frames for Upload {}
+
+/// How a call is answered.
+struct Answer {
+    limit: usize,
+    content_type: Option<HeaderValue>,
+    encoder: Encoder,
+}
+
+impl Answer {
+    fn head(&self, body: ReplyBody) -> HttpResponse<ReplyBody> {
+        let mut response = HttpResponse::new(body);
+        if let Some(content_type) = &self.content_type {
+            let content_type = content_type.clone();
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+        }
+        response
+    }
+
+    fn response(self, mut response: Response, running: Running) -> HttpResponse<ReplyBody> {
+        match self.try_response(&mut response, running) {
+            Ok(answered) => answered,
+            Err((answer, status)) => answer.failure(&status),
+        }
+    }
+
+    fn try_response(
+        self,
+        response: &mut Response,
+        running: Running,
+    ) -> Result<HttpResponse<ReplyBody>, (Self, Status)> {
+        let mut head = self.head(ReplyBody::Empty);
+        let put = metadata::put_headers(head.headers_mut(), response.metadata(), self.limit);
+        if let Err(status) = put {
+            return Err((self, status));
+        }
+        self.encoder.compression.put(head.headers_mut());
+        let trailers = response.take_trailers();
+        let mut replying = Replying::new(response.take_body(), running);
+        let mut out = BytesMut::new();
+        let mut large = None;
+        // What is whole can still fail with nothing but trailers.
+        let whole = replying.take_single();
+        let is_whole = whole.is_some();
+        if let Some(message) = whole {
+            match self.encoder.put(message, &mut out) {
+                Ok(rope) => large = rope,
+                Err(status) => return Err((self, status)),
+            }
+            if let Err(status) = replying.end() {
+                return Err((self, status));
+            }
+        }
+        let Self { limit, encoder, .. } = self;
+        let mut stream = ReplyStream::new(replying, encoder, trailers.into_map(), limit);
+        if is_whole {
+            stream.end_behind(out.freeze(), large);
+        }
+        *head.body_mut() = ReplyBody::Grpc(Box::new(stream));
+        Ok(head)
+    }
+
+    /// Answers with nothing but trailers, which then are the head.
+    fn failure(&self, status: &Status) -> HttpResponse<ReplyBody> {
+        let mut response = self.head(ReplyBody::Empty);
+        let headers = response.headers_mut();
+        Compression::put_accepted(headers);
+        put_failure(headers, status, self.encoder.encoding, self.limit);
+        response
+    }
+}
+
+/// Adds a failure with its metadata, as far as that fits.
+pub(super) fn put_failure(
+    trailers: &mut HeaderMap,
+    failure: &Status,
+    encoding: Encoding,
+    limit: usize,
+) {
+    let mut metadata = HeaderMap::new();
+    match metadata::put_headers(&mut metadata, failure.metadata(), limit) {
+        Ok(()) => trailers.extend(metadata),
+        Err(error) => tracing::warn!(%error, "the metadata of a failure cannot be sent"),
+    }
+    status::put(trailers, failure, encoding, limit);
+}

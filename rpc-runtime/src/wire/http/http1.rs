@@ -1,0 +1,52 @@
+//! HTTP/1.1, for `curl` and browsers.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use super::chunks::Chunks;
+use super::prefixed::Prefixed;
+use super::respond::respond;
+use super::server::Connection;
+use crate::call::Cancellation;
+use crate::status::Status;
+
+/// What hyper reads ahead at least; a head takes no more than this and the metadata.
+const HEAD: usize = 8 << 10;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(
+    connection: Arc<Connection>,
+    io: Prefixed,
+    drained: Cancellation,
+) -> Result<(), Status> {
+    let config = &connection.config;
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.frame_timeout)
+        .max_buf_size(HEAD + config.limits.max_metadata);
+    let handle = Arc::clone(&connection);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let connection = Arc::clone(&handle);
+        async move { Ok::<_, Infallible>(respond(connection, request.map(Chunks::Http1)).await) }
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    tokio::select! {
+        ended = serving.as_mut() => return ended.map_err(broken),
+        () = drained.cancelled() => {}
+        () = connection.idle() => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    serving.await.map_err(broken)
+}
+
+fn broken(error: hyper::Error) -> Status {
+    Status::unavailable("the HTTP/1.1 connection broke").with_source(error)
+}

@@ -1,0 +1,211 @@
+//! Metadata and HTTP headers.
+//!
+//! Entries are headers of the same name, but for those that HTTP and the protocols keep for
+//! themselves. A name that ends in `-bin` has any bytes as its value
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Custom-Metadata"): in
+//! metadata, as on the wire, these are Base64 in the standard alphabet. What comes is read with
+//! padding or without and several values may be joined by commas; what is handed on, and sent, is
+//! one value an entry, without padding.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::status::Status;
+
+/// What the names of binary entries end in.
+const BINARY: &str = "-bin";
+
+/// What the names of gRPC's own headers begin with; those of binary ones are for everybody.
+const RESERVED_PREFIX: &str = "grpc-";
+
+/// Headers that belong to HTTP, to one connection or to a protocol, and are no metadata (RFC 9113,
+/// section 8.2.2, and RFC 9110). Sorted.
+const RESERVED: [&str; 19] = [
+    "accept-encoding",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "rpc-head",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Writes without padding, and reads with and without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+pub(super) fn encode_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
+fn is_reserved(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let is_grpcs = name.starts_with(RESERVED_PREFIX) && !name.ends_with(BINARY);
+    is_grpcs || RESERVED.binary_search(&name).is_ok()
+}
+
+/// Takes metadata out of headers that came.
+///
+/// # Errors
+///
+/// More than `limit` bytes of names and values, and binary entries that are not Base64.
+pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMap, Status> {
+    let mut metadata = HeaderMap::new();
+    let mut length = 0;
+    for (name, value) in headers {
+        if is_reserved(name) {
+            continue;
+        }
+        length += name.as_str().len() + value.len();
+        if length > limit {
+            return Err(Status::resource_exhausted(format!(
+                "the metadata is over the limit `max_metadata` of {limit} bytes"
+            )));
+        }
+        if name.as_str().ends_with(BINARY) {
+            for part in value.as_bytes().split(|byte| *byte == b',') {
+                append(&mut metadata, name, normalized(name, part)?)?;
+            }
+        } else {
+            append(&mut metadata, name, value.clone())?;
+        }
+    }
+    Ok(metadata)
+}
+
+/// Adds metadata to headers that go out.
+///
+/// # Errors
+///
+/// More than `limit` bytes of names and values, and binary entries that are not Base64.
+pub(super) fn put_headers(
+    headers: &mut HeaderMap,
+    metadata: &HeaderMap,
+    limit: usize,
+) -> Result<(), Status> {
+    let mut length = 0;
+    for (name, value) in metadata {
+        if is_reserved(name) {
+            continue;
+        }
+        length += name.as_str().len() + value.len();
+        if length > limit {
+            return Err(Status::resource_exhausted(format!(
+                "the metadata is over the limit `max_metadata` of {limit} bytes"
+            )));
+        }
+        if name.as_str().ends_with(BINARY) {
+            append(headers, name, normalized(name, value.as_bytes())?)?;
+        } else {
+            append(headers, name, value.clone())?;
+        }
+    }
+    Ok(())
+}
+
+fn append(map: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Status> {
+    let added = map.try_append(name, value);
+    added.map_err(|_| Status::resource_exhausted("there is too much metadata"))?;
+    Ok(())
+}
+
+/// Returns a binary value as it is written here.
+fn normalized(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, Status> {
+    let bytes = decode_base64(value.trim_ascii());
+    let text = bytes.map(|it| BASE64.encode(it));
+    let value = text.and_then(|it| HeaderValue::from_str(&it).ok());
+    value.ok_or_else(|| {
+        Status::invalid_argument(format!(
+            "the value of metadata `{name}` is not Base64, as that of every name ending in `-bin`"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(entries: &[(&'static str, &'static str)]) -> HeaderMap {
+        entries
+            .iter()
+            .map(|(name, value)| {
+                let value = HeaderValue::from_static(value);
+                (HeaderName::from_static(name), value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(RESERVED.is_sorted());
+    }
+
+    #[test]
+    fn only_metadata_is_handed_on() {
+        let came = headers(&[
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("grpc-timeout", "1S"),
+            ("grpc-encoding", "gzip"),
+            ("grpc-trace-bin", "AAA="),
+            ("authorization", "Bearer x"),
+            ("tenant", "7"),
+        ]);
+        let metadata = from_headers(&came, 1024).unwrap();
+        let mut names: Vec<_> = metadata.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["authorization", "grpc-trace-bin", "tenant"]);
+    }
+
+    #[test]
+    fn binary_values_are_read_in_every_form() {
+        let mut came = headers(&[("x-bin", "AAECAw==,AAECAw, /+8= ,")]);
+        came.append("x-bin", HeaderValue::from_static("AA"));
+        let metadata = from_headers(&came, 1024).unwrap();
+        let values: Vec<_> = metadata.get_all("x-bin").iter().collect();
+        assert_eq!(values, ["AAECAw", "AAECAw", "/+8", "", "AA"]);
+        let mut out = HeaderMap::new();
+        put_headers(&mut out, &metadata, 1024).unwrap();
+        assert_eq!(out, metadata);
+    }
+
+    #[test]
+    fn binary_values_that_are_none_are_refused_by_name() {
+        for value in ["*", "A", "AA=A", "A-_A"] {
+            let error = from_headers(&headers(&[("x-bin", value)]), 1024).unwrap_err();
+            assert!(error.message().contains("`x-bin` is not Base64"), "{error}");
+        }
+    }
+
+    #[test]
+    fn too_much_metadata_is_refused_by_the_name_of_the_limit() {
+        let came = headers(&[("name", "0123456789")]);
+        assert!(from_headers(&came, 14).is_ok());
+        let error = from_headers(&came, 13).unwrap_err();
+        assert!(error.message().contains("`max_metadata` of 13"), "{error}");
+        assert!(put_headers(&mut HeaderMap::new(), &came, 13).is_err());
+    }
+}

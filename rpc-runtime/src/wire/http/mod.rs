@@ -1,0 +1,35 @@
+//! HTTP/1.1 and HTTP/2: gRPC both ways, and Connect for unary methods.
+//!
+//! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
+//! what is answered. [`respond`] gives each request to its protocol by its content type. A
+//! protocol turns it into a [`Request`](crate::Request) and a [`Response`](crate::Response) into a
+//! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`] keeps the call's time and
+//! ends it. [`grpc`] and [`connect`] are such protocols.
+
+mod chunks;
+mod connect;
+mod content_type;
+mod detect;
+mod grpc;
+mod gzip;
+mod host;
+mod http1;
+mod http2;
+mod incomplete;
+mod keepalive;
+mod metadata;
+mod prefixed;
+mod reply_body;
+mod respond;
+mod running;
+mod server;
+
+/// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
+#[cfg(feature = "tls")]
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+#[cfg(feature = "tls")]
+pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+pub(crate) use detect::detect;
+pub(crate) use grpc::Connection as GrpcConnection;
+pub(crate) use server::serve;

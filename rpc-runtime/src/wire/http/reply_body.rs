@@ -1,0 +1,95 @@
+//! What goes out behind the head of an answer.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+
+use super::grpc;
+
+/// The body of an answer.
+pub(super) enum ReplyBody {
+    /// The end.
+    Empty,
+    Bytes(Bytes),
+    Grpc(Box<grpc::ReplyStream>),
+}
+
+/// A part of a body.
+pub(super) enum Part {
+    Data(Bytes),
+    /// Nothing follows.
+    Trailers(HeaderMap),
+}
+
+impl ReplyBody {
+    /// Says whether nothing is left.
+    pub(super) fn is_end(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Polls for the next part; `None` is the end. A stream makes little more than there is `room`
+    /// for.
+    pub(super) fn poll_part(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        room: usize,
+    ) -> Poll<Option<Part>> {
+        let part = match self {
+            Self::Empty => return Poll::Ready(None),
+            Self::Bytes(bytes) => Part::Data(std::mem::take(bytes)),
+            Self::Grpc(stream) => {
+                let part = std::task::ready!(stream.poll_part(cx, room));
+                if let Part::Data(_) = part {
+                    return Poll::Ready(Some(part));
+                }
+                part
+            }
+        };
+        *self = Self::Empty;
+        Poll::Ready(Some(part))
+    }
+
+    /// Ready when the deadline of the call passes while its peer takes nothing; what was to follow
+    /// is replaced by the failure.
+    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        match self {
+            Self::Grpc(stream) => stream.poll_expired(cx),
+            Self::Empty | Self::Bytes(_) => Poll::Pending,
+        }
+    }
+}
+
+impl http_body::Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_part(cx, grpc::BATCH).map(|part| {
+            part.map(|part| {
+                Ok(match part {
+                    Part::Data(bytes) => Frame::data(bytes),
+                    Part::Trailers(trailers) => Frame::trailers(trailers),
+                })
+            })
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_end()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Empty => http_body::SizeHint::with_exact(0),
+            Self::Bytes(bytes) => http_body::SizeHint::with_exact(bytes.len() as u64),
+            Self::Grpc(_) => http_body::SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A call of a peer while it runs: its place among all calls, its time, and its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::call::{Body, BodyFrame, Cancellation, Message, Request, Response};
+use crate::service::BoxService;
+use crate::status::Status;
+use crate::wire::catch_panic::{CatchPanic, panicked};
+use crate::wire::config::RunningCall;
+
+/// What a call holds until it has ended.
+pub(super) struct Running {
+    cancellation: Cancellation,
+    deadline: Option<Pin<Box<Sleep>>>,
+    grace: Duration,
+    counted: RunningCall,
+}
+
+impl Running {
+    pub(super) fn new(deadline: Option<Instant>, grace: Duration, counted: RunningCall) -> Self {
+        Self {
+            cancellation: Cancellation::new(),
+            deadline: deadline.map(|it| Box::pin(sleep_until(it))),
+            grace,
+            counted,
+        }
+    }
+
+    fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+        let Some(deadline) = &mut self.deadline else {
+            return Poll::Pending;
+        };
+        ready!(deadline.as_mut().poll(cx));
+        let text = "the deadline passed before the call ended";
+        Poll::Ready(Status::deadline_exceeded(text))
+    }
+
+    /// Gives the signal that nobody waits any more, and what is left of the call the time to hear
+    /// it.
+    fn give_up(self, rest: impl Future + Send + 'static) {
+        let Self {
+            cancellation,
+            grace,
+            counted,
+            ..
+        } = self;
+        cancellation.cancel();
+        // Without a runtime nothing can run on, as when it is shut down.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let _counted = counted;
+                let _ = timeout(grace, rest).await;
+            });
+        }
+    }
+}
+
+/// A call until its response. Dropping it gives the call up.
+pub(super) struct Handling(Option<(CatchPanic, Running)>);
+
+impl Handling {
+    /// Begins a call.
+    pub(super) fn start(
+        service: &BoxService,
+        mut request: Request,
+        running: Running,
+    ) -> Result<Self, Status> {
+        request.set_cancellation(running.cancellation.clone());
+        let started = catch_unwind(AssertUnwindSafe(|| service.start(request)));
+        let future = started.map_err(|_| panicked("the service"))?;
+        Ok(Self(Some((CatchPanic(future), running))))
+    }
+}
+
+impl Future for Handling {
+    type Output = Result<(Response, Running), Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Some((future, running)) = &mut self.0 else {
+            return Poll::Ready(Err(Status::internal("a call was polled after its end")));
+        };
+        match Pin::new(future).poll(cx) {
+            Poll::Ready(result) => {
+                let ended = self.0.take();
+                let running = drop_guarded(ended);
+                let running = running.ok_or_else(|| panicked("the service"))?;
+                Poll::Ready(result.map(|response| (response, running)))
+            }
+            Poll::Pending => {
+                let status = ready!(running.poll_expired(cx));
+                self.give_up();
+                Poll::Ready(Err(status))
+            }
+        }
+    }
+}
+
+/// Drops a future, in which destructors of the user's run, and keeps the rest.
+fn drop_guarded(ended: Option<(CatchPanic, Running)>) -> Option<Running> {
+    let (future, running) = ended?;
+    catch_unwind(AssertUnwindSafe(|| drop(future))).ok()?;
+    Some(running)
+}
+
+impl Handling {
+    fn give_up(&mut self) {
+        if let Some((future, running)) = self.0.take() {
+            running.give_up(future);
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// The body of a response. Dropping it before its end gives the call up.
+pub(super) struct Replying(Option<(Body, Running)>);
+
+impl Replying {
+    pub(super) fn new(body: Body, running: Running) -> Self {
+        Self(Some((body, running)))
+    }
+
+    /// Takes the one message of a body that does not stream.
+    pub(super) fn take_single(&mut self) -> Option<Message> {
+        self.0.as_mut()?.0.take_single()
+    }
+
+    /// Polls for the next frame; `None` is the good end.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<BodyFrame, Status>>> {
+        let Some((body, _)) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx)));
+        match polled {
+            Ok(Poll::Pending) => self.poll_expired(cx).map(|status| Some(Err(status))),
+            Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(frame))),
+            Ok(Poll::Ready(last)) => {
+                let ended = self.end();
+                Poll::Ready(last.or_else(|| ended.err().map(Err)))
+            }
+            Err(_) => {
+                let status = panicked("the stream");
+                let _ = self.end();
+                Poll::Ready(Some(Err(status)))
+            }
+        }
+    }
+
+    /// Ready when the deadline has passed; the call is over then.
+    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+        let Some((_, running)) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let status = ready!(running.poll_expired(cx));
+        self.give_up();
+        Poll::Ready(status)
+    }
+
+    /// Ends a call that came to its end by itself.
+    ///
+    /// # Errors
+    ///
+    /// When what a layer left to be dropped now panics.
+    pub(super) fn end(&mut self) -> Result<(), Status> {
+        let Some((body, _running)) = self.0.take() else {
+            return Ok(());
+        };
+        catch_unwind(AssertUnwindSafe(|| drop(body))).map_err(|_| panicked("the end of the call"))
+    }
+
+    /// Ends a call that nobody waits for any more. A stream that hears of it goes on up to its
+    /// next item.
+    pub(super) fn give_up(&mut self) {
+        if let Some((mut body, running)) = self.0.take() {
+            if body.is_stream() {
+                running.give_up(async move { drop(body.frame().await) });
+            } else {
+                running.give_up(std::future::ready(()));
+            }
+        }
+    }
+}
+
+impl Drop for Replying {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}

@@ -1,0 +1,107 @@
+//! An accepted byte stream that speaks HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::{Instant, sleep_until};
+
+use super::detect::is_http2;
+use super::prefixed::Prefixed;
+use super::{http1, http2};
+use crate::call::{Cancellation, ConnectionInfo, deadline_after};
+use crate::status::Status;
+use crate::transport::Io;
+use crate::wire::Draining;
+use crate::wire::budget::Budget;
+use crate::wire::config::{Config, Served};
+
+/// What all requests of one connection share.
+pub(super) struct Connection {
+    pub(super) config: Arc<Config>,
+    pub(super) served: Served,
+    pub(super) info: Arc<ConnectionInfo>,
+    pub(super) budget: Arc<Budget>,
+    open: AtomicUsize,
+    /// Requests that ever came, so that a look at two times sees whether any did in between.
+    came: AtomicUsize,
+}
+
+/// Serves a byte stream of which `received` was read already.
+///
+/// # Errors
+///
+/// Why the connection ended, if not in peace.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the connection at once, with every call on it.
+pub(crate) async fn serve(
+    io: Io,
+    received: BytesMut,
+    config: Arc<Config>,
+    served: Served,
+    draining: Draining,
+) -> Result<(), Status> {
+    let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
+    let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
+    let connection = Arc::new(Connection {
+        config,
+        served,
+        info: Arc::new(info),
+        budget: Arc::new(budget),
+        open: AtomicUsize::new(0),
+        came: AtomicUsize::new(0),
+    });
+    let drained = Cancellation::new();
+    let hook = drained.clone();
+    draining.on_begin(move || hook.cancel());
+    let is_http2 = is_http2(&received);
+    let io = Prefixed::new(received.freeze(), io);
+    if is_http2 {
+        http2::serve(connection, io, drained).await
+    } else {
+        http1::serve(connection, io, drained).await
+    }
+}
+
+/// A request that is being answered.
+pub(super) struct OpenRequest(Arc<Connection>);
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.came.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// Notes a request until what is returned is dropped.
+    pub(super) fn open_request(self: &Arc<Self>) -> OpenRequest {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.came.fetch_add(1, Ordering::Relaxed);
+        OpenRequest(Arc::clone(self))
+    }
+
+    /// Waits until there was no request for the configured time, for ever if there is none.
+    pub(super) async fn idle(&self) {
+        let Some(limit) = self.config.idle_timeout else {
+            return std::future::pending().await;
+        };
+        // Looked at a few times in that time, so that requests need not touch a timer.
+        let pause = (limit / 4).max(Duration::from_millis(1));
+        let mut before = self.came.load(Ordering::Relaxed);
+        let mut since = Instant::now();
+        loop {
+            sleep_until(deadline_after(Instant::now(), pause)).await;
+            let came = self.came.load(Ordering::Relaxed);
+            if came != before || self.open.load(Ordering::Relaxed) > 0 {
+                before = came;
+                since = Instant::now();
+            } else if since.elapsed() >= limit {
+                return;
+            }
+        }
+    }
+}

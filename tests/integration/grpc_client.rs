@@ -1,0 +1,412 @@
+//! Our gRPC client against servers that misbehave: it never hangs, and never takes a broken stream
+//! for a good one.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use rpc_runtime::{Channel, Code, Encoding, Limits, Status};
+use rpc_tests::math::MathClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// No call takes longer than this, on the slowest machine that runs the tests.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Asked = (Request<RecvStream>, SendResponse<Bytes>);
+type Server = server::Connection<TcpStream, Bytes>;
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("grpc://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// Answers every call in this way.
+async fn answering(answer: impl Fn(Asked) + Send + Clone + 'static) -> MathClient {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut http2: Server = server::handshake(stream).await.unwrap();
+                while let Some(Ok(asked)) = http2.accept().await {
+                    answer(asked);
+                }
+            });
+        }
+    });
+    let limits = Limits::new().max_message(4_000);
+    let channel = Channel::connect(&url).limits(limits).await.unwrap();
+    MathClient::new(channel.with_encoding(Encoding::JSON))
+}
+
+fn head(status: u16, headers: &[(&'static str, &'static str)]) -> Response<()> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(()).unwrap()
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc+json");
+
+fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0][..], &length, message].concat()
+}
+
+/// An answer with this data and these trailers; without trailers the data is the end.
+fn answer_with(asked: Asked, data: &[u8], trailers: Option<&[(&'static str, &'static str)]>) {
+    let mut reply = asked.1;
+    let mut stream = reply.send_response(head(200, &[GRPC]), false).unwrap();
+    stream
+        .send_data(Bytes::copy_from_slice(data), trailers.is_none())
+        .unwrap();
+    if let Some(trailers) = trailers {
+        let map: HeaderMap = trailers
+            .iter()
+            .map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            })
+            .collect();
+        stream.send_trailers(map).unwrap();
+    }
+}
+
+async fn failure(client: &MathClient) -> Status {
+    let call = tokio::time::timeout(PATIENCE, client.add(2, 3).into_future()).await;
+    let status = call.expect("the call ends").expect_err("the call fails");
+    // A stream must not take it for an end either.
+    let mut items = client.count(3);
+    let last = async {
+        loop {
+            match items.next().await {
+                Some(Ok(_)) => {}
+                other => break other,
+            }
+        }
+    };
+    let last = tokio::time::timeout(PATIENCE, last)
+        .await
+        .expect("the stream ends");
+    assert!(
+        matches!(last, Some(Err(_))),
+        "not a good end, after {status}"
+    );
+    status
+}
+
+#[tokio::test]
+async fn answers_that_are_none_of_grpc_are_failures() {
+    for (status, content_type, code) in [
+        (200, "text/html", Code::Unknown),
+        (400, "text/html", Code::Internal),
+        (401, "text/html", Code::Unauthenticated),
+        (403, "text/html", Code::PermissionDenied),
+        (404, "text/html", Code::Unimplemented),
+        (429, "text/html", Code::Unavailable),
+        (500, "text/html", Code::Unknown),
+        (502, "text/html", Code::Unavailable),
+        (503, "application/grpc", Code::Unavailable),
+        (504, "text/html", Code::Unavailable),
+        (302, "text/html", Code::Unknown),
+        (200, "application/grpc-web", Code::Unknown),
+        (200, "application/grpc+thrift", Code::Internal),
+    ] {
+        let client = answering(move |(_, mut reply)| {
+            let mut stream = reply
+                .send_response(head(status, &[("content-type", content_type)]), false)
+                .unwrap();
+            let _ = stream.send_data(Bytes::from_static(b"<html>no</html>"), true);
+        })
+        .await;
+        let failed = failure(&client).await;
+        assert_eq!(failed.code(), code, "{status} {content_type}: {failed}");
+    }
+}
+
+#[tokio::test]
+async fn broken_answers_are_failures() {
+    let five = frame(b"5");
+    let two = [frame(b"5"), frame(b"6")].concat();
+    let large = frame(&[b'1'; 4_001]);
+    type Trailers = Option<&'static [(&'static str, &'static str)]>;
+    const OK: Trailers = Some(&[("grpc-status", "0")]);
+    let cases: [(&[u8], Trailers, Code); 13] = [
+        (&five, None, Code::Internal),
+        (&five, Some(&[]), Code::Internal),
+        (&five, Some(&[("other", "x")]), Code::Internal),
+        (&five, Some(&[("grpc-status", "5")]), Code::NotFound),
+        (&five, Some(&[("grpc-status", "99")]), Code::Unknown),
+        (&five, Some(&[("grpc-status", "")]), Code::Unknown),
+        (&five, Some(&[("grpc-status", "OK")]), Code::Unknown),
+        (&five[..3], OK, Code::Internal),
+        (&five[..5], OK, Code::Internal),
+        (&large, OK, Code::ResourceExhausted),
+        (b"\x02\0\0\0\0", OK, Code::Internal),
+        (b"\x01\0\0\0\x01x", OK, Code::Internal),
+        (b"\0\0\0\0\x01x", OK, Code::Internal),
+    ];
+    for (data, trailers, code) in cases {
+        let owned = data.to_vec();
+        let client = answering(move |asked| answer_with(asked, &owned, trailers)).await;
+        let failed = failure(&client).await;
+        assert_eq!(failed.code(), code, "{data:?} {trailers:?}: {failed}");
+    }
+    for data in [Vec::new(), two] {
+        let client = answering(move |asked| answer_with(asked, &data, OK)).await;
+        assert_eq!(client.add(2, 3).await.unwrap_err().code(), Code::Internal);
+    }
+}
+
+#[tokio::test]
+async fn every_reset_is_a_failure_with_its_code() {
+    for (reason, code) in [
+        (Reason::NO_ERROR, Code::Internal),
+        (Reason::PROTOCOL_ERROR, Code::Internal),
+        (Reason::INTERNAL_ERROR, Code::Internal),
+        (Reason::FLOW_CONTROL_ERROR, Code::Internal),
+        (Reason::REFUSED_STREAM, Code::Unavailable),
+        (Reason::CANCEL, Code::Cancelled),
+        (Reason::COMPRESSION_ERROR, Code::Internal),
+        (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+        (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+        (Reason::from(99), Code::Unknown),
+    ] {
+        let client = answering(move |(_, mut reply)| reply.send_reset(reason)).await;
+        assert_eq!(failure(&client).await.code(), code, "{reason:?}");
+        let client = answering(move |(_, mut reply)| {
+            let mut stream = reply.send_response(head(200, &[GRPC]), false).unwrap();
+            stream.send_data(frame(b"0").into(), false).unwrap();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                stream.send_reset(reason);
+            });
+        })
+        .await;
+        assert_eq!(
+            failure(&client).await.code(),
+            code,
+            "{reason:?} behind a message"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_the_server_surely_did_not_begin_is_marked() {
+    for (reason, expected) in [(Reason::REFUSED_STREAM, true), (Reason::CANCEL, false)] {
+        let client = answering(move |(_, mut reply)| reply.send_reset(reason)).await;
+        assert_eq!(
+            failure(&client).await.is_not_started(),
+            expected,
+            "{reason:?}"
+        );
+    }
+}
+
+/// Speaks HTTP/2 by hand, and says goodbye to the first call: it was above the last that is begun.
+async fn say_goodbye(mut stream: TcpStream) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    loop {
+        let mut header = [0; 9];
+        if stream.read_exact(&mut header).await.is_err() {
+            return;
+        }
+        let [_, a, b, kind, flags, ..] = header;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([a, b]))];
+        stream.read_exact(&mut payload).await.unwrap();
+        let answer = match (kind, flags) {
+            (4, 0) => b"\0\0\0\x04\x01\0\0\0\0".to_vec(),
+            (6, 0) => [b"\0\0\x08\x06\x01\0\0\0\0", &payload[..]].concat(),
+            (1, _) => b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
+            _ => continue,
+        };
+        stream.write_all(&answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_above_the_last_of_a_goodbye_was_not_begun() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(say_goodbye(stream));
+        }
+    });
+    let client = MathClient::connect(&url).await.unwrap();
+    let failed = failure(&client).await;
+    assert_eq!(failed.code(), Code::Unavailable);
+    assert!(failed.is_not_started(), "{failed}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_cannot_keep_a_call() {
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let client = answering(move |asked| kept.lock().unwrap().push(asked)).await;
+    let timeout = Duration::from_millis(50);
+    let error = client.add(2, 3).timeout(timeout).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    let mut items = client.count(3).timeout(timeout);
+    let error = items.next().await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_call_says_what_it_is_and_how_long_it_may_take() {
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let client = answering(move |(request, reply)| {
+        sender.send(request.headers().clone()).unwrap();
+        answer_with(
+            (request, reply),
+            &frame(b"5"),
+            Some(&[("grpc-status", "0")]),
+        );
+    })
+    .await;
+    let call = client
+        .add(2, 3)
+        .metadata("trace-bin", "AAE=")
+        .timeout(Duration::from_secs(2));
+    assert_eq!(call.await.unwrap(), 5);
+    let headers = asked.recv().await.unwrap();
+    assert_eq!(headers["te"], "trailers");
+    assert_eq!(headers["content-type"], "application/grpc+json");
+    assert_eq!(headers["trace-bin"], "AAE");
+    let timeout = headers["grpc-timeout"].to_str().unwrap();
+    assert!(
+        timeout.starts_with("199") && timeout.ends_with('u'),
+        "{timeout}"
+    );
+    let refused = client
+        .add(2, 3)
+        .metadata("trace-bin", "*")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_server_that_says_goodbye_finishes_and_is_connected_again() {
+    let (listener, url) = listen().await;
+    let (goodbye, mut said) = tokio::sync::mpsc::channel::<()>(1);
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut http2: Server = server::handshake(stream).await.unwrap();
+            let goodbye = goodbye.clone();
+            tokio::spawn(async move {
+                while let Some(Ok(asked)) = http2.accept().await {
+                    if connection == 0 {
+                        http2.graceful_shutdown();
+                        goodbye.send(()).await.unwrap();
+                    }
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        answer_with(asked, &frame(b"5"), Some(&[("grpc-status", "0")]));
+                    });
+                }
+            });
+        }
+    });
+    let channel = Channel::connect(&url).await.unwrap();
+    let client = MathClient::new(channel.with_encoding(Encoding::JSON));
+    let first = client.add(2, 3).start();
+    said.recv().await.unwrap();
+    assert_eq!(first.await.unwrap(), 5);
+    assert_eq!(client.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn places_are_waited_for_and_named() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut builder = server::Builder::new();
+        let http2 = builder
+            .max_concurrent_streams(2)
+            .handshake::<_, Bytes>(stream)
+            .await;
+        let mut http2 = http2.unwrap();
+        let mut held = Vec::new();
+        while let Some(Ok(asked)) = http2.accept().await {
+            held.push(asked);
+            assert!(held.len() <= 2, "a third call at once");
+        }
+    });
+    let client = MathClient::connect(&url).await.unwrap();
+    let held = [client.add(1, 1).start(), client.add(1, 1).start()];
+    tokio::task::yield_now().await;
+    let call = client.add(2, 3).timeout(Duration::from_millis(50));
+    let error = call.await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    assert!(
+        error.message().contains("MAX_CONCURRENT_STREAMS"),
+        "{error}"
+    );
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_port_where_something_else_listens_is_told() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                .await;
+        }
+    });
+    let error = Channel::connect(&url).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    let text = error.to_string();
+    assert!(
+        text.contains(&url) && text.contains("is it a gRPC server?"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn messages_that_are_compressed_are_read() {
+    let client = answering(|(_, mut reply)| {
+        let headers = [GRPC, ("grpc-encoding", "gzip")];
+        let mut stream = reply.send_response(head(200, &headers), false).unwrap();
+        let packed =
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x33\x05\x00\xae\x2b\xb1\x84\x01\x00\x00\x00";
+        let mut message = frame(packed);
+        message[0] = 1;
+        stream.send_data(message.into(), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        stream.send_trailers(trailers).unwrap();
+    })
+    .await;
+    assert_eq!(client.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_server_that_has_fallen_silent_is_noticed_where_that_was_asked_for() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2: Server = server::handshake(stream).await.unwrap();
+        let held = http2.accept().await;
+        std::future::pending::<()>().await;
+        drop(held);
+    });
+    let short = Duration::from_millis(50);
+    let client = MathClient::connect(&url)
+        .keepalive(short, short)
+        .await
+        .unwrap();
+    let call = tokio::time::timeout(PATIENCE, client.add(2, 3).into_future()).await;
+    let error = call.expect("it is noticed in time").unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+}
