@@ -185,8 +185,8 @@ async fn a_caller_by_name_uses_canonical_json() {
     let expected = "does not accept the encoding `msgpack`, it has: protobuf, json";
     assert!(status.message().contains(expected), "{status}");
 
-    // In process the two sides agree by themselves.
-    let channel = Channel::new(WordsServer::new(English));
+    // In process, where values travel that neither codec of the two sides has encoded yet.
+    let channel = Channel::new(WordsServer::new(English)).with_encoding(Encoding::JSON);
     let upper = channel.call::<_, String>("protobuf.v1.Words/upper", "ab");
     assert_eq!(upper.await.unwrap(), "AB");
 }

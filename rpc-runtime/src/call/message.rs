@@ -137,7 +137,7 @@ impl Message {
         if matches!(self.0, Repr::Typed(_))
             && let Err(status) = self.bytes(encoding)
         {
-            // In process a caller by name need not know the codec, and most of them have JSON.
+            // In process, of a caller by name, who has another codec: what all of them have is JSON.
             self.bytes(Encoding::JSON).map_err(|_| status)?;
         }
         match self.0 {
