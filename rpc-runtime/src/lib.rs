@@ -50,7 +50,7 @@
 //! | `postcard` | | the Postcard encoding, for peers that are built together |
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
-//! | `tls` | | TLS for every TCP address, with rustls: [`tls`](transport::tls) |
+//! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 
