@@ -6,6 +6,7 @@ set -euo pipefail
 needed=(
     cc=build-essential   # Rust's linker
     python3=python3      # the clients in another language
+    curl=curl            # an HTTP client that is not ours
     openssl=openssl      # another implementation of TLS
     pip3=python3-pip     # protoc and buf, for tests/schemas.sh
     npm=npm              # packages with .proto files, for the same

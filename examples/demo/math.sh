@@ -46,6 +46,13 @@ call --token example-token users.v1.Users/create Ann
 call --token example-token users.v1.Users/list
 refused --timeout 0.1 math.v1.Math/wait 10000
 
+# Without a client of ours.
+if command -v curl >/dev/null; then
+    printf '$ curl -d … http://%s/math.v1.Math/add\n' "${url#tcp://}"
+    curl --silent --show-error --fail-with-body --max-time 20 -d '{"a":10,"b":20}' \
+        -H 'content-type: application/json' "http://${url#tcp://}/math.v1.Math/add" && echo
+fi
+
 # An interrupted server finishes its calls and ends.
 stop() {
     kill -INT "$server"

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use rpc_examples::math;
-use rpc_runtime::Server;
 use rpc_runtime::tls::{Certificate, ServerTls};
+use rpc_runtime::{Server, Wire};
 
 use crate::Failure;
 
 /// Serves at these URLs until the process is interrupted; over TLS with a certificate and its key.
 pub(crate) async fn run(urls: &[String], tls: Option<(PathBuf, PathBuf)>) -> Result<(), Failure> {
-    let mut server = Server::new().router(math::router());
+    let mut server = Server::new().router(math::router()).accept([Wire::Http]);
     if let Some((certificate, key)) = tls {
         server = server.tls(ServerTls::new(Certificate::from_pem_files(
             certificate,

@@ -1,7 +1,7 @@
 //! `users serve`.
 
 use rpc_examples::users;
-use rpc_runtime::Server;
+use rpc_runtime::{Server, Wire};
 
 use crate::Failure;
 
@@ -9,6 +9,7 @@ use crate::Failure;
 pub(crate) async fn run(url: &str) -> Result<(), Failure> {
     let bound = Server::new()
         .router(users::router())
+        .accept([Wire::Http])
         .listen(url)
         .bind()
         .await?;
