@@ -154,7 +154,7 @@ async fn what_is_wrong_with_a_call_fails_it_alone() {
             &[("content-type", "application/grpc")],
             &whole,
             "12",
-            "application/grpc+json",
+            "it has: msgpack, json",
         ),
         (
             ADD,

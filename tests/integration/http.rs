@@ -259,15 +259,17 @@ async fn a_listener_accepts_what_it_was_told_to() {
 #[tokio::test]
 async fn what_speaks_no_wire_is_closed() {
     let serving = http().await;
-    for bytes in [
-        b"\x16\x03\x01\x02".as_slice(),
-        b"HELO me\r\n",
-        b"PRI * HTTP/3.0\r\n",
-    ] {
+    for bytes in [b"HELO me\r\n".as_slice(), b"PRI * HTTP/3.0\r\n"] {
         let mut stream = connect(&serving).await;
         stream.write_all(bytes).await.unwrap();
         assert_eq!(rest(&mut stream).await, "", "{bytes:?}");
     }
+    // A client that speaks TLS is shown what it has met, as it could not tell otherwise.
+    let mut stream = connect(&serving).await;
+    stream.write_all(b"\x16\x03\x01\x02").await.unwrap();
+    let mut preface = [0; 4];
+    stream.read_exact(&mut preface).await.unwrap();
+    assert_eq!(&preface, b"\xD3RPC");
 }
 
 #[tokio::test]
