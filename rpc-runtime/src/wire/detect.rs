@@ -85,15 +85,14 @@ impl Wires {
     /// The names of the wires in ALPN, the preferred one first.
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
-        let mut names = vec![native::ALPN.to_vec()];
         #[cfg(feature = "http")]
-        if self.http {
-            names.extend([
-                super::http::ALPN_HTTP2.to_vec(),
-                super::http::ALPN_HTTP1.to_vec(),
-            ]);
-        }
-        names
+        let http = [super::http::ALPN_HTTP2, super::http::ALPN_HTTP1]
+            .into_iter()
+            .filter(|_| self.http);
+        #[cfg(not(feature = "http"))]
+        let http = std::iter::empty();
+        let names = std::iter::once(native::ALPN).chain(http);
+        names.map(<[u8]>::to_vec).collect()
     }
 
     /// Returns the wire that a connection speaks which begins with these bytes.
