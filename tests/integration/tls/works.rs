@@ -4,8 +4,9 @@ use std::future::IntoFuture;
 
 use futures_util::stream;
 use rpc_runtime::tls::{Certificate, ClientTls, Roots, ServerTls};
-use rpc_runtime::{Channel, Code, Context, Phase, Server};
-use rpc_tests::math::{Calculator, Line, MathServer};
+use rpc_runtime::{Channel, Code, Context, Phase, Server, Wire};
+use rpc_tests::math::{Calculator, Line, MathClient, MathServer};
+use rpc_tests::serving::serve;
 use tokio::time::timeout;
 
 use super::authority::Authority;
@@ -20,7 +21,27 @@ async fn every_form_of_call_works() {
         "{}",
         serving.url
     );
-    let math = math(&serving.url, authority.client_tls()).await;
+    make_every_form_of_call(math(&serving.url, authority.client_tls()).await).await;
+}
+
+/// The wire is told by the first bytes inside TLS, and the client's name for it in ALPN is accepted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_form_of_call_works_over_grpc() {
+    let authority = Authority::new();
+    let server = Server::new().add(MathServer::new(Calculator::new()));
+    let server = server.accept([Wire::Http]).tls(authority.server_tls());
+    let serving = serve("tcp", server).await;
+    let grpcs = format!("grpcs://{}", address(&serving.url));
+    make_every_form_of_call(math(&grpcs, authority.client_tls()).await).await;
+    make_every_form_of_call(math(&serving.url, authority.client_tls()).await).await;
+    let refused = Channel::connect(&grpcs).await.unwrap_err().to_string();
+    assert!(
+        refused.contains(&grpcs) && refused.contains("TLS"),
+        "{refused}"
+    );
+}
+
+async fn make_every_form_of_call(math: MathClient) {
     assert_eq!(math.add(1, 2).await.unwrap(), 3);
     let mut count = math.count(10_000);
     for expected in 0..10_000 {
@@ -80,7 +101,7 @@ async fn handlers_see_the_url_of_the_peer() {
         let ctx = Context::current().expect("a call is served");
         ctx.peer().unwrap_or_default().to_owned()
     });
-    let serving = rpc_tests::serving::serve("tcp", server.tls(authority.server_tls())).await;
+    let serving = serve("tcp", server.tls(authority.server_tls())).await;
     let connect = Channel::connect(&serving.url).tls(authority.client_tls());
     let channel = connect.await.unwrap();
     let peer: String = channel.call("peer", ()).await.unwrap();
@@ -117,7 +138,7 @@ async fn every_tcp_address_of_a_server_speaks_it_and_no_other() {
         );
     }
     let channel = Channel::connect(&socket).await.unwrap();
-    let math = rpc_tests::math::MathClient::new(channel);
+    let math = MathClient::new(channel);
     assert_eq!(math.add(1, 2).await.unwrap(), 3);
     serving.abort();
 }
