@@ -54,6 +54,8 @@
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
 //! | `tower` | | services and layers of the tower ecosystem |
+//! | `health` | | the standard health check of gRPC: [`health`] |
+//! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of these |
 
 #![forbid(unsafe_code)]
@@ -93,6 +95,8 @@ pub use rpc_macros::RpcError;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_service.md")]
 pub use rpc_macros::rpc_service;
+#[cfg(feature = "health")]
+pub use server::health;
 pub use server::{Router, Server};
 pub use service::{
     BoxFuture, BoxService, FromFn, FromFnService, Layer, Next, Service, ServiceFn, from_fn,

@@ -6,10 +6,14 @@ mod boundary;
 mod connections;
 mod dispatch;
 mod function;
+#[cfg(feature = "health")]
+pub mod health;
 mod in_process;
 mod items;
 mod nearest;
 mod on_wire;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod router;
 #[cfg(feature = "tls")]
 mod secure;
@@ -19,6 +23,7 @@ mod secure;
 )]
 mod server;
 mod server_call;
+mod standard;
 
 pub use accept::{Bound, ShutdownHandle};
 pub use blocking::BlockingThreads;
