@@ -76,6 +76,13 @@ impl<T, X> Call<T, X> {
         self
     }
 
+    /// Says whether the messages that are sent are compressed, instead of what
+    /// [`Connect::compress_requests`](crate::client::Connect::compress_requests) says.
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.outgoing.set_compressed(is_compressed);
+        self
+    }
+
     /// Asks for the metadata around the value as well: the call gives a [`Reply`].
     ///
     /// Like the call itself, what is returned is awaited, started, waited for, or part of a batch.

@@ -1,11 +1,13 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::pool::Pool;
 use crate::call::{Cancellation, Request, Response, deadline_in};
 use crate::service::{BoxFuture, Service};
 use crate::status::{Phase, Status};
@@ -126,9 +128,16 @@ type Outcome = Result<Arc<Connection>, Status>;
 /// An attempt to connect that is on its way, for all who wait for it; they go on in the order in
 /// which they came.
 #[derive(Default)]
-struct Attempt {
+pub(super) struct Attempt {
     outcome: OnceLock<Outcome>,
     over: Cancellation,
+}
+
+impl Attempt {
+    /// Waits until it has ended, well or not.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
 }
 
 impl Endpoint {
@@ -146,6 +155,16 @@ impl Endpoint {
             served,
             state: Mutex::new(State::Idle),
         })
+    }
+
+    /// Makes an endpoint of the same destination, with a connection of its own.
+    pub(super) fn sibling(&self) -> Arc<Self> {
+        Self::new(
+            self.destination.clone(),
+            Arc::clone(&self.config),
+            self.connect_timeout,
+            self.served.clone(),
+        )
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -185,7 +204,7 @@ impl Endpoint {
         outcome.unwrap_or_else(|| Err(stopped()))
     }
 
-    fn open_connection(&self) -> Option<Arc<Connection>> {
+    pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
         match &*self.state() {
             State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
             _ => None,
@@ -196,7 +215,7 @@ impl Endpoint {
         clippy::type_complexity,
         reason = "the three ways it can be are its whole point"
     )]
-    fn connection_or_attempt(
+    pub(super) fn connection_or_attempt(
         self: &Arc<Self>,
     ) -> Result<Arc<Connection>, Result<Arc<Attempt>, Status>> {
         let mut state = self.state();
@@ -334,13 +353,13 @@ fn pause(attempts: u32) -> Duration {
 
 /// The addresses that a channel spreads its calls over.
 pub(super) struct Endpoints {
-    endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Vec<Arc<Pool>>,
     next: std::sync::atomic::AtomicUsize,
 }
 
 impl Endpoints {
     /// `endpoints` is not empty.
-    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>) -> Self {
+    pub(super) fn new(endpoints: Vec<Arc<Pool>>) -> Self {
         Self {
             endpoints,
             next: std::sync::atomic::AtomicUsize::new(0),
@@ -351,12 +370,12 @@ impl Endpoints {
     pub(super) async fn connect(&self) -> Result<(), Status> {
         for endpoint in &self.endpoints {
             // Begins an attempt, which a task of its own goes on with.
-            let _ = endpoint.connection_or_attempt();
+            let _ = endpoint.first().connection_or_attempt();
         }
         let mut failure = None;
         let mut reached = false;
         for endpoint in &self.endpoints {
-            match endpoint.connected(None).await {
+            match endpoint.first().connected(None).await {
                 Ok(_) => reached = true,
                 Err(status) => failure = Some(status),
             }
@@ -367,9 +386,18 @@ impl Endpoints {
         }
     }
 
+    /// Begins a call. Nearly always there is a connection with a place, and the call's own future is
+    /// all that is needed.
+    fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        match self.pick() {
+            Some(pool) => pool.start(request),
+            None => Box::pin(ready(Err(Status::unavailable("there is no endpoint")))),
+        }
+    }
+
     /// Picks the endpoint with the fewest calls on their way, taking turns among equals; one that
     /// is out of reach only if all are.
-    fn pick(&self) -> Option<&Arc<Endpoint>> {
+    fn pick(&self) -> Option<&Arc<Pool>> {
         if let [only] = &self.endpoints[..] {
             return Some(only);
         }
@@ -382,23 +410,15 @@ impl Endpoints {
 }
 
 impl Service for Endpoints {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let endpoint = self
-            .pick()
-            .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
-        let connection = endpoint.connected(request.first_deadline()).await?;
-        connection.start(request).await
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.start(request)
     }
 
     fn call_boxed(
         self: Arc<Self>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, Status>> {
-        // Nearly always there is a connection, and the call's own future is all that is needed.
-        match self.pick().and_then(|it| it.open_connection()) {
-            Some(connection) => connection.start(request),
-            None => Box::pin(async move { self.call(request).await }),
-        }
+        self.start(request)
     }
 
     fn keeps_deadlines(&self) -> bool {

@@ -99,6 +99,13 @@ impl<T, X> ResponseStream<T, X> {
         self
     }
 
+    /// Says whether the messages that are sent are compressed, instead of what
+    /// [`Connect::compress_requests`](crate::client::Connect::compress_requests) says.
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.configure(|outgoing| outgoing.set_compressed(is_compressed));
+        self
+    }
+
     fn configure(&mut self, change: impl FnOnce(&mut OutgoingCall)) {
         match &mut self.download.state {
             State::Ready(outgoing) => change(outgoing),
