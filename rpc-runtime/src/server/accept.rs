@@ -139,7 +139,7 @@ impl fmt::Debug for ShutdownHandle {
 pub(super) struct Accepting {
     pub(super) wires: Wires,
     pub(super) config: Arc<Config>,
-    served: Served,
+    pub(super) served: Served,
     places: Arc<Semaphore>,
     pub(super) shutdown_timeout: Duration,
     /// Sorted, so that the same events always lead to the same.

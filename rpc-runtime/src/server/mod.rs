@@ -8,6 +8,8 @@ mod dispatch;
 mod function;
 #[cfg(feature = "health")]
 pub mod health;
+#[cfg(all(feature = "http", feature = "tower"))]
+mod http_service;
 mod in_process;
 mod items;
 mod nearest;
@@ -31,6 +33,8 @@ pub use boundary::boxed;
 pub use connections::Connections;
 pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
+#[cfg(all(feature = "http", feature = "tower"))]
+pub use http_service::{HttpBody, HttpService};
 pub use items::Items;
 pub use on_wire::{NotOnWire, OnWire};
 pub use router::Router;

@@ -358,7 +358,7 @@ impl Server {
         Connections::new(Arc::new(self.into_accepting()))
     }
 
-    fn into_accepting(mut self) -> Accepting {
+    pub(super) fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
