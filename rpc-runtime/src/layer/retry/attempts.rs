@@ -105,7 +105,8 @@ impl Attempts {
             return None;
         }
         let refused = is_refused(status);
-        if !refused && !(self.idempotent && self.policy.may_help(status)) {
+        let may_repeat = self.idempotent && self.policy.may_help(status);
+        if !refused && !may_repeat {
             return None;
         }
         // Overloaded servers are not hurried.
