@@ -1,7 +1,7 @@
 //! A method runs at most once for each call: nothing is sent again once it may have been seen.
 
 use rpc_runtime::layer::Retry;
-use rpc_runtime::{Channel, Code, Router, Status};
+use rpc_runtime::{Channel, Code, Router};
 use rpc_tests::raw::{RawServer, field, field_of, flag, kind, raw_server, varint};
 
 use crate::probe::{Event, ProbeClient, Probing, bounded};
@@ -213,7 +213,7 @@ async fn retries_repeat_no_handler_whose_own_call_did_not_start() {
     let router = Router::new().try_function("relay", move || {
         count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let nobody = nobody.clone();
-        async move { Ok::<i64, Status>(nobody.call("add", (1, 2)).await?) }
+        async move { nobody.call::<_, i64>("add", (1, 2)).await }
     });
     let channel = Channel::new(router).layer(eager());
     let status = channel.call::<_, i64>("relay", ()).await.unwrap_err();
