@@ -181,7 +181,7 @@ impl Link {
                 )
             })?,
         };
-        let permit = acquired.map_err(|_| self.why_closed())?;
+        let permit = acquired.map_err(|_| self.why_closed().into_not_started())?;
         Ok(Place::new(self, permit))
     }
 
