@@ -1,5 +1,10 @@
 //! The connections to one address: mostly one, and more while none has a place for a call.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a request that no connection takes is given back whole"
+)]
+
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
