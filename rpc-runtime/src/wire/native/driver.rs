@@ -252,7 +252,8 @@ impl Driver {
     /// Tells the peer, as far as that goes, why the connection ends.
     fn broken(&mut self, broken: &Broken) -> End {
         let reason = &broken.text;
-        self.shared.state().push_go_away(Some(broken.code), reason);
+        let shared = &self.shared;
+        shared.push_go_away(&mut shared.state(), Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);

@@ -181,6 +181,13 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
+impl Frame {
+    /// Returns whether this side sends nothing more on the call.
+    pub(crate) fn is_last(&self) -> bool {
+        self.flags.contains(Flags::END) && !self.flags.contains(Flags::MORE)
+    }
+}
+
 /// Messages of one call, one whole frame behind the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Run {

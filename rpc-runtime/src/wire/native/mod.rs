@@ -30,6 +30,7 @@ mod pace;
 mod preface;
 mod reader;
 mod receive;
+mod replies;
 mod reply;
 mod responder;
 mod room;

@@ -5,21 +5,22 @@
 //! Frames of the connection itself are in [`control`](super::control).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::assembly::Payload;
-use super::caller::method_key;
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
-use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
+use super::field::{CallFields, FieldError, FieldLimits, get_varint};
 use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
 use super::inbox::{Fragment, Inbox};
+use super::replies::Replies;
 use super::reply::Reply;
-use super::responder::{Load, Responder, bounds, malformed};
+use super::responder::{Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -29,6 +30,8 @@ pub(super) struct Receiver {
     pub(super) shared: Arc<Shared>,
     pub(super) responder: Responder,
     pub(super) settings_seen: bool,
+    /// Answers that came whole and were not handed out yet.
+    pub(super) replies: Replies,
     /// Readers of calls, which are woken when the whole read was handed out.
     pub(super) wakers: Vec<Waker>,
 }
@@ -39,6 +42,7 @@ impl Receiver {
             responder: Responder::new(Arc::clone(&shared)),
             shared,
             settings_seen: false,
+            replies: Replies::default(),
             wakers: Vec::new(),
         }
     }
@@ -50,6 +54,7 @@ impl Receiver {
 
     /// Ends a read: what was answered in place is queued, and readers hear of what came.
     pub(super) fn end_batch(&mut self) {
+        self.hand_over();
         self.responder.end_batch();
         self.wakers.drain(..).for_each(Waker::wake);
     }
@@ -61,12 +66,21 @@ impl Receiver {
                 "the first frame is {name}, not SETTINGS"
             )));
         }
+        let ours = self.is_ours(frame.call);
+        match frame.frame_type {
+            FrameType::REQUEST => return self.request(frame),
+            FrameType::RESPONSE if ours && frame.is_last() => {
+                self.whole_reply(frame);
+                return Ok(());
+            }
+            // What comes behind an answer must find its call ended.
+            _ => self.hand_over(),
+        }
         match frame.frame_type {
             FrameType::SETTINGS => self.settings(&frame),
-            FrameType::REQUEST => self.request(frame),
             FrameType::PING => self.ping(&frame),
             FrameType::GO_AWAY => self.go_away(frame),
-            FrameType::RESPONSE if self.is_ours(frame.call) => {
+            FrameType::RESPONSE if ours => {
                 self.response(frame);
                 Ok(())
             }
@@ -74,11 +88,11 @@ impl Receiver {
                 self.message(frame.call, frame.flags, Payload::Shared(frame.payload))
             }
             FrameType::END => self.end(frame),
-            FrameType::ERROR if self.is_ours(frame.call) => {
+            FrameType::ERROR if ours => {
                 self.error(frame);
                 Ok(())
             }
-            FrameType::CANCEL if !self.is_ours(frame.call) => {
+            FrameType::CANCEL if !ours => {
                 self.cancel(frame.call);
                 Ok(())
             }
@@ -90,6 +104,7 @@ impl Receiver {
 
     /// Takes a fragment that was read in place.
     pub(super) fn fragment(&mut self, header: FrameHeader, bytes: BytesMut) -> Result<(), Broken> {
+        self.hand_over();
         self.message(header.call, header.flags, Payload::InPlace(bytes))
     }
 
@@ -124,17 +139,18 @@ impl Receiver {
                 "a REQUEST has the number {call} of the wrong side"
             )));
         }
-        let mut state = self.shared.state();
-        if call <= state.last_peers_call {
-            let last = state.last_peers_call;
+        let last = self.shared.last_peers_call.load(Ordering::Relaxed);
+        if call <= last {
             return Err(Broken::new(format!(
                 "a REQUEST has the number {call} after {last}"
             )));
         }
-        state.last_peers_call = call;
-        let load = Load::of(&state, &self.shared.config.limits);
-        drop(state);
-        self.responder.request(frame, &load);
+        self.shared.last_peers_call.store(call, Ordering::SeqCst);
+        if self.shared.refuses.load(Ordering::SeqCst) {
+            self.responder.look_again();
+        }
+        let load = self.responder.load();
+        self.responder.request(frame, load);
         self.check_flood_behind(load.small)
     }
 
@@ -156,11 +172,11 @@ impl Receiver {
         Ok(())
     }
 
+    /// Takes the RESPONSE of an answer that goes on.
     fn response(&mut self, frame: Frame) {
         let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
-        let parsed = split_block(frame.payload)
-            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
+        let parsed = CallFields::parse_payload(frame.payload, &limits);
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
@@ -178,41 +194,15 @@ impl Receiver {
         };
         entry.accepted = true;
         entry.expires = entry.deadline;
-        let key = entry.method.map(method_key);
-        if let (Some(key), Some(number)) = (key, fields.method_number)
-            && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
-        {
-            state.method_numbers.insert(key, number);
-        }
-        let message = flags.contains(Flags::BODY).then_some(message);
-        if flags.contains(Flags::END) && !flags.contains(Flags::MORE) {
-            let removed = self.shared.remove_call(&mut state, call);
-            drop(state);
-            return self.reply(removed, fields.metadata, message);
-        }
-        let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
+        let inbox = Arc::clone(&entry.inbox);
+        let method = entry.method;
+        state.learn_number(method, fields.method_number);
         drop(state);
-        let Some(inbox) = inbox else {
-            return;
-        };
+        let message = flags.contains(Flags::BODY).then_some(message);
         self.wakers.extend(inbox.accept(fields.metadata));
         if let Some(message) = message {
             let message = Payload::Shared(message);
             self.push_ours(call, &inbox, message, flags, false);
-        }
-    }
-
-    /// Ends a call of ours with a reply that came whole.
-    fn reply(&mut self, call: Option<OurCall>, metadata: Metadata, message: Option<Bytes>) {
-        let Some(call) = call else {
-            return;
-        };
-        match call.inbox.reply(metadata, message, &bounds(&self.shared)) {
-            Ok(waker) => {
-                self.wakers.extend(waker);
-                call.stop_upload();
-            }
-            Err(status) => self.finish(call, Err(status.at_peer(&self.shared.peer))),
         }
     }
 
@@ -268,7 +258,7 @@ impl Receiver {
     }
 
     /// Ends a call of ours because of what the peer sent for it, and tells the peer.
-    fn fail_ours(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_ours(&mut self, call: u64, status: Status) {
         let mut state = self.shared.state();
         let Some(removed) = self.shared.remove_call(&mut state, call) else {
             return;
@@ -347,6 +337,7 @@ impl Receiver {
 
     /// Takes several messages of a call as [`message`](Self::message) takes one.
     pub(super) fn run(&mut self, run: Run) {
+        self.hand_over();
         let call = run.call;
         let ours = self.is_ours(call);
         let state = self.shared.state();
@@ -379,7 +370,7 @@ impl Receiver {
         if call == 0 {
             return Err(Broken::new("an END belongs to no call".to_owned()));
         }
-        let trailers = match CallFields::parse(frame.payload, &self.field_limits()) {
+        let trailers = match CallFields::parse(&frame.payload, &self.field_limits()) {
             Ok(fields) => fields.metadata,
             Err(error) => {
                 self.fail_any(call, malformed(error));
@@ -413,7 +404,7 @@ impl Receiver {
 
     fn error(&mut self, frame: Frame) {
         let call = frame.call;
-        let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
+        let fields = match CallFields::parse(&frame.payload, &self.field_limits()) {
             Ok(fields) => fields,
             Err(error) => {
                 return self.end_ours(call, Err(unreadable("ERROR", &error)));
@@ -518,7 +509,7 @@ impl Receiver {
 }
 
 /// What it means for a call of ours that the peer's fields cannot be read.
-fn unreadable(frame: &str, error: &FieldError) -> Status {
+pub(super) fn unreadable(frame: &str, error: &FieldError) -> Status {
     let code = if error.is_limit() {
         Code::ResourceExhausted
     } else {
