@@ -211,8 +211,8 @@ impl Shared {
         self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0
     }
 
-    /// Writes from a task that is not the driver. What does not fit is the driver's.
-    fn write_alone(&self) {
+    /// Writes at once, without waiting for the peer to take more: that is left to the driver's turn.
+    pub(super) fn write_alone(&self) {
         let Ok(mut writer) = self.writer.try_lock() else {
             return self.wake_driver();
         };

@@ -30,6 +30,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
+/// How many bytes of answers leave before all of a read was handed out, if as much of it is left: a
+/// dozen small calls, which take longer than a write.
+const EARLY: usize = 1 << 10;
+
 /// How many bytes one poll reads before it lets other tasks run.
 const TURN: usize = 128 << 10;
 
@@ -230,6 +234,7 @@ impl Driver {
                     if let Err(broken) = self.receiver.frame(frame) {
                         break Err(broken);
                     }
+                    self.answer_early();
                 }
                 Err(too_large) => {
                     let broken = Broken::new(too_large.to_string());
@@ -247,6 +252,16 @@ impl Driver {
             self.frame_began.get_or_insert_with(Instant::now);
         }
         result.map_err(|broken| self.broken(&broken))
+    }
+
+    /// Sends the answers that there are, when there is more to hand out: the peer goes on with them
+    /// on another core meanwhile, and else both sides would wait for each other in turn.
+    fn answer_early(&mut self) {
+        let answers = self.receiver.responder.frames.len();
+        if answers.min(self.frames.buffered()) >= EARLY {
+            self.receiver.responder.push_frames();
+            self.shared.write_alone();
+        }
     }
 
     /// Tells the peer, as far as that goes, why the connection ends.

@@ -398,6 +398,11 @@ impl FrameReader {
         })
     }
 
+    /// Returns how many bytes were read and not split off.
+    pub(crate) fn buffered(&self) -> usize {
+        self.unsplit.len()
+    }
+
     /// Returns whether an end of file now would cut a frame short.
     pub(crate) fn is_mid_frame(&self) -> bool {
         !self.unsplit.is_empty() || self.in_place.is_some()

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::calls::OurCall;
 use super::caller::{MAX_METHOD_NUMBERS, method_key};
+use super::calls::OurCall;
 use super::connection::State;
 use super::field::CallFields;
 use super::frame::{Flags, Frame};

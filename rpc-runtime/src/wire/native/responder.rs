@@ -126,6 +126,11 @@ impl Responder {
     pub(super) fn end_batch(&mut self) {
         self.turns = InPlace::default();
         self.load = None;
+        self.push_frames();
+    }
+
+    /// Queues what ended in place so far.
+    pub(super) fn push_frames(&mut self) {
         if !self.frames.is_empty() {
             self.shared.state().outgoing.push_frames(&self.frames);
             self.frames.clear();
