@@ -95,43 +95,47 @@ impl CallFields {
     /// A limit is exceeded, a field is malformed or repeated, or one is unknown and may not be
     /// ignored.
     pub(crate) fn parse(block: &Bytes, limits: &FieldLimits) -> Result<Self, FieldError> {
-        Self::parse_within(block, block, limits)
+        let mut fields = Self::default();
+        fields.read_block(block, block, limits)?;
+        Ok(fields)
     }
 
-    /// Reads the payload of a REQUEST or RESPONSE: a block of fields, and the message behind it.
+    /// Reads the payload of a REQUEST or RESPONSE, a block of fields, and returns the message behind
+    /// it. The fields are read into where they stay, as they are large and each call has some.
     ///
     /// # Errors
     ///
     /// As for [`parse`](Self::parse), and the payload ends before the fields do.
-    pub(crate) fn parse_payload(
+    pub(crate) fn read_payload(
+        &mut self,
         mut payload: Bytes,
         limits: &FieldLimits,
-    ) -> Result<(Self, Bytes), FieldError> {
+    ) -> Result<Bytes, FieldError> {
         let (block, message) = split_block(&payload)?;
-        let fields = Self::parse_within(&payload, block, limits)?;
         let length = payload.len() - message.len();
+        self.read_block(&payload, block, limits)?;
         payload.advance(length);
-        Ok((fields, payload))
+        Ok(payload)
     }
 
     /// Reads a block that is all or a part of `memory`.
-    fn parse_within(
+    fn read_block(
+        &mut self,
         memory: &Bytes,
         block: &[u8],
         limits: &FieldLimits,
-    ) -> Result<Self, FieldError> {
+    ) -> Result<(), FieldError> {
         if block.len() > limits.max_bytes {
             return Err(FieldError::block(FieldProblem::TooManyBytes {
                 length: block.len() as u64,
                 limit: limits.max_bytes as u64,
             }));
         }
-        let mut fields = Self::default();
         for field in Fields::new(block) {
             let (field, value) = field?;
-            fields.read(field, value, memory, limits)?;
+            self.read(field, value, memory, limits)?;
         }
-        Ok(fields)
+        Ok(())
     }
 
     fn read(

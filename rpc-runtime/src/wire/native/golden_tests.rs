@@ -115,7 +115,8 @@ fn decode(frame: &Frame) -> Result<(Payload, Bytes), FieldError> {
         }
         FrameType::REQUEST | FrameType::RESPONSE => {
             let payload = frame.payload.clone();
-            let (fields, message) = CallFields::parse_payload(payload, &limits)?;
+            let mut fields = CallFields::default();
+            let message = fields.read_payload(payload, &limits)?;
             (Payload::Block(fields, b""), message)
         }
         FrameType::END | FrameType::ERROR | FrameType::CANCEL | FrameType::GO_AWAY => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::assembly::Payload;
@@ -16,11 +16,10 @@ use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
 use super::field::{CallFields, FieldError, FieldLimits, get_varint};
-use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
-use super::inbox::{Fragment, Inbox};
+use super::frame::{Flags, Frame, FrameType};
 use super::replies::Replies;
 use super::reply::Reply;
-use super::responder::{Responder, bounds, malformed};
+use super::responder::{Responder, malformed};
 use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::pushback::Pushback;
@@ -103,25 +102,6 @@ impl Receiver {
         }
     }
 
-    /// Takes a fragment that was read in place.
-    pub(super) fn fragment(&mut self, header: FrameHeader, bytes: BytesMut) -> Result<(), Broken> {
-        self.hand_over();
-        self.message(header.call, header.flags, Payload::InPlace(bytes))
-    }
-
-    /// Lends memory of a message, for a fragment of it and the header behind that.
-    pub(super) fn lend(&self, header: FrameHeader) -> Option<BytesMut> {
-        let state = self.shared.state();
-        let inbox = if self.is_ours(header.call) {
-            Arc::clone(&state.calls.get(&header.call)?.inbox)
-        } else {
-            state.peers_calls.get(&header.call)?.upload.clone()?
-        };
-        drop(state);
-        let more = header.flags.contains(Flags::MORE);
-        inbox.lend(header.payload_length(), more, &bounds(&self.shared))
-    }
-
     pub(super) fn is_ours(&self, call: u64) -> bool {
         call != 0 && !self.shared.role.is_peers(call)
     }
@@ -177,13 +157,14 @@ impl Receiver {
     fn response(&mut self, frame: Frame) {
         let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
-        let parsed = CallFields::parse_payload(frame.payload, &limits);
+        let mut fields = CallFields::default();
+        let parsed = fields.read_payload(frame.payload, &limits);
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
         };
-        let (fields, message) = match parsed {
-            Ok(parsed) if !entry.accepted => parsed,
+        let message = match parsed {
+            Ok(message) if !entry.accepted => message,
             parsed => {
                 drop(state);
                 let status = match parsed {
@@ -207,40 +188,7 @@ impl Receiver {
         }
     }
 
-    /// Adds to a call of ours what came of a message, and its end if this is it.
-    fn push_ours(
-        &mut self,
-        call: u64,
-        inbox: &Inbox,
-        payload: Payload,
-        flags: Flags,
-        counted: bool,
-    ) {
-        let more = flags.contains(Flags::MORE);
-        let fragment = Fragment {
-            payload,
-            more,
-            counted,
-        };
-        match inbox.push(fragment, &bounds(&self.shared)) {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => return self.fail_ours(call, status),
-        }
-        self.expect_more(inbox, flags);
-        if flags.contains(Flags::END) {
-            self.end_ours(call, Ok(Metadata::default()));
-        }
-    }
-
-    /// Sees to it that a message which is not whole yet does not stay so.
-    fn expect_more(&self, inbox: &Inbox, flags: Flags) {
-        if flags.contains(Flags::MORE) {
-            // This is the driver, which looks at the next sweep before it sleeps.
-            self.shared.state().sweep_by(inbox.message_expires());
-        }
-    }
-
-    fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
+    pub(super) fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
         let mut state = self.shared.state();
         let removed = self.shared.remove_call(&mut state, call);
         drop(state);
@@ -270,7 +218,7 @@ impl Receiver {
     }
 
     /// Ends a call of the peer because of what it sent for it.
-    fn fail_peers(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_peers(&mut self, call: u64, status: Status) {
         let removed = self.shared.state().remove_peers_call(call);
         let Some(entry) = removed else {
             return;
@@ -283,87 +231,6 @@ impl Receiver {
         let encoding = Encoding::MESSAGE_PACK;
         let reply = Reply::plain(call, encoding);
         super::reply::error_frame(&self.shared, frames, reply, status, Flags::NONE);
-    }
-
-    fn message(&mut self, call: u64, flags: Flags, payload: Payload) -> Result<(), Broken> {
-        if call == 0 {
-            return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
-        }
-        if flags.contains(Flags::MORE | Flags::END) {
-            let status = Status::internal("a MESSAGE has both MORE and END");
-            self.fail_any(call, status);
-            return Ok(());
-        }
-        let state = self.shared.state();
-        if self.is_ours(call) {
-            let found = state.calls.get(&call);
-            let found = found.map(|it| (Arc::clone(&it.inbox), it.accepted));
-            drop(state);
-            if let Some((inbox, accepted)) = found {
-                if !accepted {
-                    let status = Status::internal("the peer sent a MESSAGE before its RESPONSE");
-                    self.fail_ours(call, status);
-                    return Ok(());
-                }
-                self.push_ours(call, &inbox, payload, flags, true);
-            }
-            return Ok(());
-        }
-        let inbox = state
-            .peers_calls
-            .get(&call)
-            .and_then(|it| it.upload.clone());
-        drop(state);
-        let Some(inbox) = inbox else {
-            return Ok(());
-        };
-        let fragment = Fragment {
-            payload,
-            more: flags.contains(Flags::MORE),
-            counted: true,
-        };
-        match inbox.push(fragment, &bounds(&self.shared)) {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => {
-                self.fail_peers(call, status);
-                return Ok(());
-            }
-        }
-        self.expect_more(&inbox, flags);
-        if flags.contains(Flags::END) {
-            self.wakers.extend(inbox.end(Ok(Metadata::default())));
-        }
-        Ok(())
-    }
-
-    /// Takes several messages of a call as [`message`](Self::message) takes one.
-    pub(super) fn run(&mut self, run: Run) {
-        self.hand_over();
-        let call = run.call;
-        let ours = self.is_ours(call);
-        let state = self.shared.state();
-        let found = if ours {
-            let found = state.calls.get(&call);
-            found.map(|it| (Arc::clone(&it.inbox), it.accepted))
-        } else {
-            let inbox = state.peers_calls.get(&call);
-            let inbox = inbox.and_then(|it| it.upload.clone());
-            inbox.map(|it| (it, true))
-        };
-        drop(state);
-        let Some((inbox, accepted)) = found else {
-            return;
-        };
-        let pushed = if accepted {
-            inbox.push_run(run, &bounds(&self.shared))
-        } else {
-            let text = "the peer sent a MESSAGE before its RESPONSE";
-            Err(Status::internal(text))
-        };
-        match pushed {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => self.fail_any(call, status),
-        }
     }
 
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {

@@ -41,8 +41,9 @@ impl Receiver {
     pub(super) fn whole_reply(&mut self, frame: Frame) {
         let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
-        match CallFields::parse_payload(frame.payload, &limits) {
-            Ok((fields, message)) => self.replies.came.push(WholeReply {
+        let mut fields = CallFields::default();
+        match fields.read_payload(frame.payload, &limits) {
+            Ok(message) => self.replies.came.push(WholeReply {
                 call,
                 metadata: fields.metadata,
                 method_number: fields.method_number,

@@ -171,8 +171,9 @@ impl Responder {
             max_bytes: self.shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
-        let (mut fields, message) =
-            CallFields::parse_payload(frame.payload, &limits).map_err(malformed)?;
+        let mut fields = CallFields::default();
+        let message = fields.read_payload(frame.payload, &limits);
+        let message = message.map_err(malformed)?;
         let Found {
             method,
             numbered,
