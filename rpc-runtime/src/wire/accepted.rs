@@ -50,6 +50,14 @@ pub(crate) async fn serve(
         // Boxed, so that a connection of the native wire does not carry its size.
         #[cfg(feature = "http")]
         Wire::Http => Box::pin(super::http::serve(io, received, config, served, draining)).await,
+        #[cfg(feature = "jsonrpc")]
+        Wire::JsonRpc => {
+            let dialect = super::jsonrpc::Dialect::JSON_RPC;
+            Box::pin(super::jsonrpc::serve(
+                io, received, dialect, config, served, draining,
+            ))
+            .await
+        }
     }
 }
 

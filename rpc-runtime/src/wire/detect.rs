@@ -14,6 +14,10 @@ pub enum Wire {
     /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
     #[cfg(feature = "http")]
     Http,
+    /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
+    /// at the path `/`.
+    #[cfg(feature = "jsonrpc")]
+    JsonRpc,
 }
 
 /// Whether the first bytes of a connection belong to a wire.
@@ -23,6 +27,9 @@ pub(crate) enum Detect {
     No,
     NeedMore,
 }
+
+/// Says whether the first bytes of a connection belong to a wire.
+type Detector = fn(&[u8]) -> Detect;
 
 impl Detect {
     /// Compares the bytes with the one beginning that a wire has.
@@ -44,6 +51,8 @@ impl Detect {
 pub(crate) struct Wires {
     #[cfg(feature = "http")]
     http: bool,
+    #[cfg(feature = "jsonrpc")]
+    json_rpc: bool,
 }
 
 /// What the first bytes of a connection say.
@@ -61,6 +70,8 @@ impl Extend<Wire> for Wires {
                 Wire::Native => {}
                 #[cfg(feature = "http")]
                 Wire::Http => self.http = true,
+                #[cfg(feature = "jsonrpc")]
+                Wire::JsonRpc => self.json_rpc = true,
             }
         }
     }
@@ -72,14 +83,21 @@ impl Wires {
         self.others().next().is_none()
     }
 
-    fn others(self) -> impl Iterator<Item = (Wire, fn(&[u8]) -> Detect)> {
-        #[cfg(feature = "http")]
-        let http = self
-            .http
-            .then_some((Wire::Http, super::http::detect as fn(&[u8]) -> Detect));
-        #[cfg(not(feature = "http"))]
-        let http = None;
-        http.into_iter()
+    fn others(self) -> impl Iterator<Item = (Wire, Detector)> {
+        let others = [
+            #[cfg(feature = "http")]
+            (self.http, Wire::Http, super::http::detect as Detector),
+            #[cfg(feature = "jsonrpc")]
+            (
+                self.json_rpc,
+                Wire::JsonRpc,
+                super::jsonrpc::detect as Detector,
+            ),
+        ];
+        let others = others.into_iter();
+        others.filter_map(|(is_accepted, wire, detect): (bool, Wire, Detector)| {
+            is_accepted.then_some((wire, detect))
+        })
     }
 
     /// The names of the wires in ALPN, the preferred one first.
@@ -97,7 +115,7 @@ impl Wires {
 
     /// Returns the wire that a connection speaks which begins with these bytes.
     pub(super) fn detect(self, bytes: &[u8]) -> Detected {
-        let native = (Wire::Native, native::detect as fn(&[u8]) -> Detect);
+        let native = (Wire::Native, native::detect as Detector);
         let mut undecided = false;
         for (wire, detect) in std::iter::once(native).chain(self.others()) {
             match detect(bytes) {
