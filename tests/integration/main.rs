@@ -21,3 +21,4 @@ mod reconnect;
 mod schemas;
 mod slow_methods;
 mod tls;
+mod websocket;

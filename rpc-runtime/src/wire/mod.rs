@@ -16,6 +16,8 @@ mod draining;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 pub(crate) mod native;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
 #[cfg(feature = "http")]
