@@ -10,15 +10,15 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, request};
 
 use super::error;
-use crate::call::{Body, BodyFrame, Message, Method, MethodKind, Request, Response, deadline_in};
+use crate::call::{Body, Message, Method, MethodKind, Request, Response, deadline_in};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
-use crate::wire::http::incomplete::{Held, Patience};
 use crate::wire::http::reply_body::ReplyBody;
-use crate::wire::http::running::{Handling, Replying, Running};
 use crate::wire::http::server::Connection;
 use crate::wire::http::{content_type, gzip, metadata};
+use crate::wire::incomplete::{Held, Patience};
+use crate::wire::running::{Handling, Running, Single};
 
 const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -195,30 +195,12 @@ struct Reply {
     trailers: HeaderMap,
 }
 
-async fn reply(
-    mut response: Response,
-    running: Running,
-    encoding: Encoding,
-) -> Result<Reply, Status> {
-    let metadata = response.take_metadata().into_map();
-    let mut trailers = response.take_trailers().into_map();
-    let mut replying = Replying::new(response.take_body(), running);
-    let mut only = None;
-    while let Some(frame) = poll_fn(|cx| replying.poll_frame(cx)).await {
-        match frame? {
-            BodyFrame::Message(message) => {
-                if only.replace(message).is_some() {
-                    return Err(Status::internal("the service answered with a stream"));
-                }
-            }
-            BodyFrame::Trailers(it) => trailers.extend(it),
-        }
-    }
-    let mut message = only.ok_or_else(|| Status::internal("the service answered with nothing"))?;
+async fn reply(response: Response, running: Running, encoding: Encoding) -> Result<Reply, Status> {
+    let mut reply = Single::read(response, running).await?;
     Ok(Reply {
-        bytes: message.bytes(encoding)?,
-        metadata,
-        trailers,
+        bytes: reply.message.bytes(encoding)?,
+        metadata: reply.metadata,
+        trailers: reply.trailers,
     })
 }
 

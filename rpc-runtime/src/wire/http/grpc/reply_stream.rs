@@ -13,7 +13,7 @@ use crate::call::{BodyFrame, Rope};
 use crate::status::Status;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::Part;
-use crate::wire::http::running::Replying;
+use crate::wire::running::Replying;
 
 /// About how much of a stream is encoded before it is sent and others get their turn.
 pub(in crate::wire::http) const BATCH: usize = 32 << 10;
