@@ -85,7 +85,7 @@ async fn what_was_not_named_is_not_accepted() {
     assert!(error.to_string().contains("405"), "{error}");
     let both = serve("grpc", math().accept([Wire::WebSocket])).await;
     for scheme in ["ws", "grpc", "tcp"] {
-        let client = MathClient::connect(&both.url.replacen("grpc", scheme, 1))
+        let client = MathClient::connect(both.url.replacen("grpc", scheme, 1))
             .await
             .unwrap();
         assert_eq!(client.add(1, 2).await.unwrap(), 3, "{scheme}");
