@@ -18,6 +18,7 @@ mod options;
 mod protobuf;
 mod python;
 mod reconnect;
+mod retry;
 mod schemas;
 mod slow_methods;
 mod tls;

@@ -168,6 +168,10 @@ fn head(
         let value = HeaderValue::try_from(timeout::format(remaining));
         headers.extend(value.map(|it| (timeout::NAME, it)));
     }
+    let attempt = request.attempt();
+    if attempt > 1 {
+        headers.insert(status::PREVIOUS_ATTEMPTS, HeaderValue::from(attempt - 1));
+    }
     if has_head {
         headers.insert(HEAD, HeaderValue::from_static("1"));
     }
