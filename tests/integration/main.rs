@@ -23,3 +23,4 @@ mod retry;
 mod schemas;
 mod slow_methods;
 mod tls;
+mod websocket;

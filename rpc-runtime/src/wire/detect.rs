@@ -14,6 +14,9 @@ pub enum Wire {
     /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
     #[cfg(feature = "http")]
     Http,
+    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
+    #[cfg(feature = "websocket")]
+    WebSocket,
     /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
     /// at the path `/`.
     #[cfg(feature = "jsonrpc")]
@@ -51,6 +54,8 @@ impl Detect {
 pub(crate) struct Wires {
     #[cfg(feature = "http")]
     http: bool,
+    #[cfg(feature = "websocket")]
+    websocket: bool,
     #[cfg(feature = "jsonrpc")]
     json_rpc: bool,
 }
@@ -70,6 +75,8 @@ impl Extend<Wire> for Wires {
                 Wire::Native => {}
                 #[cfg(feature = "http")]
                 Wire::Http => self.http = true,
+                #[cfg(feature = "websocket")]
+                Wire::WebSocket => self.websocket = true,
                 #[cfg(feature = "jsonrpc")]
                 Wire::JsonRpc => self.json_rpc = true,
             }
@@ -83,10 +90,30 @@ impl Wires {
         self.others().next().is_none()
     }
 
+    /// Says whether calls are taken as HTTP requests.
+    #[cfg(feature = "http")]
+    pub(super) fn has_http(self) -> bool {
+        self.http
+    }
+
+    /// Says whether an HTTP request may become a WebSocket.
+    #[cfg(feature = "http")]
+    pub(super) fn has_websocket(self) -> bool {
+        #[cfg(feature = "websocket")]
+        let websocket = self.websocket;
+        #[cfg(not(feature = "websocket"))]
+        let websocket = false;
+        websocket
+    }
+
     fn others(self) -> impl Iterator<Item = (Wire, Detector)> {
         let others = [
             #[cfg(feature = "http")]
-            (self.http, Wire::Http, super::http::detect as Detector),
+            (
+                self.http || self.has_websocket(),
+                Wire::Http,
+                super::http::detect as Detector,
+            ),
             #[cfg(feature = "jsonrpc")]
             (
                 self.json_rpc,
@@ -104,9 +131,12 @@ impl Wires {
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
         #[cfg(feature = "http")]
-        let http = [super::http::ALPN_HTTP2, super::http::ALPN_HTTP1]
-            .into_iter()
-            .filter(|_| self.http);
+        let http = [
+            (super::http::ALPN_HTTP2, self.http),
+            (super::http::ALPN_HTTP1, self.http || self.has_websocket()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_spoken)| is_spoken.then_some(name));
         #[cfg(not(feature = "http"))]
         let http = std::iter::empty();
         let names = std::iter::once(native::ALPN).chain(http);

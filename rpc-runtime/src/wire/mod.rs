@@ -22,6 +22,8 @@ pub(crate) mod jsonrpc;
 pub(crate) mod native;
 #[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod running;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
 #[cfg(feature = "http")]
