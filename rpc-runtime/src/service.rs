@@ -36,6 +36,10 @@ pub trait Service: Send + Sync + 'static {
     /// The same as a boxed future that holds nothing of the service, where there is one; else the
     /// request comes back. It saves a second box, and counting who holds the service.
     #[doc(hidden)]
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
     fn call_detached(
         &self,
         request: Request,
@@ -56,6 +60,10 @@ pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
     // Names of their own: on an `Arc` they would hide those of the service.
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
     fn start_detached(&self, request: Request) -> Result<ResponseFuture, Request>;
     fn start_owned(self: Arc<Self>, request: Request) -> ResponseFuture;
     fn keeps_deadlines(&self) -> bool;
