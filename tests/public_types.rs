@@ -16,13 +16,14 @@ const KNOWN_FORMAT: u64 = 57;
 ///
 /// `tower_service` needs no rule about its feature: without it there is no such crate to name, and CI
 /// compiles each feature alone.
-const ALLOWED: [&str; 16] = [
+const ALLOWED: [&str; 17] = [
     "std",
     "core",
     "alloc",
     "bytes",
     "futures_core",
     "http",
+    "http_body",
     "rpc_macros",
     "serde",
     "serde_core",

@@ -14,7 +14,12 @@ use super::Note;
 /// ```text
 /// let fenced = 1;
 /// ```
-#[rpc_service(name = "comments.Comments", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "comments.Comments",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait Comments {
     /// A comment behind, of Vec\<Note\>.
     async fn behind(&self, request: Note) -> Result<Note, Status>;

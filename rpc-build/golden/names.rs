@@ -10,7 +10,12 @@ use ::rpc_runtime::protobuf::well_known::Empty as EmptyMessage;
 use super::outer::Inner;
 
 /// The names of messages are taken, so the trait gets another one.
-#[rpc_service(name = "names.v1.Names", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "names.v1.Names",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait NamesService {
     #[rpc(name = "GetURL")]
     async fn get_url(&self, request: StatusMessage) -> Result<EmptyMessage, Status>;
@@ -29,5 +34,10 @@ pub trait NamesService {
     async fn self_(&self, request: user_type) -> Result<user_type, Status>;
 }
 
-#[rpc_service(name = "names.v1.lower_case", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "names.v1.lower_case",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait LowerCase {}

@@ -5,7 +5,12 @@ use ::rpc_runtime::{Status, Stream, rpc_service};
 use super::{Key, StoreError, Value};
 
 #[deprecated]
-#[rpc_service(name = "store.v2.Store", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "store.v2.Store",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait Store {
     #[rpc(read_only, timeout = "5s", since = "2.1")]
     async fn get(&self, request: Key) -> Result<Value, StoreError>;

@@ -6,7 +6,12 @@ use super::User;
 use super::users::v1::GetUserRequest;
 use super::users::v1::User as UserMessage;
 
-#[rpc_service(name = "Outside", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "Outside",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait Outside {
     async fn get(&self, request: GetUserRequest) -> Result<UserMessage, Status>;
     async fn put(&self, request: User) -> Result<User, Status>;

@@ -5,7 +5,12 @@ use ::rpc_runtime::{Status, Stream, Streaming, rpc_service};
 use super::{ChatMessage, CreateUsersResponse, GetUserRequest, ListUsersRequest, User};
 
 /// Keeps users.
-#[rpc_service(name = "users.v1.Users", codec = Protobuf, rename_all = "PascalCase")]
+#[rpc_service(
+    name = "users.v1.Users",
+    codec = Protobuf,
+    rename_all = "PascalCase",
+    descriptors = super::FILE_DESCRIPTOR_SET
+)]
 pub trait Users {
     /// Finds a user.
     async fn get_user(&self, request: GetUserRequest) -> Result<User, Status>;

@@ -297,7 +297,8 @@ impl Config {
         for path in external.chain([&self.settings.root]) {
             let is_path = syn::parse_str::<syn::Path>(path)
                 .is_ok_and(|it| it.segments.iter().all(|it| it.arguments.is_none()));
-            if !is_path || !(path.starts_with("::") || path.starts_with("crate::")) {
+            let is_absolute = ["::", "crate::"].iter().any(|it| path.starts_with(it));
+            if !is_path || !(is_absolute || path == "crate") {
                 return Err(Error::new(format!(
                     "`{path}` does not lead anywhere from generated code: write a path that begins with `::` or `crate::`"
                 )));

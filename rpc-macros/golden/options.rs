@@ -37,7 +37,8 @@ impl crate::rpc::__private::RpcClient for MathClient {
                 "Math",
                 METHODS,
             )
-            .with_fingerprint(81985529216486895u64);
+            .with_fingerprint(81985529216486895u64)
+            .with_descriptors(my::DESCRIPTORS);
         &SERVICE
     };
     fn from_channel(channel: crate::rpc::__private::Channel) -> Self {

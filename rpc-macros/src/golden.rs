@@ -175,7 +175,12 @@ golden! {
         }
     }
 
-    options(codec = my::Codec, fingerprint = "0123456789abcdef", crate = crate::rpc) {
+    options(
+        codec = my::Codec,
+        fingerprint = "0123456789abcdef",
+        descriptors = my::DESCRIPTORS,
+        crate = crate::rpc
+    ) {
         pub(crate) trait Math {
             #[rpc(idempotent, timeout = "500ms")]
             async fn add(&self, a: i64, b: i64) -> i64;

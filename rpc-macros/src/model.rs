@@ -17,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) wire_name: String,
     pub(crate) version: Option<String>,
     pub(crate) fingerprint: Option<u64>,
+    /// The constant with the descriptors that the trait was generated from.
+    pub(crate) descriptors: Option<syn::Path>,
     pub(crate) carried: Carried,
     /// The path to `rpc_runtime::__private`.
     pub(crate) rt: TokenStream,

@@ -40,6 +40,7 @@ pub(crate) fn parse_service(
         wire_name,
         version,
         fingerprint: options.fingerprint,
+        descriptors: options.descriptors,
         carried: parse_carried(item, errors),
         rt,
         codec,

@@ -55,6 +55,8 @@
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
 //! | `websocket` | | WebSocket on the same port: `ws://` |
 //! | `tower` | | services and layers of the tower ecosystem |
+//! | `health` | | the standard health check of gRPC: [`health`] |
+//! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of these |
 
 #![forbid(unsafe_code)]
@@ -96,6 +98,8 @@ pub use rpc_macros::RpcError;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_service.md")]
 pub use rpc_macros::rpc_service;
+#[cfg(feature = "health")]
+pub use server::health;
 pub use server::{Router, Server};
 pub use service::{
     BoxFuture, BoxService, FromFn, FromFnService, Layer, Next, Service, ServiceFn, from_fn,

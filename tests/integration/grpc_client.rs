@@ -61,7 +61,14 @@ fn frame(message: &[u8]) -> Vec<u8> {
 
 /// An answer with this data and these trailers; without trailers the data is the end.
 fn answer_with(asked: Asked, data: &[u8], trailers: Option<&[(&'static str, &'static str)]>) {
-    let mut reply = asked.1;
+    reply_with(asked.1, data, trailers);
+}
+
+fn reply_with(
+    mut reply: SendResponse<Bytes>,
+    data: &[u8],
+    trailers: Option<&[(&'static str, &'static str)]>,
+) {
     let mut stream = reply.send_response(head(200, &[GRPC]), false).unwrap();
     stream
         .send_data(Bytes::copy_from_slice(data), trailers.is_none())
@@ -293,6 +300,49 @@ async fn messages_that_are_compressed_are_read() {
     })
     .await;
     assert_eq!(client.add(2, 3).await.unwrap(), 5);
+}
+
+/// A server that answers with 1 to a message that is compressed, and with 0 to one that is not.
+async fn sees_compression() -> String {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2: Server = server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, reply))) = http2.accept().await {
+            tokio::spawn(async move {
+                let named = request.headers().get("grpc-encoding").cloned();
+                let first = request.into_body().data().await.unwrap().unwrap();
+                // gzip begins with 1F 8B, behind the flag and the length.
+                let is_packed = first.get(5..7) == Some(&[0x1F, 0x8B]);
+                assert_eq!(first[0] == 1, is_packed);
+                assert!(!is_packed || named.unwrap() == "gzip");
+                let answer = if is_packed { b"1" } else { b"0" };
+                reply_with(reply, &frame(answer), Some(&[("grpc-status", "0")]));
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn requests_are_compressed_where_that_is_asked_for() {
+    for (by_default, per_call, expected) in [
+        (false, None, 0),
+        (true, None, 1),
+        (false, Some(true), 1),
+        (true, Some(false), 0),
+    ] {
+        let url = sees_compression().await;
+        let channel = Channel::connect(&url).compress_requests(by_default);
+        let channel = channel.await.unwrap().with_encoding(Encoding::JSON);
+        for (length, expected) in [(2_000, expected), (100, 0)] {
+            let mut call = channel.call::<_, u8>("test.v1.Test/call", ("a".repeat(length),));
+            if let Some(is_compressed) = per_call {
+                call = call.compressed(is_compressed);
+            }
+            assert_eq!(call.await.unwrap(), expected, "{by_default} {per_call:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -129,10 +129,20 @@ async fn answer(mut request: Request, running: Arc<AtomicUsize>) -> Result<Respo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpcio_finds_every_pattern_status_and_deadline() {
+    let serving = serve("grpc", server()).await;
+    run_grpcio(serving.url.strip_prefix("grpc://").unwrap()).await;
+}
+
+/// A server that answers what the script calls.
+pub(crate) fn server() -> Server {
     let running = Arc::new(AtomicUsize::new(0));
-    let service = service_fn(move |request| answer(request, Arc::clone(&running)));
-    let serving = serve("grpc", Server::new().fallback(service)).await;
-    let address = serving.url.strip_prefix("grpc://").unwrap();
+    Server::new().fallback(service_fn(move |request| {
+        answer(request, Arc::clone(&running))
+    }))
+}
+
+/// Runs the script, all of whose checks must be met by the server at an address.
+pub(crate) async fn run_grpcio(address: &str) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = tests.join("python/test_grpc.py");
     let mut python = Command::new(tests.join("../target/tools/python/bin/python"));

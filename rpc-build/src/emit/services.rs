@@ -62,7 +62,13 @@ fn expand_service(service: &Service, imports: &Imports, settings: &Settings) -> 
     quote! {
         #docs
         #deprecated
-        #[rpc_service(name = #wire_name, codec = Protobuf, rename_all = "PascalCase" #root)]
+        #[rpc_service(
+            name = #wire_name,
+            codec = Protobuf,
+            rename_all = "PascalCase",
+            descriptors = super::FILE_DESCRIPTOR_SET
+            #root
+        )]
         pub trait #ident {
             #(#methods)*
         }

@@ -13,6 +13,7 @@ const SERVICE_OPTIONS: &[&str] = &[
     "rename_all",
     "codec",
     "fingerprint",
+    "descriptors",
     "client_trait",
     "crate",
 ];
@@ -35,6 +36,7 @@ pub(crate) struct ServiceOptions {
     pub(crate) rename_all: Option<RenameRule>,
     pub(crate) codec: Option<Path>,
     pub(crate) fingerprint: Option<u64>,
+    pub(crate) descriptors: Option<Path>,
     pub(crate) client_trait: Option<Ident>,
     pub(crate) crate_path: Option<Path>,
 }
@@ -51,6 +53,9 @@ impl ServiceOptions {
                 "rename_all" => options.rename_all = rename_rule(entry, errors),
                 "codec" => options.codec = entry.into_path("my_crate::MyCodec", errors),
                 "fingerprint" => options.fingerprint = fingerprint(entry, errors),
+                "descriptors" => {
+                    options.descriptors = entry.into_path("FILE_DESCRIPTOR_SET", errors);
+                }
                 "client_trait" => options.client_trait = entry.into_flag(errors),
                 _ => options.crate_path = entry.into_path("::rpc_runtime", errors),
             }
@@ -223,6 +228,7 @@ mod tests {
                 rename_all = "kebab-case",
                 codec = my::Codec,
                 fingerprint = "00000000000000ff",
+                descriptors = super::DESCRIPTORS,
                 client_trait,
                 crate = crate::rpc
             ),
@@ -236,6 +242,7 @@ mod tests {
         assert_eq!(options.rename_all, Some(RenameRule::Kebab));
         assert!(options.version.is_some() && options.codec.is_some());
         assert_eq!(options.fingerprint, Some(255));
+        assert!(options.descriptors.is_some());
         assert!(options.client_trait.is_some() && options.crate_path.is_some());
     }
 
@@ -254,7 +261,7 @@ mod tests {
         assert_eq!(
             messages[0],
             "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, \
-             `fingerprint`, `client_trait`, `crate`"
+             `fingerprint`, `descriptors`, `client_trait`, `crate`"
         );
         assert!(messages[1].contains("contains ' '"), "{messages:?}");
         assert!(messages[2].contains("`version = \"v1\"`"), "{messages:?}");

@@ -26,6 +26,10 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
         .fingerprint
         .iter()
         .map(|fingerprint| quote! { .with_fingerprint(#fingerprint) });
+    let descriptors = service
+        .descriptors
+        .iter()
+        .map(|path| quote! { .with_descriptors(#path) });
     let doc = expand_doc(carried);
     // Of the service's own codec only what it says of every method. `NotOnWire` answers for a type
     // that is none, which is reported elsewhere.
@@ -44,7 +48,8 @@ pub(super) fn expand_descriptor(service: &Service) -> TokenStream {
             #is_bare
             const METHODS: &[MethodDescriptor] = &[#(#methods,)*];
             static SERVICE: #rt::ServiceDescriptor =
-                #rt::ServiceDescriptor::new(#wire_name, METHODS) #(#version)* #(#fingerprint)* #doc;
+                #rt::ServiceDescriptor::new(#wire_name, METHODS)
+                    #(#version)* #(#fingerprint)* #(#descriptors)* #doc;
             &SERVICE
         }
     }

@@ -219,12 +219,12 @@ impl MethodDescriptor {
 }
 
 /// One service, as its trait declares it.
-#[derive(Debug)]
 pub struct ServiceDescriptor {
     name: &'static str,
     methods: &'static [MethodDescriptor],
     version: Option<&'static str>,
     fingerprint: Option<u64>,
+    descriptors: Option<&'static [u8]>,
     doc: &'static str,
 }
 
@@ -236,6 +236,7 @@ impl ServiceDescriptor {
             methods,
             version: None,
             fingerprint: None,
+            descriptors: None,
             doc: "",
         }
     }
@@ -251,6 +252,14 @@ impl ServiceDescriptor {
     #[must_use]
     pub const fn with_fingerprint(mut self, fingerprint: u64) -> Self {
         self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// Sets what the service was generated from: a serialized `google.protobuf.FileDescriptorSet`
+    /// that has its file and all that this imports.
+    #[must_use]
+    pub const fn with_descriptors(mut self, set: &'static [u8]) -> Self {
+        self.descriptors = Some(set);
         self
     }
 
@@ -291,6 +300,12 @@ impl ServiceDescriptor {
         sum
     }
 
+    /// Returns the serialized `google.protobuf.FileDescriptorSet` that the service was generated
+    /// from; `None` for one that a trait declares.
+    pub const fn descriptors(&self) -> Option<&'static [u8]> {
+        self.descriptors
+    }
+
     /// Returns the latest revision that a method names with `since`.
     pub fn revision(&self) -> Option<&'static str> {
         let revisions = self.methods.iter().filter_map(MethodDescriptor::added_in);
@@ -329,6 +344,18 @@ impl ServiceDescriptor {
             service: self,
             index,
         })
+    }
+}
+
+impl fmt::Debug for ServiceDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceDescriptor")
+            .field("name", &self.name)
+            .field("methods", &self.methods)
+            .field("version", &self.version)
+            .field("fingerprint", &self.fingerprint)
+            .field("doc", &self.doc)
+            .finish_non_exhaustive()
     }
 }
 

@@ -29,6 +29,11 @@ pub struct Request {
     body: Body,
 }
 
+/// Whether the messages of a call go out compressed, as an extension of its request: on wires that
+/// can, instead of what the connection is set to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compressed(pub(crate) bool);
+
 impl Request {
     /// Makes a request without metadata and without a deadline.
     pub fn new(method: impl Into<Method>, body: Body) -> Self {

@@ -78,6 +78,13 @@ impl<T, X> Call<T, X> {
         self
     }
 
+    /// Says whether the messages that are sent are compressed, instead of what
+    /// [`Connect::compress_requests`](crate::client::Connect::compress_requests) says.
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.outgoing.set_compressed(is_compressed);
+        self
+    }
+
     /// Makes the call again as `retry` says, and not as that of the channel does, if it has one.
     ///
     /// A [`Retry`] that is made for one call has a budget for one call: clone one that is there, or

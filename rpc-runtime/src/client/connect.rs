@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::blocking;
 use super::channel::Channel;
 use super::endpoint::{Destination, Endpoint, Endpoints};
+use super::pool::Pool;
 use super::stub::RpcClient;
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
@@ -26,6 +27,9 @@ use crate::wire::websocket;
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many connections a gRPC server may be given where nobody says otherwise.
+const MAX_CONNECTIONS: usize = 8;
 
 /// Connects a [`Channel`], or a client with one. Await it.
 ///
@@ -59,6 +63,7 @@ pub struct Connect<T> {
     target: Result<Vec<Destination>, Status>,
     config: Config,
     connect_timeout: Duration,
+    max_connections: usize,
     router: Option<Router>,
     make: fn(Channel) -> T,
     /// In the order in which they go around the channel.
@@ -105,6 +110,7 @@ impl<T> Connect<T> {
             target,
             config: Config::default(),
             connect_timeout: CONNECT_TIMEOUT,
+            max_connections: MAX_CONNECTIONS,
             router: None,
             make,
             layers: Vec::new(),
@@ -138,6 +144,30 @@ impl<T> Connect<T> {
         {
             self.config.grpc_keepalive_interval = interval;
         }
+        self
+    }
+
+    /// Bounds the connections to each gRPC server; 8 by default, at least 1.
+    ///
+    /// Such a server gives a connection only so many calls at once (`SETTINGS_MAX_CONCURRENT_STREAMS`,
+    /// often 100). When there is no place left, a further connection is made, and closed some seconds
+    /// after its last call. At this bound calls wait for a place, up to their deadline. Over the
+    /// native wire there is one connection: see [`Limits::max_calls`].
+    #[cfg(feature = "http")]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections.max(1);
+        self
+    }
+
+    /// Compresses what is sent over gRPC, with gzip; not by default. A server that does not know gzip
+    /// fails the calls with [`Code::Unimplemented`](crate::Code::Unimplemented).
+    ///
+    /// Messages below 256 bytes stay as they are. A call can choose for itself
+    /// ([`Call::compressed`](crate::Call::compressed)). Replies that come compressed are always read, and
+    /// a server of ours compresses them as the requests were. The native wire does not compress.
+    #[cfg(feature = "http")]
+    pub fn compress_requests(mut self, is_compressed: bool) -> Self {
+        self.config.compress_requests = is_compressed;
         self
     }
 
@@ -217,12 +247,13 @@ impl<T> Connect<T> {
             extensions: http::Extensions::new(),
         });
         let endpoint = |destination| {
-            Endpoint::new(
+            let endpoint = Endpoint::new(
                 destination,
                 Arc::clone(&config),
                 self.connect_timeout,
                 served.clone(),
-            )
+            );
+            Pool::new(endpoint, self.max_connections)
         };
         let destinations = self.target?;
         #[cfg(feature = "tls")]

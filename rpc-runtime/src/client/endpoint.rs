@@ -1,11 +1,13 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::pool::Pool;
 use crate::call::{Cancellation, Request, Response, deadline_in};
 use crate::service::{BoxFuture, ResponseFuture, Service};
 use crate::status::{Phase, Status};
@@ -122,9 +124,16 @@ type Outcome = Result<Arc<Connection>, Status>;
 /// An attempt to connect that is on its way, for all who wait for it; they go on in the order in
 /// which they came.
 #[derive(Default)]
-struct Attempt {
+pub(super) struct Attempt {
     outcome: OnceLock<Outcome>,
     over: Cancellation,
+}
+
+impl Attempt {
+    /// Waits until it has ended, well or not.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
 }
 
 impl Endpoint {
@@ -143,6 +152,16 @@ impl Endpoint {
             first: OnceLock::new(),
             state: Mutex::new(State::Idle),
         })
+    }
+
+    /// Makes an endpoint of the same destination, with a connection of its own.
+    pub(super) fn sibling(&self) -> Arc<Self> {
+        Self::new(
+            self.destination.clone(),
+            Arc::clone(&self.config),
+            self.connect_timeout,
+            self.served.clone(),
+        )
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,7 +201,13 @@ impl Endpoint {
         outcome.unwrap_or_else(|| Err(stopped()))
     }
 
-    fn open_connection(&self) -> Option<Arc<Connection>> {
+    /// Returns the first connection that was made, if it is open; without a lock, at which all calls
+    /// would meet.
+    pub(super) fn first_connection(&self) -> Option<&Connection> {
+        self.first.get().map(|it| &**it).filter(|it| it.is_open())
+    }
+
+    pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
         match &*self.state() {
             State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
             _ => None,
@@ -193,7 +218,7 @@ impl Endpoint {
         clippy::type_complexity,
         reason = "the three ways it can be are its whole point"
     )]
-    fn connection_or_attempt(
+    pub(super) fn connection_or_attempt(
         self: &Arc<Self>,
     ) -> Result<Arc<Connection>, Result<Arc<Attempt>, Status>> {
         let mut state = self.state();
@@ -335,13 +360,13 @@ fn pause(attempts: u32) -> Duration {
 
 /// The addresses that a channel spreads its calls over.
 pub(super) struct Endpoints {
-    endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Vec<Arc<Pool>>,
     next: std::sync::atomic::AtomicUsize,
 }
 
 impl Endpoints {
     /// `endpoints` is not empty.
-    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>) -> Self {
+    pub(super) fn new(endpoints: Vec<Arc<Pool>>) -> Self {
         Self {
             endpoints,
             next: std::sync::atomic::AtomicUsize::new(0),
@@ -352,12 +377,12 @@ impl Endpoints {
     pub(super) async fn connect(&self) -> Result<(), Status> {
         for endpoint in &self.endpoints {
             // Begins an attempt, which a task of its own goes on with.
-            let _ = endpoint.connection_or_attempt();
+            let _ = endpoint.first().connection_or_attempt();
         }
         let mut failure = None;
         let mut reached = false;
         for endpoint in &self.endpoints {
-            match endpoint.connected(None).await {
+            match endpoint.first().connected(None).await {
                 Ok(_) => reached = true,
                 Err(status) => failure = Some(status),
             }
@@ -368,9 +393,18 @@ impl Endpoints {
         }
     }
 
+    /// Begins a call. Nearly always there is a connection with a place, and the call's own future is
+    /// all that is needed.
+    fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        match self.pick() {
+            Some(pool) => pool.start(request),
+            None => Box::pin(ready(Err(Status::unavailable("there is no endpoint")))),
+        }
+    }
+
     /// Picks the endpoint with the fewest calls on their way, taking turns among equals; one that
     /// is out of reach only if all are.
-    fn pick(&self) -> Option<&Arc<Endpoint>> {
+    fn pick(&self) -> Option<&Arc<Pool>> {
         if let [only] = &self.endpoints[..] {
             return Some(only);
         }
@@ -383,28 +417,12 @@ impl Endpoints {
 }
 
 impl Service for Endpoints {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let endpoint = self
-            .pick()
-            .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
-        let connection = endpoint.connected(request.first_deadline()).await?;
-        connection.start(request).await
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.start(request)
     }
 
     fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
-        // Nearly always there is a connection, and the call's own future is all that is needed.
-        let Some(endpoint) = self.pick() else {
-            return Err(request);
-        };
-        if let Some(first) = endpoint.first.get()
-            && first.is_open()
-        {
-            return Ok(first.start(request));
-        }
-        match endpoint.open_connection() {
-            Some(connection) => Ok(connection.start(request)),
-            None => Err(request),
-        }
+        Ok(self.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {

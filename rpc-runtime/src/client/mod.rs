@@ -7,6 +7,7 @@ mod channel;
 mod connect;
 mod endpoint;
 mod outgoing;
+mod pool;
 mod reply_call;
 mod response_stream;
 mod spawned;

@@ -11,8 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, BoxError, Context, Method, MethodHandle, Peer, Request, Response, append_metadata,
-    check_encoding, deadline_after, deadline_in,
+    Body, BoxError, Compressed, Context, Method, MethodHandle, Peer, Request, Response,
+    append_metadata, check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
 use crate::layer::Retry;
@@ -77,6 +77,11 @@ impl OutgoingCall {
 
     pub(super) fn set_encoding(&mut self, encoding: Encoding) {
         self.request.set_encoding(encoding);
+    }
+
+    pub(super) fn set_compressed(&mut self, is_compressed: bool) {
+        let extensions = self.request.extensions_mut();
+        extensions.insert(Compressed(is_compressed));
     }
 
     pub(super) fn add_metadata(&mut self, name: &str, value: Result<HeaderValue, BoxError>) {

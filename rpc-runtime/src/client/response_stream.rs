@@ -100,6 +100,13 @@ impl<T, X> ResponseStream<T, X> {
         self
     }
 
+    /// Says whether the messages that are sent are compressed, instead of what
+    /// [`Connect::compress_requests`](crate::client::Connect::compress_requests) says.
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.configure(|outgoing| outgoing.set_compressed(is_compressed));
+        self
+    }
+
     /// Makes the call again until its first item has come, as `retry` says and not as that of the
     /// channel does, if it has one: see [`Call::retry`](crate::Call::retry).
     pub fn retry(mut self, retry: Retry) -> Self {

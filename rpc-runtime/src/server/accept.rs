@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::standard::Standard;
 use crate::call::Cancellation;
 use crate::error::Error;
 #[cfg(feature = "tls")]
@@ -138,13 +139,14 @@ impl fmt::Debug for ShutdownHandle {
 pub(super) struct Accepting {
     pub(super) wires: Wires,
     pub(super) config: Arc<Config>,
-    served: Served,
+    pub(super) served: Served,
     places: Arc<Semaphore>,
     pub(super) shutdown_timeout: Duration,
     /// Sorted, so that the same events always lead to the same.
     connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
     pub(super) shutdown: Cancellation,
+    standard: Standard,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tls::Acceptor>,
 }
@@ -166,9 +168,16 @@ impl Accepting {
             connections: Mutex::default(),
             next: AtomicU64::new(0),
             shutdown: Cancellation::new(),
+            standard: Standard::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
+    }
+
+    /// Lets the services that a server brings along know of its shutdown.
+    pub(super) fn with_standard(mut self, standard: Standard) -> Self {
+        self.standard = standard;
+        self
     }
 
     fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Draining>> {
@@ -178,6 +187,7 @@ impl Accepting {
     }
 
     fn begin_shutdown(&self) {
+        self.standard.begin_shutdown();
         self.shutdown.cancel();
         for connection in self.connections().values() {
             connection.begin();

@@ -6,10 +6,16 @@ mod boundary;
 mod connections;
 mod dispatch;
 mod function;
+#[cfg(feature = "health")]
+pub mod health;
+#[cfg(all(feature = "http", feature = "tower"))]
+mod http_service;
 mod in_process;
 mod items;
 mod nearest;
 mod on_wire;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod router;
 #[cfg(feature = "tls")]
 mod secure;
@@ -19,6 +25,7 @@ mod secure;
 )]
 mod server;
 mod server_call;
+mod standard;
 
 pub use accept::{Bound, ShutdownHandle};
 pub use blocking::BlockingThreads;
@@ -26,6 +33,8 @@ pub use boundary::boxed;
 pub use connections::Connections;
 pub use dispatch::{Handler, HandlerFuture, MethodHandler};
 pub use function::Function;
+#[cfg(all(feature = "http", feature = "tower"))]
+pub use http_service::{HttpBody, HttpService};
 pub use items::Items;
 pub use on_wire::{NotOnWire, OnWire};
 pub use router::Router;

@@ -15,6 +15,7 @@ use super::connections::Connections;
 use super::dispatch::Handler;
 use super::function::Function;
 use super::router::Router;
+use super::standard::Standard;
 use crate::call::{Limits, MethodError};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::error::Error;
@@ -53,6 +54,7 @@ type Wrap = Box<dyn FnOnce(BoxService) -> BoxService + Send>;
 #[must_use = "a server does nothing until it is served"]
 pub struct Server {
     router: Router,
+    pub(super) standard: Standard,
     layers: Vec<Wrap>,
     addresses: Vec<String>,
     wires: Wires,
@@ -78,6 +80,7 @@ impl Server {
     pub fn new() -> Self {
         Self {
             router: Router::new(),
+            standard: Standard::default(),
             layers: Vec::new(),
             addresses: Vec::new(),
             wires: Wires::default(),
@@ -375,17 +378,18 @@ impl Server {
         Connections::new(Arc::new(self.into_accepting()))
     }
 
-    fn into_accepting(mut self) -> Accepting {
+    pub(super) fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
-        let mut service = BoxService::new(self.router.clone());
+        let router = self.standard.add_to(self.router);
+        let mut service = BoxService::new(router.clone());
         for layer in self.layers {
             service = layer(service);
         }
         let served = Served {
             service,
-            methods: Arc::new(self.router),
+            methods: Arc::new(router),
             running: RunningCalls::new(self.max_calls_total),
             extensions: self.extensions,
         };
@@ -397,6 +401,7 @@ impl Server {
             self.max_connections,
             self.shutdown_timeout,
         );
+        let accepting = accepting.with_standard(self.standard);
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

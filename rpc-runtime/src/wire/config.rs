@@ -21,6 +21,9 @@ pub(crate) struct Config {
     /// The same for a gRPC server, which may not be pinged often.
     #[cfg(feature = "http")]
     pub(crate) grpc_keepalive_interval: Duration,
+    /// Whether requests go out compressed, over gRPC.
+    #[cfg(feature = "http")]
+    pub(crate) compress_requests: bool,
     /// How long a silent peer has to answer, and one that does not read has to take a byte.
     pub(crate) keepalive_timeout: Duration,
     /// How long the peer may take for its preface and settings.
@@ -47,6 +50,8 @@ impl Default for Config {
             keepalive_interval: Duration::from_secs(20),
             #[cfg(feature = "http")]
             grpc_keepalive_interval: Duration::from_secs(310),
+            #[cfg(feature = "http")]
+            compress_requests: false,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),

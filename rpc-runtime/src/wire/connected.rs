@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 
 use super::config::{Config, Served};
 use super::native;
@@ -49,6 +50,12 @@ pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
     Grpc(super::http::GrpcConnection),
+}
+
+/// A place for a call on a connection that has few; free again when this is dropped.
+pub(crate) enum Place {
+    #[cfg(feature = "http")]
+    Grpc(super::http::GrpcPlace),
 }
 
 impl ClientWire {
@@ -146,12 +153,43 @@ impl Connection {
         }
     }
 
-    /// Begins a call: at once, if its request is one message and there is a place and room for it.
-    pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+    /// Begins a call; gives the request back if another connection could take it now and this one
+    /// cannot. One of the native wire waits by itself: there is only one to an address.
+    #[allow(clippy::result_large_err, reason = "the request is what is given back")]
+    pub(crate) fn try_start(
+        &self,
+        request: Request,
+    ) -> Result<BoxFuture<'static, Result<Response, Status>>, Request> {
         match self {
-            Self::Native(connection) => connection.start(request),
+            Self::Native(connection) => Ok(connection.start(request)),
             #[cfg(feature = "http")]
-            Self::Grpc(connection) => connection.start(request),
+            Self::Grpc(connection) => match connection.take_place() {
+                Some(place) => Ok(connection.start(request, place)),
+                None => Err(request),
+            },
+        }
+    }
+
+    /// Waits for a place for a call, no longer than until `end`.
+    pub(crate) async fn place(&self, end: Option<Instant>) -> Result<Place, Status> {
+        match self {
+            // It always takes the calls that are begun on it.
+            Self::Native(_) => std::future::pending().await,
+            #[cfg(feature = "http")]
+            Self::Grpc(connection) => connection.place(end).await.map(Place::Grpc),
+        }
+    }
+
+    /// Begins a call at a place of this connection.
+    pub(crate) fn start_at(
+        &self,
+        place: Place,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, Status>> {
+        match (self, place) {
+            (Self::Native(connection), _) => connection.start(request),
+            #[cfg(feature = "http")]
+            (Self::Grpc(connection), Place::Grpc(place)) => connection.start(request, place),
         }
     }
 }

@@ -133,3 +133,37 @@ async fn names_without_end_are_not_repeated() {
     assert!(status.contains("and 495 more"), "{status}");
     assert!(status.len() < 1_000, "{status}");
 }
+
+#[tokio::test]
+async fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() {
+    let authority = Authority::new();
+    let signed = |name: &str| {
+        let signed = authority.sign(|params| params.subject_alt_names = vec![dns(name)]);
+        signed.certificate()
+    };
+    let tls = authority
+        .server_tls()
+        .certificate_for("*.example.net", signed("*.example.net"))
+        .certificate_for("One.example.org", signed("one.example.org"))
+        .certificate_for("special.example.net", signed("special.example.net"));
+    let serving = serve_math(tls).await;
+    let connect = |name| {
+        let tls = authority.client_tls().server_name(name);
+        Channel::connect(&serving.url).tls(tls)
+    };
+    for name in [
+        "localhost",
+        "one.example.org",
+        "any.example.net",
+        "special.example.net",
+    ] {
+        connect(name).await.unwrap();
+    }
+    // An address is no name to ask for.
+    connect("127.0.0.1").await.unwrap();
+    for name in ["two.example.org", "example.net", "a.b.example.net"] {
+        let status = connect(name).await.unwrap_err().to_string();
+        let shown = "only for `localhost`";
+        assert!(status.contains(shown), "{name}: {status}");
+    }
+}

@@ -1,5 +1,6 @@
 //! TLS below the native wire.
 
+mod alpn;
 mod authority;
 mod certificates;
 mod clients;

@@ -4,4 +4,5 @@ mod errors;
 mod messages;
 mod parity;
 mod patterns;
+mod standard;
 mod versions;

@@ -18,9 +18,12 @@ fn trait_tokens(text: &str) -> String {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let uses = tokens.iter().rposition(|token| token.to_string() == ";");
     let tokens = tokens.into_iter().skip(uses.map_or(0, |at| at + 1));
+    // A person has no descriptors to name.
+    let descriptors = " , descriptors = super :: FILE_DESCRIPTOR_SET";
     // A comma behind the last argument is where a line was too long.
     let text = tokens.collect::<TokenStream>().to_string();
-    text.replace(" )", ")")
+    text.replace(descriptors, "")
+        .replace(" )", ")")
         .replace(" ,)", ")")
         .replace(",)", ")")
 }

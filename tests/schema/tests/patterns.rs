@@ -4,7 +4,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use rpc_runtime::{Encoding, Server, Status, Streaming};
 use rpc_schema_tests::users::*;
 
-struct Names(Vec<&'static str>);
+pub(crate) struct Names(pub(crate) Vec<&'static str>);
 
 impl Users for Names {
     async fn get_user(&self, request: GetUserRequest) -> Result<User, Status> {

@@ -1,6 +1,7 @@
 //! `users serve`.
 
 use rpc_examples::users;
+use rpc_runtime::health::Health;
 use rpc_runtime::{Server, Wire};
 
 use crate::Failure;
@@ -9,6 +10,8 @@ use crate::Failure;
 pub(crate) async fn run(url: &str) -> Result<(), Failure> {
     let bound = Server::new()
         .router(users::router())
+        .health(Health::new())
+        .reflection()
         .accept([Wire::Http])
         .listen(url)
         .bind()

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::super::Io;
+use super::by_name::ByName;
 use super::explain::{Side, ended_early};
 use super::peer_certificate::PeerCertificate;
 use super::pem::{Certificate, Roots};
@@ -41,6 +42,7 @@ const SPEAK_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     certificate: Certificate,
+    named: Vec<(String, Certificate)>,
     client_auth: Option<(ClientAuth, Roots)>,
     max_handshakes: usize,
     pub(crate) allow_plaintext: bool,
@@ -61,10 +63,20 @@ impl ServerTls {
     pub fn new(certificate: Certificate) -> Self {
         Self {
             certificate,
+            named: Vec::new(),
             client_auth: None,
             max_handshakes: 1_024,
             allow_plaintext: false,
         }
+    }
+
+    /// Shows another certificate to clients that ask for this host name (SNI, RFC 6066, section 3),
+    /// such as `api.example.org`, or `*.example.org` for any one label in place of the star. May be
+    /// called for several names; clients that ask for none of them are shown that of [`new`](Self::new).
+    #[must_use]
+    pub fn certificate_for(mut self, name: impl Into<String>, certificate: Certificate) -> Self {
+        self.named.push((name.into(), certificate));
+        self
     }
 
     /// Asks clients for a certificate that one of `roots` vouches for.
@@ -96,15 +108,13 @@ impl ServerTls {
     }
 
     fn read(&self, protocols: &[Vec<u8>]) -> Result<ServerConfig, Error> {
-        let (chain, key) = self.certificate.read()?;
+        let certificates = ByName::read(&self.certificate, &self.named)?;
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::new("TLS cannot be set up", error))?;
-        let config = builder
+        let mut config = builder
             .with_client_cert_verifier(self.verifier()?)
-            .with_single_cert(chain, key);
-        let mut config = config
-            .map_err(|error| Error::new(format!("cannot use {}", self.certificate), error))?;
+            .with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols = protocols.to_vec();
         if self.client_auth.is_some() {
             // A session that is taken up again shows no certificate: one that has expired meanwhile
@@ -140,7 +150,8 @@ impl Acceptor {
     /// `protocols` are the names of the wires in ALPN, the preferred first.
     pub(crate) fn new(tls: ServerTls, protocols: Vec<Vec<u8>>) -> Self {
         let roots = tls.client_auth.iter().flat_map(|(_, roots)| roots.files());
-        let files = tls.certificate.files().chain(roots).collect();
+        let named = tls.named.iter().flat_map(|(_, it)| it.files());
+        let files = tls.certificate.files().chain(named).chain(roots).collect();
         Self {
             handshakes: Semaphore::new(tls.max_handshakes),
             allow_plaintext: tls.allow_plaintext,

@@ -88,6 +88,8 @@ impl ClientTls {
 pub(crate) struct Connector {
     config: Arc<Reloading<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
+    /// HTTP/2 over TLS must be agreed on (RFC 9113, section 3.2); other wires introduce themselves.
+    needs_alpn: bool,
 }
 
 impl Connector {
@@ -101,6 +103,7 @@ impl Connector {
         let certificate = tls.certificate.iter().flat_map(Certificate::files);
         let files = tls.roots.files().chain(certificate).collect();
         Ok(Self {
+            needs_alpn: protocols == [b"h2"],
             server_name: server_name
                 .map_err(|error| Error::new("`ClientTls::server_name` cannot be used", error))?,
             config: Reloading::new(files, move || tls.read(&protocols)),
@@ -128,6 +131,11 @@ impl Connector {
         let peer = Arc::clone(io.peer());
         let connected = TlsConnector::from(config).connect(name, io).await;
         let stream = connected.map_err(|error| ended_early(error, Side::Client))?;
+        if self.needs_alpn && stream.get_ref().1.alpn_protocol().is_none() {
+            let text = "the server speaks TLS, but did not agree to HTTP/2 in the handshake (`h2` in \
+                        ALPN): is it a gRPC server?";
+            return Err(io::Error::other(TlsError(text.to_owned())));
+        }
         Ok(secured(stream, Side::Client, &peer))
     }
 }

@@ -33,6 +33,7 @@
 //! ```
 
 mod acceptor;
+mod by_name;
 mod connector;
 mod explain;
 mod peer_certificate;

@@ -17,6 +17,9 @@ pub(super) type ChunkError = Box<dyn Error + Send + Sync>;
 pub(super) enum Chunks {
     Http1(Incoming),
     Http2(RecvStream),
+    /// Of a server that is not ours.
+    #[cfg(feature = "tower")]
+    Foreign(Pin<Box<dyn Body<Data = Bytes, Error = ChunkError> + Send>>),
 }
 
 impl Chunks {
@@ -26,17 +29,9 @@ impl Chunks {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Bytes, ChunkError>>> {
         match self {
-            Self::Http1(body) => loop {
-                return Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                    None => None,
-                    Some(Err(error)) => Some(Err(error.into())),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(bytes) => Some(Ok(bytes)),
-                        // Trailers over HTTP/1.1 mean nothing in any protocol here.
-                        Err(_) => continue,
-                    },
-                });
-            },
+            Self::Http1(body) => poll_data(Pin::new(body), cx),
+            #[cfg(feature = "tower")]
+            Self::Foreign(body) => poll_data(body.as_mut(), cx),
             Self::Http2(stream) => {
                 let chunk = ready!(stream.poll_data(cx));
                 Poll::Ready(chunk.map(|chunk| {
@@ -56,7 +51,29 @@ impl Chunks {
     ) -> Poll<Result<Option<HeaderMap>, ChunkError>> {
         match self {
             Self::Http1(_) => Poll::Ready(Ok(None)),
+            #[cfg(feature = "tower")]
+            Self::Foreign(_) => Poll::Ready(Ok(None)),
             Self::Http2(stream) => stream.poll_trailers(cx).map_err(Into::into),
         }
+    }
+}
+
+/// Returns the next bytes. Trailers behind a request mean nothing in any protocol here.
+fn poll_data<B>(
+    mut body: Pin<&mut B>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Option<Result<Bytes, ChunkError>>>
+where
+    B: Body<Data = Bytes, Error: Into<ChunkError>> + ?Sized,
+{
+    loop {
+        return Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
+            None => None,
+            Some(Err(error)) => Some(Err(error.into())),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(bytes) => Some(Ok(bytes)),
+                Err(_) => continue,
+            },
+        });
     }
 }

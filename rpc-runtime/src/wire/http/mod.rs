@@ -17,6 +17,8 @@ mod http1;
 mod http2;
 mod keepalive;
 mod metadata;
+#[cfg(feature = "tower")]
+mod mounted;
 mod prefixed;
 mod reply_body;
 mod respond;
@@ -31,5 +33,9 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 pub(crate) use detect::detect;
-pub(crate) use grpc::Connection as GrpcConnection;
+pub(crate) use grpc::{Connection as GrpcConnection, Place as GrpcPlace};
+#[cfg(feature = "tower")]
+pub use mounted::HttpBody;
+#[cfg(feature = "tower")]
+pub(crate) use mounted::Mount;
 pub(crate) use server::serve;

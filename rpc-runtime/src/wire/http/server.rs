@@ -51,17 +51,8 @@ pub(crate) async fn serve(
 ) -> Result<(), Status> {
     let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
-    let connection = Arc::new(Connection {
-        config,
-        served,
-        info: Arc::new(info),
-        budget: Arc::new(budget),
-        wires,
-        #[cfg(feature = "websocket")]
-        upgrading: super::upgrade::Upgrading::new(draining.clone()),
-        open: AtomicUsize::new(0),
-        came: AtomicUsize::new(0),
-    });
+    let connection = Connection::new(config, served, info, Arc::new(budget), wires, &draining);
+    let connection = Arc::new(connection);
     let drained = Cancellation::new();
     let hook = drained.clone();
     draining.on_begin(move || hook.cancel());
@@ -85,6 +76,29 @@ impl Drop for OpenRequest {
 }
 
 impl Connection {
+    pub(super) fn new(
+        config: Arc<Config>,
+        served: Served,
+        info: ConnectionInfo,
+        budget: Arc<Budget>,
+        wires: Wires,
+        draining: &Draining,
+    ) -> Self {
+        #[cfg(not(feature = "websocket"))]
+        let _ = draining;
+        Self {
+            config,
+            served,
+            info: Arc::new(info),
+            budget,
+            wires,
+            #[cfg(feature = "websocket")]
+            upgrading: super::upgrade::Upgrading::new(draining.clone()),
+            open: AtomicUsize::new(0),
+            came: AtomicUsize::new(0),
+        }
+    }
+
     /// Notes a request until what is returned is dropped.
     pub(super) fn open_request(self: &Arc<Self>) -> OpenRequest {
         self.open.fetch_add(1, Ordering::Relaxed);

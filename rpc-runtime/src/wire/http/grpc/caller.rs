@@ -20,7 +20,7 @@ use super::download::Download;
 use super::frame::Encoder;
 use super::upload::{Upload, upload};
 use super::{HEAD, status, timeout};
-use crate::call::{Body, BodyFrame, Message, Request, Response};
+use crate::call::{Body, BodyFrame, Compressed, Message, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
 use crate::status::{Phase, Status};
@@ -40,16 +40,15 @@ const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const AT_ONCE: usize = 64 << 10;
 
 impl Connection {
-    /// Begins a call: at once, if its request is one message and there is a place.
+    /// Begins a call: at once, if its request is one message.
     pub(crate) fn start(
         &self,
         mut request: Request,
+        place: Place,
     ) -> BoxFuture<'static, Result<Response, Status>> {
         let link = Arc::clone(&self.link);
         let mut http2 = self.http2.clone();
-        if !request.body().is_stream()
-            && let Some(place) = link.take_place()
-        {
+        if !request.body().is_stream() {
             return match begin(&link, &mut http2, &mut request, None, place) {
                 Ok(responding) => Box::pin(responding),
                 Err(status) => {
@@ -59,7 +58,7 @@ impl Connection {
             };
         }
         Box::pin(async move {
-            let called = wait_and_begin(&link, &mut http2, request).await;
+            let called = begin_stream(&link, &mut http2, request, place).await;
             let responding =
                 called.map_err(|status| status.in_phase(Phase::Send).at_peer(&link.peer));
             // The handle would keep the connection open.
@@ -69,12 +68,13 @@ impl Connection {
     }
 }
 
-async fn wait_and_begin(
+/// Sends a request that streams, whose arguments may be the first of its messages.
+async fn begin_stream(
     link: &Arc<Link>,
     http2: &mut SendRequest<Bytes>,
     mut request: Request,
+    place: Place,
 ) -> Result<Responding, Status> {
-    let place = link.place(request.first_deadline()).await?;
     let head = if request.body().has_head() {
         match request.body_mut().frame().await.transpose()? {
             Some(BodyFrame::Message(message)) => Some(message),
@@ -95,8 +95,8 @@ fn begin(
     place: Place,
 ) -> Result<Responding, Status> {
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let encoder = encoder(link, encoding);
-    let head = head(link, request, encoding, first.is_some())?;
+    let encoder = encoder(link, request, encoding);
+    let head = head(link, request, &encoder, first.is_some())?;
     let mut body = request.take_body();
     let single = body.take_single();
     let streams = body.is_stream();
@@ -127,10 +127,16 @@ fn begin(
     })
 }
 
-fn encoder(link: &Link, encoding: Encoding) -> Encoder {
+fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
+    let asked = request.extensions().get::<Compressed>();
+    let is_compressed = asked.map_or(link.config.compress_requests, |it| it.0);
     Encoder {
         encoding,
-        compression: Compression::Identity,
+        compression: if is_compressed {
+            Compression::Gzip
+        } else {
+            Compression::Identity
+        },
         max_message: link.config.limits.max_message,
         owner: OWNER,
     }
@@ -140,7 +146,7 @@ fn encoder(link: &Link, encoding: Encoding) -> Encoder {
 fn head(
     link: &Link,
     request: &Request,
-    encoding: Encoding,
+    encoder: &Encoder,
     has_head: bool,
 ) -> Result<http::Request<()>, Status> {
     let path = format!("/{}", request.method().path());
@@ -157,12 +163,16 @@ fn head(
         .body(());
     let headers = head.as_mut().ok().map(http::Request::headers_mut);
     let headers = headers.ok_or_else(|| Status::internal("the request cannot be written"))?;
-    let content_type = format!("application/grpc+{}", content_type::subtype(encoding));
+    let content_type = format!(
+        "application/grpc+{}",
+        content_type::subtype(encoder.encoding)
+    );
     let content_type = HeaderValue::try_from(content_type)
         .map_err(|error| Status::internal("the encoding has no name").with_source(error))?;
     headers.insert(TE, TRAILERS);
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(USER_AGENT, AGENT);
+    encoder.compression.put(headers);
     Compression::put_accepted(headers);
     if let Some(remaining) = request.remaining() {
         let value = HeaderValue::try_from(timeout::format(remaining));

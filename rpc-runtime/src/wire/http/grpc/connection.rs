@@ -93,6 +93,17 @@ impl Connection {
         self.link.closed.get().is_none() && !matches!(ready, Poll::Ready(Err(_)))
     }
 
+    /// Takes a place for a call at once, if there is one.
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        self.link.take_place()
+    }
+
+    /// Waits for a place, no longer than the call may take.
+    pub(crate) async fn place(&self, end: Option<Instant>) -> Result<Place, Status> {
+        let placed = self.link.place(end).await;
+        placed.map_err(|status| status.in_phase(Phase::Send).at_peer(&self.link.peer))
+    }
+
     /// Returns the calls that are on their way.
     pub(crate) fn calls(&self) -> usize {
         self.link.calls.load(Ordering::Relaxed)
@@ -130,7 +141,7 @@ async fn handshake(
 }
 
 /// One of the places for calls at once; free again when this is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     link: Arc<Link>,
     _permit: OwnedSemaphorePermit,
 }
@@ -159,27 +170,25 @@ impl Peer for Link {
 
 impl Link {
     /// Takes a place at once, if there is one.
-    pub(super) fn take_place(self: &Arc<Self>) -> Option<Place> {
+    fn take_place(self: &Arc<Self>) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Place::new(self, permit))
     }
 
     /// Waits for a place, no longer than the call may take.
-    pub(super) async fn place(self: &Arc<Self>, end: Option<Instant>) -> Result<Place, Status> {
+    async fn place(self: &Arc<Self>, end: Option<Instant>) -> Result<Place, Status> {
         let acquire = Arc::clone(&self.places).acquire_owned();
         let acquired = match end {
             None => acquire.await,
             Some(end) => timeout_at(end, acquire).await.map_err(|_| {
-                let text = "the deadline passed while the call waited for one of the places that \
-                            the server gives (SETTINGS_MAX_CONCURRENT_STREAMS) and the limit \
-                            `max_calls` allows";
-                Status::deadline_exceeded(text).in_phase(Phase::Send)
+                Status::deadline_exceeded(
+                    "the deadline passed while the call waited for one of the places that the \
+                     server gives (SETTINGS_MAX_CONCURRENT_STREAMS), the limit `max_calls` allows \
+                     and `max_connections` multiplies",
+                )
             })?,
         };
-        let permit = acquired.map_err(|_| {
-            let reason = self.why_closed().into_not_started();
-            reason.in_phase(Phase::Send)
-        })?;
+        let permit = acquired.map_err(|_| self.why_closed().into_not_started())?;
         Ok(Place::new(self, permit))
     }
 

@@ -17,7 +17,7 @@ mod status;
 mod timeout;
 mod upload;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Place};
 pub(super) use reply_stream::{BATCH, ReplyStream};
 pub(super) use server::answer;
 

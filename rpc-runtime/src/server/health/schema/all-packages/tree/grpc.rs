@@ -1,0 +1,21 @@
+// Written by rpc-build from all packages. Do not edit.
+
+#[allow(
+    clippy::all,
+    clippy::nursery,
+    clippy::pedantic,
+    clippy::restriction,
+    dead_code,
+    deprecated,
+    missing_debug_implementations,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    rustdoc::all,
+    unreachable_pub,
+    unused_imports,
+    unused_qualifications,
+)]
+#[rustfmt::skip]
+#[path = "./grpc.health.rs"]
+pub mod health;

@@ -1,0 +1,144 @@
+//! The service, which answers from the state.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use futures_core::Stream;
+use tokio::sync::watch;
+
+use super::v1::health_check_response::ServingStatus;
+use super::v1::{self, HealthCheckRequest, HealthCheckResponse, HealthListRequest};
+use super::v1::{HealthListResponse, HealthServer};
+use super::{Health, State};
+use crate::service::BoxFuture;
+use crate::status::Status;
+
+/// How many services `List` may answer with, by its definition.
+const MAX_LISTED: usize = 100;
+
+/// How long the name of a service may be that a stream is to watch: streams for names that nobody
+/// serves last as well.
+const MAX_NAME: usize = 1 << 10;
+
+/// Answers from a [`Health`].
+pub(in crate::server) struct HealthService(Health);
+
+impl HealthService {
+    pub(in crate::server) fn server(health: Health) -> HealthServer<Self> {
+        HealthServer::new(Self(health))
+    }
+}
+
+impl v1::Health for HealthService {
+    async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
+        let is_serving = self.0.0.borrow().is_serving(&request.service);
+        if is_serving.is_none() {
+            return Err(Status::not_found("the service is not known to this server"));
+        }
+        Ok(response(is_serving))
+    }
+
+    async fn list(&self, _: HealthListRequest) -> Result<HealthListResponse, Status> {
+        let state = self.0.0.borrow();
+        if state.services.len() > MAX_LISTED {
+            return Err(Status::resource_exhausted(format!(
+                "there are {} services, and `List` is for up to {MAX_LISTED}: use `Check`",
+                state.services.len()
+            )));
+        }
+        let services = state.services.keys();
+        let statuses = services.map(|it| (it.clone(), response(state.is_serving(it))));
+        Ok(HealthListResponse {
+            statuses: statuses.collect(),
+            ..HealthListResponse::default()
+        })
+    }
+
+    fn watch(
+        &self,
+        request: HealthCheckRequest,
+    ) -> impl Stream<Item = Result<HealthCheckResponse, Status>> {
+        Watching {
+            next: Some(Box::pin(next(Watch {
+                service: request.service,
+                state: self.0.0.subscribe(),
+                told: None,
+            }))),
+        }
+    }
+}
+
+fn response(is_serving: Option<bool>) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status(is_serving).into(),
+        ..HealthCheckResponse::default()
+    }
+}
+
+fn status(is_serving: Option<bool>) -> ServingStatus {
+    match is_serving {
+        None => ServingStatus::SERVICE_UNKNOWN,
+        Some(true) => ServingStatus::SERVING,
+        Some(false) => ServingStatus::NOT_SERVING,
+    }
+}
+
+/// One who watches a service.
+struct Watch {
+    service: String,
+    state: watch::Receiver<State>,
+    /// What he was told last.
+    told: Option<Option<bool>>,
+}
+
+type Told = (Watch, HealthCheckResponse);
+
+/// Waits until there is something to tell.
+///
+/// # Errors
+///
+/// When a server that drains has told all that there was: a stream without an end would hold up
+/// its shutdown.
+async fn next(mut watch: Watch) -> Result<Told, Status> {
+    if watch.service.len() > MAX_NAME {
+        let text = format!("the name of a service to watch has up to {MAX_NAME} bytes");
+        return Err(Status::invalid_argument(text));
+    }
+    loop {
+        let draining = {
+            let state = watch.state.borrow_and_update();
+            let is_serving = state.is_serving(&watch.service);
+            let draining = state.draining;
+            drop(state);
+            if watch.told != Some(is_serving) {
+                watch.told = Some(is_serving);
+                return Ok((watch, response(is_serving)));
+            }
+            draining
+        };
+        if draining || watch.state.changed().await.is_err() {
+            return Err(Status::unavailable("the server is shutting down"));
+        }
+    }
+}
+
+/// What is told to one who watches.
+struct Watching {
+    next: Option<BoxFuture<'static, Result<Told, Status>>>,
+}
+
+impl Stream for Watching {
+    type Item = Result<HealthCheckResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let Some(waiting) = &mut self.next else {
+            return Poll::Ready(None);
+        };
+        let told = ready!(waiting.as_mut().poll(cx));
+        self.next = None;
+        Poll::Ready(Some(told.map(|(watch, response)| {
+            self.next = Some(Box::pin(next(watch)));
+            response
+        })))
+    }
+}

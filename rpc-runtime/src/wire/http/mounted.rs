@@ -1,0 +1,132 @@
+//! Requests that an HTTP server of somebody else has read.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::{Extensions, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+
+use super::chunks::{ChunkError, Chunks};
+use super::reply_body::ReplyBody;
+use super::respond::respond;
+use super::server::Connection;
+use crate::call::ConnectionInfo;
+use crate::wire::budget::Budget;
+use crate::wire::config::{Config, Served};
+use crate::wire::{Draining, Wire, Wires};
+
+/// How a peer is called whose address nobody told.
+const UNNAMED: &str = "a client of the HTTP server around";
+
+/// Answers such requests.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    config: Arc<Config>,
+    served: Served,
+    /// Nobody says which requests share a connection, so they all share one.
+    budget: Arc<Budget>,
+}
+
+impl Mount {
+    pub(crate) fn new(config: Arc<Config>, served: Served) -> Self {
+        let budget = Budget::new(usize::MAX, config.shared_budget.clone());
+        Self {
+            config,
+            served,
+            budget: Arc::new(budget),
+        }
+    }
+
+    /// Answers one request.
+    pub(crate) fn answer<B>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<HttpBody>> + Send + use<B>
+    where
+        B: Body + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let connection = self.connection(request.extensions());
+        let request = request.map(|body| Chunks::Foreign(Box::pin(AsBytes(Box::pin(body)))));
+        async move { respond(connection, request).await.map(HttpBody) }
+    }
+
+    fn connection(&self, of_request: &Extensions) -> Arc<Connection> {
+        let peer = of_request.get::<SocketAddr>();
+        let peer = peer.map_or_else(|| UNNAMED.into(), |it| format!("tcp://{it}").into());
+        let mut extensions = self.served.extensions.clone();
+        extensions.extend(of_request.clone());
+        // The connection is the host's: it drains it, and nothing else is made of it.
+        let mut wires = Wires::default();
+        wires.extend([Wire::Http]);
+        Arc::new(Connection::new(
+            Arc::clone(&self.config),
+            self.served.clone(),
+            ConnectionInfo::new(peer, extensions),
+            Arc::clone(&self.budget),
+            wires,
+            &Draining::default(),
+        ))
+    }
+}
+
+/// A body with its bytes and its error in the form that they have here.
+struct AsBytes<B>(Pin<Box<B>>);
+
+impl<B> Body for AsBytes<B>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = ChunkError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ChunkError>>> {
+        let frame = ready!(self.0.as_mut().poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(Into::into)?;
+            Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+        }))
+    }
+}
+
+/// The body of an answer of [`HttpService`](crate::server::HttpService): its messages, and gRPC's
+/// status as trailers.
+///
+/// Dropping it before its end cancels the call.
+pub struct HttpBody(ReplyBody);
+
+impl Body for HttpBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        Body::is_end_stream(&self.0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for HttpBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpBody").finish_non_exhaustive()
+    }
+}
