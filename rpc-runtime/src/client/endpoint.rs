@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::pool::Pool;
 use crate::call::{Cancellation, Request, Response, deadline_in};
-use crate::service::{BoxFuture, Service};
+use crate::service::{BoxFuture, ResponseFuture, Service};
 use crate::status::{Phase, Status};
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -73,17 +73,10 @@ impl Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(url) = self.wire().url() {
+            return f.write_str(&url);
+        }
         match self {
-            #[cfg(feature = "http")]
-            Self::Address {
-                wire: ClientWire::Grpc(server),
-                ..
-            } => server.fmt(f),
-            #[cfg(all(feature = "http", feature = "tls"))]
-            Self::Tls {
-                wire: ClientWire::Grpc(server),
-                ..
-            } => server.fmt(f),
             Self::Address { address, .. } => address.fmt(f),
             #[cfg(feature = "tls")]
             Self::Tls { host, port, .. } => {
@@ -108,6 +101,9 @@ pub(super) struct Endpoint {
     config: Arc<Config>,
     connect_timeout: Duration,
     served: Option<Served>,
+    /// The first connection that was made. Most channels never have another, and all their calls
+    /// would meet at the lock.
+    first: OnceLock<Arc<Connection>>,
     state: Mutex<State>,
 }
 
@@ -153,6 +149,7 @@ impl Endpoint {
             config,
             connect_timeout,
             served,
+            first: OnceLock::new(),
             state: Mutex::new(State::Idle),
         })
     }
@@ -202,6 +199,12 @@ impl Endpoint {
         let stopped = || self.blame(Status::unavailable("the attempt to connect was stopped"));
         let outcome = attempt.outcome.get().cloned();
         outcome.unwrap_or_else(|| Err(stopped()))
+    }
+
+    /// Returns the first connection that was made, if it is open; without a lock, at which all calls
+    /// would meet.
+    pub(super) fn first_connection(&self) -> Option<&Connection> {
+        self.first.get().map(|it| &**it).filter(|it| it.is_open())
     }
 
     pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
@@ -314,7 +317,10 @@ impl Endpoint {
 
     fn settle(&self, attempts: u32, outcome: &Outcome) {
         *self.state() = match outcome {
-            Ok(connection) => State::Connected(Arc::clone(connection)),
+            Ok(connection) => {
+                self.first.get_or_init(|| Arc::clone(connection));
+                State::Connected(Arc::clone(connection))
+            }
             Err(reason) => State::Failed {
                 attempts: attempts.saturating_add(1),
                 again: Instant::now() + pause(attempts),
@@ -415,11 +421,8 @@ impl Service for Endpoints {
         self.start(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.start(request)
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        Ok(self.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {

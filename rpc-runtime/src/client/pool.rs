@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::result_large_err,
-    reason = "a request that no connection takes is given back whole"
+    reason = "nothing failed: the request comes back"
 )]
 
 use std::future::poll_fn;
@@ -73,13 +73,14 @@ impl Pool {
         &self,
         request: Request,
     ) -> Result<BoxFuture<'static, Result<Response, Status>>, Request> {
-        match self.first.open_connection() {
-            Some(connection) => {
-                let started = connection.try_start(request);
-                started.or_else(|request| self.try_start_further(request))
-            }
-            None => Err(request),
-        }
+        let started = if let Some(connection) = self.first.first_connection() {
+            connection.try_start(request)
+        } else if let Some(connection) = self.first.open_connection() {
+            connection.try_start(request)
+        } else {
+            return Err(request);
+        };
+        started.or_else(|request| self.try_start_further(request))
     }
 
     fn try_start_further(

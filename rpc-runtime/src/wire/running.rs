@@ -72,6 +72,14 @@ impl Handling {
         mut request: Request,
         running: Running,
     ) -> Result<Self, Status> {
+        if running
+            .deadline
+            .as_ref()
+            .is_some_and(|it| it.deadline() <= Instant::now())
+        {
+            let text = "the deadline passed before the call began";
+            return Err(Status::deadline_exceeded(text));
+        }
         request.set_cancellation(running.cancellation.clone());
         let started = catch_unwind(AssertUnwindSafe(|| service.start(request)));
         let future = started.map_err(|_| panicked("the service"))?;
@@ -124,6 +132,10 @@ impl Drop for Handling {
 }
 
 /// An answer of one message, with the metadata around it.
+#[cfg_attr(
+    not(feature = "http"),
+    expect(dead_code, reason = "JSON-RPC has no metadata")
+)]
 pub(crate) struct Single {
     pub(crate) message: Message,
     pub(crate) metadata: HeaderMap,
@@ -169,6 +181,7 @@ impl Replying {
     }
 
     /// Takes the one message of a body that does not stream.
+    #[cfg(feature = "http")]
     pub(crate) fn take_single(&mut self) -> Option<Message> {
         self.0.as_mut()?.0.take_single()
     }

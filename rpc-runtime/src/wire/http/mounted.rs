@@ -19,6 +19,7 @@ use super::server::Connection;
 use crate::call::ConnectionInfo;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
+use crate::wire::{Draining, Wire, Wires};
 
 /// How a peer is called whose address nobody told.
 const UNNAMED: &str = "a client of the HTTP server around";
@@ -61,11 +62,16 @@ impl Mount {
         let peer = peer.map_or_else(|| UNNAMED.into(), |it| format!("tcp://{it}").into());
         let mut extensions = self.served.extensions.clone();
         extensions.extend(of_request.clone());
+        // The connection is the host's: it drains it, and nothing else is made of it.
+        let mut wires = Wires::default();
+        wires.extend([Wire::Http]);
         Arc::new(Connection::new(
             Arc::clone(&self.config),
             self.served.clone(),
             ConnectionInfo::new(peer, extensions),
             Arc::clone(&self.budget),
+            wires,
+            &Draining::default(),
         ))
     }
 }

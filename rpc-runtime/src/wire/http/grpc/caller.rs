@@ -314,22 +314,29 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
         })
     });
     call.encoding = named.transpose()?.unwrap_or(call.encoding);
-    if headers.contains_key(status::STATUS) {
+    // A good status that is not the end is none.
+    let failed = headers
+        .get(status::STATUS)
+        .is_some_and(|it| *it != status::OK);
+    if failed || (headers.contains_key(status::STATUS) && stream.is_end_stream()) {
         let end = status::end(&mut headers, limits)?;
         let mut response = Response::new(Body::empty());
         response.set_trailers(end.into());
-        response.set_peer(&call.link.peer);
+        let link = Arc::clone(&call.link);
+        response.set_peer(link);
         return Ok(response);
     }
     if head.status != StatusCode::OK {
         return Err(not_grpc(head.status, headers.get(CONTENT_TYPE)));
     }
-    let compression = Compression::of(&headers)?;
-    let metadata = metadata::from_headers(&headers, limits.max_metadata)?;
-    let peer = Arc::clone(&call.link.peer);
+    let compression = Compression::of(&headers).map_err(|status| {
+        Status::internal("the server compresses as it was not offered").with_source(status)
+    })?;
+    let metadata = status::metadata_of_reply(&headers, limits)?;
+    let link = Arc::clone(&call.link);
     let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));
     response.set_metadata(metadata.into());
-    response.set_peer(&peer);
+    response.set_peer(link);
     Ok(response)
 }
 
