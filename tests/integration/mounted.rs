@@ -55,13 +55,13 @@ async fn curl_reaches_routes_and_calls_through_the_layers() {
     let calls = Server::new().add(MathServer::new(Calculator::new()));
     let app = axum::Router::new()
         .route("/", get(|| async { "home" }))
-        .route_service("/math.v1.Math/{*method}", calls.into_http_service());
+        .route_service("/test.v1.Math/{*method}", calls.into_http_service());
     let url = format!("http://{}", serve(layered(app)).await);
     let home = curl(&[&url]).await;
     assert!(home.ends_with("home"), "{home}");
     let missing = curl(&[&format!("{url}/other.Service/call")]).await;
     assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
-    let add = format!("{url}/math.v1.Math/add");
+    let add = format!("{url}/test.v1.Math/add");
     let json = [
         "-H",
         "content-type: application/json",
