@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use h2::server::{self, SendResponse};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -175,7 +175,10 @@ impl Sending {
                     Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
                     Poll::Pending => {
                         // A peer that takes nothing does not keep a call from its deadline.
-                        ready!(self.body.poll_expired(cx));
+                        if !ready!(self.body.poll_expired(cx)) {
+                            self.stream.send_reset(Reason::CANCEL);
+                            return Poll::Ready(());
+                        }
                         self.chunk.clear();
                     }
                 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2: gRPC both ways, and Connect for unary methods.
+//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
 //!
 //! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
@@ -10,6 +10,7 @@ mod chunks;
 mod connect;
 mod content_type;
 mod detect;
+mod dialect;
 mod grpc;
 mod gzip;
 mod host;
@@ -23,6 +24,7 @@ mod reply_body;
 mod respond;
 mod running;
 mod server;
+mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
 #[cfg(feature = "tls")]

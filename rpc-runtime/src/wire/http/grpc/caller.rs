@@ -19,12 +19,13 @@ use super::connection::{Connection, Link, Place};
 use super::download::Download;
 use super::frame::Encoder;
 use super::upload::{Upload, upload};
-use super::{HEAD, status, timeout};
+use super::{HEAD, status};
 use crate::call::{Body, BodyFrame, Message, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
 use crate::status::{Phase, Status};
 use crate::wire::http::content_type::{self, Protocol};
+use crate::wire::http::dialect::Dialect;
 use crate::wire::http::metadata;
 
 /// The side whose limits these are, as errors name it.
@@ -157,16 +158,13 @@ fn head(
         .body(());
     let headers = head.as_mut().ok().map(http::Request::headers_mut);
     let headers = headers.ok_or_else(|| Status::internal("the request cannot be written"))?;
-    let content_type = format!("application/grpc+{}", content_type::subtype(encoding));
-    let content_type = HeaderValue::try_from(content_type)
-        .map_err(|error| Status::internal("the encoding has no name").with_source(error))?;
+    let content_type = content_type::of_envelopes(Dialect::Grpc, encoding)?;
     headers.insert(TE, TRAILERS);
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(USER_AGENT, AGENT);
-    Compression::put_accepted(headers);
+    Compression::put_accepted(headers, &Dialect::Grpc.compression_headers());
     if let Some(remaining) = request.remaining() {
-        let value = HeaderValue::try_from(timeout::format(remaining));
-        headers.extend(value.map(|it| (timeout::NAME, it)));
+        Dialect::Grpc.put_timeout(headers, remaining);
     }
     if has_head {
         headers.insert(HEAD, HeaderValue::from_static("1"));
@@ -288,7 +286,7 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
     let limits = &call.link.config.limits;
     let content_type = headers.get(CONTENT_TYPE);
     let protocol = content_type.and_then(Protocol::of);
-    let Some(Protocol::Grpc(subtype)) = protocol else {
+    let Some(Protocol::Enveloped(Dialect::Grpc, subtype)) = protocol else {
         return Err(not_grpc(head.status, content_type));
     };
     let named = subtype.map(|it| {
@@ -310,7 +308,7 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
     if head.status != StatusCode::OK {
         return Err(not_grpc(head.status, headers.get(CONTENT_TYPE)));
     }
-    let compression = Compression::of(&headers)?;
+    let compression = Compression::of(&headers, &Dialect::Grpc.compression_headers())?;
     let metadata = metadata::from_headers(&headers, limits.max_metadata)?;
     let peer = Arc::clone(&call.link.peer);
     let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));

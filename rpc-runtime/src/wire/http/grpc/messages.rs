@@ -72,7 +72,7 @@ impl Messages {
             match chunk {
                 Some(Ok(bytes)) => {
                     self.patience.came(bytes.len());
-                    self.decoder.push(bytes);
+                    self.decoder.push(bytes).map_err(Stopped::Failed)?;
                 }
                 Some(Err(error)) => return Poll::Ready(Err(Stopped::Broken(error))),
                 None if self.decoder.is_mid_message() => {
