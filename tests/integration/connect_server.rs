@@ -159,7 +159,10 @@ async fn bodies_are_compressed_as_http_has_it() {
     assert_eq!(answer.header("content-encoding"), "gzip");
     assert_eq!(gunzip(&answer.body), body);
     let answer = send(&serving.url, "POST", path, &[json], &body).await;
-    assert_eq!((answer.header("content-encoding"), &answer.body), ("", &body));
+    assert_eq!(
+        (answer.header("content-encoding"), &answer.body),
+        ("", &body)
+    );
     let answer = send(
         &serving.url,
         "POST",

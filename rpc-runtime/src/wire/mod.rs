@@ -15,7 +15,11 @@ mod detect;
 mod draining;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "http")]
+mod incomplete;
 pub(crate) mod native;
+#[cfg(feature = "http")]
+mod running;
 
 pub(crate) use accepted::serve;
 #[cfg(feature = "http")]

@@ -3,8 +3,8 @@
 //! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
 //! protocol turns it into a [`Request`](crate::Request) and a [`Response`](crate::Response) into a
-//! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`] keeps the call's time and
-//! ends it. [`grpc`] and [`connect`] are such protocols.
+//! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`](super::running) keeps the
+//! call's time and ends it. [`grpc`] and [`connect`] are such protocols.
 
 mod chunks;
 mod connect;
@@ -16,13 +16,11 @@ mod gzip;
 mod host;
 mod http1;
 mod http2;
-mod incomplete;
 mod keepalive;
 mod metadata;
 mod prefixed;
 mod reply_body;
 mod respond;
-mod running;
 mod server;
 mod whole_body;
 

@@ -36,9 +36,9 @@ pub(super) async fn respond(
     let path = request.uri().path().trim_start_matches('/');
     let method = connection.served.methods.resolve(path);
     let method = method.unwrap_or_else(|| Method::named(path));
-    match request.method() {
-        &Verb::POST => post(connection, request, method).await,
-        &Verb::GET if connect::is_call(request.uri().query()) => {
+    match *request.method() {
+        Verb::POST => post(connection, request, method).await,
+        Verb::GET if connect::is_call(request.uri().query()) => {
             get(connection, request, method).await
         }
         _ => not_allowed("calls are POST requests", &method),

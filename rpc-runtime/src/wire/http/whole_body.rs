@@ -7,9 +7,9 @@ use std::task::{Poll, ready};
 use bytes::{Bytes, BytesMut};
 
 use super::chunks::Chunks;
-use super::incomplete::{Held, Patience};
 use super::server::Connection;
 use crate::status::Status;
+use crate::wire::incomplete::{Held, Patience};
 
 /// Says that a message is over a limit of the server's.
 pub(super) fn too_large(limit: usize) -> Status {

@@ -1,6 +1,5 @@
 //! Calls with one message each way, which are the bodies of request and response.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,17 +8,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, request
 
 use super::query::Query;
 use super::{check_version, error, timeout};
-use crate::call::{Body, BodyFrame, Message, Method, Request, Response, deadline_in};
+use crate::call::{Body, Message, Method, Request, deadline_in};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::grpc::compression::Compression;
 use crate::wire::http::reply_body::ReplyBody;
-use crate::wire::http::running::{Handling, Replying, Running};
 use crate::wire::http::server::Connection;
 use crate::wire::http::whole_body::{WholeBody, too_large};
 use crate::wire::http::{content_type, gzip, metadata};
+use crate::wire::running::{Handling, Running, Single};
 
 /// What the names of metadata behind a reply begin with.
 const TRAILER: &str = "trailer-";
@@ -109,7 +108,7 @@ impl Call<'_> {
         let running = Running::new(deadline, config.cancel_grace, counted);
         let handling = Handling::start(&connection.served.service, request, running)?;
         let (response, running) = handling.await?;
-        let reply = reply(response, running, encoding).await?;
+        let reply = Single::read(response, running).await?;
         success(reply, connection, head, encoding)
     }
 
@@ -144,48 +143,15 @@ impl Call<'_> {
     }
 }
 
-/// The one message of a response, with what is around it.
-struct Reply {
-    bytes: Bytes,
-    metadata: HeaderMap,
-    trailers: HeaderMap,
-}
-
-async fn reply(
-    mut response: Response,
-    running: Running,
-    encoding: Encoding,
-) -> Result<Reply, Status> {
-    let metadata = response.take_metadata().into_map();
-    let mut trailers = response.take_trailers().into_map();
-    let mut replying = Replying::new(response.take_body(), running);
-    let mut only = None;
-    while let Some(frame) = poll_fn(|cx| replying.poll_frame(cx)).await {
-        match frame? {
-            BodyFrame::Message(message) => {
-                if only.replace(message).is_some() {
-                    return Err(Status::internal("the service answered with a stream"));
-                }
-            }
-            BodyFrame::Trailers(it) => trailers.extend(it),
-        }
-    }
-    let mut message = only.ok_or_else(|| Status::internal("the service answered with nothing"))?;
-    Ok(Reply {
-        bytes: message.bytes(encoding)?,
-        metadata,
-        trailers,
-    })
-}
-
 fn success(
-    reply: Reply,
+    mut reply: Single,
     connection: &Connection,
     head: &request::Parts,
     encoding: Encoding,
 ) -> Result<HttpResponse<ReplyBody>, Status> {
     let limits = &connection.config.limits;
-    if reply.bytes.len() > limits.max_message {
+    let bytes = reply.message.bytes(encoding)?;
+    if bytes.len() > limits.max_message {
         return Err(too_large(limits.max_message));
     }
     let mut response = HttpResponse::new(ReplyBody::Empty);
@@ -197,12 +163,12 @@ fn success(
     let content_type = content_type.map_or_else(|| content_type::of(encoding), Ok)?;
     headers.insert(CONTENT_TYPE, content_type);
     let names = &CompressionHeaders::OF_HTTP;
-    let compress = reply.bytes.len() >= COMPRESS_FROM;
+    let compress = bytes.len() >= COMPRESS_FROM;
     let bytes = if compress && Compression::is_accepted(&head.headers, names) {
         Compression::Gzip.put(headers, names);
-        gzip::pack(&reply.bytes)?.into()
+        gzip::pack(&bytes)?.into()
     } else {
-        reply.bytes
+        bytes
     };
     if !bytes.is_empty() {
         *response.body_mut() = ReplyBody::Bytes(bytes);

@@ -10,7 +10,7 @@ use super::frame::Decoder;
 use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::http::chunks::{ChunkError, Chunks};
-use crate::wire::http::incomplete::{Held, Patience};
+use crate::wire::incomplete::{Held, Patience};
 
 /// Why no further message comes.
 pub(super) enum Stopped {

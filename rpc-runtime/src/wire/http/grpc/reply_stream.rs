@@ -11,7 +11,7 @@ use super::frame::Encoder;
 use crate::call::{BodyFrame, Rope};
 use crate::status::Status;
 use crate::wire::http::reply_body::Part;
-use crate::wire::http::running::Replying;
+use crate::wire::running::Replying;
 
 /// About how much of a stream is encoded before it is sent and others get their turn.
 pub(in crate::wire::http) const BATCH: usize = 32 << 10;

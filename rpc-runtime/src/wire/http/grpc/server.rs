@@ -26,8 +26,8 @@ use crate::wire::http::content_type::{self, PROTO};
 use crate::wire::http::dialect::Dialect;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::{Part, ReplyBody};
-use crate::wire::http::running::{Handling, Replying, Running};
 use crate::wire::http::server::Connection;
+use crate::wire::running::{Handling, Replying, Running};
 
 /// The side whose limits these are, as errors name it.
 const OWNER: &str = "server";

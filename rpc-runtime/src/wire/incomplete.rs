@@ -16,17 +16,17 @@ const BYTES_A_SECOND: usize = 16 << 10;
 const SECOND_OF_BYTES: Duration = Duration::from_secs(1);
 
 /// What a message that is not whole takes of the connection's budget.
-pub(super) struct Held {
+pub(crate) struct Held {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
 impl Held {
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self { budget, bytes: 0 }
     }
 
-    pub(super) fn set(&mut self, bytes: usize) -> Result<(), Status> {
+    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), Status> {
         if bytes > self.bytes {
             self.budget.try_charge(bytes - self.bytes)?;
         } else if bytes < self.bytes {
@@ -47,7 +47,7 @@ impl Drop for Held {
 
 /// How long a message may stay incomplete: see
 /// [`Limits::message_timeout`](crate::Limits::message_timeout).
-pub(super) struct Patience {
+pub(crate) struct Patience {
     timeout: Duration,
     /// When it ends, for a message that has begun.
     due: Option<Instant>,
@@ -55,7 +55,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             timeout,
             due: None,
@@ -63,13 +63,13 @@ impl Patience {
         }
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         if self.due.is_none() {
             self.due = Some(deadline_after(Instant::now(), self.timeout));
         }
     }
 
-    pub(super) fn came(&mut self, bytes: usize) {
+    pub(crate) fn came(&mut self, bytes: usize) {
         if let Some(due) = self.due {
             let more = SECOND_OF_BYTES.mul_f64(bytes as f64 / BYTES_A_SECOND as f64);
             let latest = deadline_after(Instant::now(), self.timeout);
@@ -77,13 +77,13 @@ impl Patience {
         }
     }
 
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.due = None;
         self.timer = None;
     }
 
     /// Ready when it is over; it leaves the waker for that.
-    pub(super) fn poll_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+    pub(crate) fn poll_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(due) = self.due else {
             return Poll::Pending;
         };

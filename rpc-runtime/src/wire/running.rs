@@ -1,10 +1,12 @@
 //! A call of a peer while it runs: its place among all calls, its time, and its end.
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::call::{Body, BodyFrame, Cancellation, Message, Request, Response};
@@ -14,7 +16,7 @@ use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::RunningCall;
 
 /// What a call holds until it has ended.
-pub(super) struct Running {
+pub(crate) struct Running {
     cancellation: Cancellation,
     deadline: Option<Pin<Box<Sleep>>>,
     grace: Duration,
@@ -22,7 +24,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(deadline: Option<Instant>, grace: Duration, counted: RunningCall) -> Self {
+    pub(crate) fn new(deadline: Option<Instant>, grace: Duration, counted: RunningCall) -> Self {
         Self {
             cancellation: Cancellation::new(),
             deadline: deadline.map(|it| Box::pin(sleep_until(it))),
@@ -61,11 +63,11 @@ impl Running {
 }
 
 /// A call until its response. Dropping it gives the call up.
-pub(super) struct Handling(Option<(CatchPanic, Running)>);
+pub(crate) struct Handling(Option<(CatchPanic, Running)>);
 
 impl Handling {
     /// Begins a call.
-    pub(super) fn start(
+    pub(crate) fn start(
         service: &BoxService,
         mut request: Request,
         running: Running,
@@ -121,21 +123,58 @@ impl Drop for Handling {
     }
 }
 
+/// An answer of one message, with the metadata around it.
+pub(crate) struct Single {
+    pub(crate) message: Message,
+    pub(crate) metadata: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+}
+
+impl Single {
+    /// Reads a response to its end.
+    ///
+    /// # Errors
+    ///
+    /// The call's failure, and an answer of more than one message or of none.
+    pub(crate) async fn read(mut response: Response, running: Running) -> Result<Self, Status> {
+        let metadata = response.take_metadata().into_map();
+        let mut trailers = response.take_trailers().into_map();
+        let mut replying = Replying::new(response.take_body(), running);
+        let mut only = None;
+        while let Some(frame) = poll_fn(|cx| replying.poll_frame(cx)).await {
+            match frame? {
+                BodyFrame::Message(message) => {
+                    if only.replace(message).is_some() {
+                        return Err(Status::internal("the service answered with a stream"));
+                    }
+                }
+                BodyFrame::Trailers(it) => trailers.extend(it),
+            }
+        }
+        let message = only.ok_or_else(|| Status::internal("the service answered with nothing"))?;
+        Ok(Self {
+            message,
+            metadata,
+            trailers,
+        })
+    }
+}
+
 /// The body of a response. Dropping it before its end gives the call up.
-pub(super) struct Replying(Option<(Body, Running)>);
+pub(crate) struct Replying(Option<(Body, Running)>);
 
 impl Replying {
-    pub(super) fn new(body: Body, running: Running) -> Self {
+    pub(crate) fn new(body: Body, running: Running) -> Self {
         Self(Some((body, running)))
     }
 
     /// Takes the one message of a body that does not stream.
-    pub(super) fn take_single(&mut self) -> Option<Message> {
+    pub(crate) fn take_single(&mut self) -> Option<Message> {
         self.0.as_mut()?.0.take_single()
     }
 
     /// Polls for the next frame; `None` is the good end.
-    pub(super) fn poll_frame(
+    pub(crate) fn poll_frame(
         &mut self,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<BodyFrame, Status>>> {
@@ -159,7 +198,7 @@ impl Replying {
     }
 
     /// Ready when the deadline has passed; the call is over then.
-    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+    pub(crate) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         let Some((_, running)) = &mut self.0 else {
             return Poll::Pending;
         };
@@ -173,7 +212,7 @@ impl Replying {
     /// # Errors
     ///
     /// When what a layer left to be dropped now panics.
-    pub(super) fn end(&mut self) -> Result<(), Status> {
+    pub(crate) fn end(&mut self) -> Result<(), Status> {
         let Some((body, _running)) = self.0.take() else {
             return Ok(());
         };
@@ -182,7 +221,7 @@ impl Replying {
 
     /// Ends a call that nobody waits for any more. A stream that hears of it goes on up to its
     /// next item.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         if let Some((mut body, running)) = self.0.take() {
             if body.is_stream() {
                 running.give_up(async move { drop(body.frame().await) });
