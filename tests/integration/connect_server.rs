@@ -1,6 +1,7 @@
 //! Connect as its specification says it, byte by byte: GET, streams, and what is refused.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -9,6 +10,11 @@ use rpc_tests::http1::{Answer, envelope, send};
 use rpc_tests::math::{Calculator, MathServer};
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+
+/// No server takes longer than this to give up a reader, on the slowest machine that runs the tests.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The flag of the envelope that ends an answer.
 const END: u8 = 2;
@@ -389,4 +395,38 @@ async fn methods_are_called_with_the_content_type_of_their_kind() {
         (flag, &end["error"]["code"]),
         (END, &json!("unimplemented"))
     );
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_given_up() {
+    let server = Server::new().add(MathServer::new(Calculator::new()));
+    let quick = Duration::from_millis(100);
+    let server = server.accept([Wire::Http]).keepalive(quick, quick);
+    let serving = serve("tcp", server).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let address = serving.url.strip_prefix("tcp://").unwrap();
+    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let body = json_envelopes(&vec![
+        json!({"author": "a", "text": "x".repeat(1 << 20)});
+        8
+    ]);
+    let body = [envelope(0, br#"{"room":"r"}"#), body].concat();
+    let head = format!(
+        "POST /test.v1.Math/chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: {}\r\n\
+         content-length: {}\r\n\r\n",
+        STREAM.1,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It stops to read when nobody takes the answers.
+    let written = tokio::time::timeout(PATIENCE, stream.write_all(&body)).await;
+    assert!(written.is_err() || written.unwrap().is_err());
+    let given_up = async {
+        while serving.stop.connections() > 0 || serving.stop.running_calls() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let given_up = tokio::time::timeout(PATIENCE, given_up).await;
+    given_up.expect("the connection ends with its call");
 }

@@ -6,6 +6,7 @@ mod bytes;
 mod callbacks;
 mod calls;
 mod connect_server;
+mod cors;
 mod every_form;
 mod formats;
 mod functions;

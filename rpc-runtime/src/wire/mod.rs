@@ -28,3 +28,5 @@ pub(crate) use connected::{ClientWire, Connection};
 pub use detect::Wire;
 pub(crate) use detect::Wires;
 pub(crate) use draining::Draining;
+#[cfg(feature = "http")]
+pub use http::Cors;

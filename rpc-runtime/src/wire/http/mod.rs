@@ -9,6 +9,7 @@
 mod chunks;
 mod connect;
 mod content_type;
+mod cors;
 mod detect;
 mod dialect;
 mod grpc;
@@ -22,6 +23,7 @@ mod prefixed;
 mod reply_body;
 mod respond;
 mod server;
+mod stalled;
 mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
@@ -30,6 +32,7 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 #[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
+pub use cors::Cors;
 pub(crate) use detect::detect;
 pub(crate) use grpc::Connection as GrpcConnection;
 pub(crate) use server::serve;

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Version};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Version,
+};
 
 use super::chunks::Chunks;
 use super::content_type::Protocol;
+use super::cors::Cors;
 use super::dialect::Dialect;
 use super::reply_body::ReplyBody;
 use super::server::Connection;
@@ -33,6 +36,33 @@ pub(super) async fn respond(
         let text = "this host name is not served here (see `Server::http_host`)";
         return plain(StatusCode::FORBIDDEN, text);
     }
+    let config = Arc::clone(&connection.config);
+    let Some(cors) = &config.cors else {
+        return answer(connection, request).await;
+    };
+    if Cors::is_preflight(request.method(), request.headers()) {
+        return preflight(cors, request.headers());
+    }
+    let reader = cors.reader(request.headers());
+    let mut response = answer(connection, request).await;
+    reader.put(response.headers_mut());
+    response
+}
+
+/// Answers the question of a browser whether a page may call.
+fn preflight(cors: &Cors, request: &HeaderMap) -> Response<ReplyBody> {
+    let Some(headers) = cors.preflight(request) else {
+        let text = "pages of this origin may not call here (see `Server::cors`)";
+        return plain(StatusCode::FORBIDDEN, text);
+    };
+    let mut response = Response::new(ReplyBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Answers a request that may be asked here.
+async fn answer(connection: Arc<Connection>, request: Request<Chunks>) -> Response<ReplyBody> {
     let path = request.uri().path().trim_start_matches('/');
     let method = connection.served.methods.resolve(path);
     let method = method.unwrap_or_else(|| Method::named(path));
