@@ -12,6 +12,7 @@ needed=(
     pip3=python3-pip     # protoc and buf, for tests/schemas.sh
     node=nodejs          # peers in JavaScript
     npm=npm              # the same, and packages with .proto files for tests/schemas.sh
+    ruby=ruby            # the official client and server of gRPC's interoperability tests
 )
 
 install_commands() {
@@ -21,6 +22,9 @@ install_commands() {
     done
     if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
         packages+=(python3-venv)
+    fi
+    if ! ruby -e 'require "grpc"' 2>/dev/null; then
+        packages+=(ruby-grpc)
     fi
     [ "${#packages[@]}" -gt 0 ] || return 0
 

@@ -1,4 +1,4 @@
-// Written by rpc-build from names.proto. Do not edit.
+// Written by rpc-build from names/v1/names.proto. Do not edit.
 
 use ::rpc_runtime::codec::Protobuf;
 use ::rpc_runtime::{Status, Stream, Streaming, rpc_service};

@@ -19,7 +19,7 @@ use buffa_descriptor::generated::descriptor::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
 };
 
-pub(crate) use embedded::is_embedded;
+pub(crate) use embedded::{DESCRIPTOR, is_embedded};
 use files::{Files, Found};
 use link::Linker;
 use symbols::Symbols;
@@ -118,7 +118,7 @@ impl Loader<'_> {
     /// Reads the file that declares the options of every other. It takes longer than most, and is the same each time.
     fn begin(&mut self) {
         static READ: OnceLock<(FileDescriptorProto, Linker)> = OnceLock::new();
-        let name = embedded::DESCRIPTOR;
+        let name = DESCRIPTOR;
         if let Some((file, linker)) = READ.get() {
             self.sources.extend(embedded::file(name));
             self.symbols.declare(file, &self.sources);

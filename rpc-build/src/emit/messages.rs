@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use buffa_codegen::{BytesRepr, CodeGenConfig, generate};
+use buffa_codegen::{BytesRepr, CodeGenConfig, GeneratedFile, generate};
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
 use super::Settings;
-use super::plan::{Plan, closure, package_of};
+use super::plan::{self, PROTOBUF, Plan, closure, package_of};
 use super::redirect::redirect;
 use crate::diagnostic::Diagnostic;
 use crate::schema::Schema;
@@ -31,6 +31,12 @@ pub(crate) fn config(schema: &Schema, settings: &Settings, views: bool) -> CodeG
         .iter()
         .map(|(package, path)| (format!(".{package}"), path.clone()))
         .collect();
+    // One by one, as other types of their package may be generated.
+    let types = plan::types_in_runtime(schema, settings).map(|name| {
+        let path = format!("::buffa_types::google::protobuf::{name}");
+        (format!(".{PROTOBUF}.{name}"), path)
+    });
+    config.extern_paths.extend(types);
     let mut deprecated = Deprecated::default();
     for file in &schema.descriptors.file {
         deprecated.file(file);
@@ -54,17 +60,22 @@ pub(crate) fn expand_messages(
         let packages = packages
             .iter()
             .filter(|package| with_views.contains(*package) == views);
-        let files: Vec<String> = packages
-            .filter_map(|package| plan.get(package))
-            .flat_map(|it| it.files.clone())
-            .collect();
-        if files.is_empty() {
+        let packages: BTreeSet<&str> = packages.map(String::as_str).collect();
+        if packages.is_empty() {
             continue;
         }
+        // buffa takes the types of this package for its own, unless it writes some of them.
+        let with_protobuf = packages.iter().copied().chain([PROTOBUF]);
+        let files: BTreeSet<&String> = with_protobuf
+            .filter_map(|package| plan.get(package))
+            .flat_map(|it| &it.files)
+            .collect();
+        let files: Vec<String> = files.into_iter().cloned().collect();
         let config = config(schema, settings, views);
         let generated = generate(&schema.descriptors.file, &files, &config);
         let generated = generated.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        for file in generated {
+        let asked_for = |file: &GeneratedFile| packages.contains(file.package.as_str());
+        for file in generated.into_iter().filter(asked_for) {
             let text = redirect(&file.content, &settings.private_path());
             let text = text.map_err(|error| {
                 vec![Diagnostic::error(format!(

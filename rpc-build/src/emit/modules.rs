@@ -71,11 +71,13 @@ fn expand_tree(
     ));
     let path = format!("{}/tree.rs", folder.display());
     let module = expand_module(&path);
+    // Of nothing to see nothing can be used.
+    let items = (!packages.is_empty()).then(|| quote! { pub use self::__schema:: #(#shown::)* *; });
     let stub = quote! {
         #module
         #[doc(hidden)]
         pub mod __schema;
-        pub use self::__schema:: #(#shown::)* *;
+        #items
     };
     files.push(OutputFile::text(format!("{name}.rs"), print(stub, source)));
     files

@@ -7,7 +7,18 @@ use buffa_descriptor::generated::descriptor::{
 };
 
 use super::Settings;
+use crate::load::DESCRIPTOR;
 use crate::schema::Schema;
+
+/// The package of the messages that come with the runtime.
+pub(crate) const PROTOBUF: &str = "google.protobuf";
+
+/// The files of that package that the runtime has without JSON. They are generated where they are needed.
+const WITHOUT_JSON: [&str; 3] = [
+    "google/protobuf/api.proto",
+    "google/protobuf/source_context.proto",
+    "google/protobuf/type.proto",
+];
 
 /// The packages to generate, by name.
 pub(crate) type Plan = BTreeMap<String, Package>;
@@ -34,7 +45,7 @@ pub(crate) fn plan(schema: &Schema, settings: &Settings, errors: &[String]) -> P
     waiting.extend(errors.iter().filter_map(|name| types.file_of(name)));
     while let Some(file) = waiting.pop() {
         let package_name = package_of(file);
-        if is_elsewhere(package_name, settings) {
+        if is_elsewhere(file, settings) {
             continue;
         }
         let package = plan.entry(package_name.to_owned()).or_default();
@@ -47,7 +58,7 @@ pub(crate) fn plan(schema: &Schema, settings: &Settings, errors: &[String]) -> P
                 continue;
             };
             let other_name = package_of(other);
-            if other_name != package_name && !is_elsewhere(other_name, settings) {
+            if other_name != package_name && !is_elsewhere(other, settings) {
                 package.uses.insert(other_name.to_owned());
             }
             waiting.push(other);
@@ -71,18 +82,43 @@ pub(crate) fn closure(plan: &Plan, package: &str) -> BTreeSet<String> {
     found
 }
 
-/// Whether the types of a package are not ours to generate: protobuf's own are in the runtime.
-fn is_elsewhere(package: &str, settings: &Settings) -> bool {
-    let covers = |outer: &str| {
+/// Whether the types of a file are not ours to generate: most of protobuf's own are in the runtime.
+fn is_elsewhere(file: &FileDescriptorProto, settings: &Settings) -> bool {
+    let package = package_of(file);
+    let is_in_runtime = match package {
+        PROTOBUF => !WITHOUT_JSON.contains(&file.name.as_deref().unwrap_or_default()),
+        package => matches!(package, "google.protobuf.compiler" | "rpc.v1"),
+    };
+    is_in_runtime || is_external(package, settings)
+}
+
+/// Whether the types of a package are in a module that the settings name.
+pub(crate) fn is_external(package: &str, settings: &Settings) -> bool {
+    settings.external.iter().any(|(outer, _)| {
         package == outer
             || package
-                .strip_prefix(outer)
+                .strip_prefix(outer.as_str())
                 .is_some_and(|rest| rest.starts_with('.'))
-    };
-    matches!(
-        package,
-        "google.protobuf" | "google.protobuf.compiler" | "rpc.v1"
-    ) || settings.external.iter().any(|(outer, _)| covers(outer))
+    })
+}
+
+/// The types that the runtime has of the package that it shares with files to generate.
+pub(crate) fn types_in_runtime<'a>(
+    schema: &'a Schema,
+    settings: &Settings,
+) -> impl Iterator<Item = &'a str> {
+    let files = schema.descriptors.file.iter();
+    let files = files.filter(|file| {
+        let name = file.name.as_deref().unwrap_or_default();
+        package_of(file) == PROTOBUF
+            && name != DESCRIPTOR
+            && !WITHOUT_JSON.contains(&name)
+            && !is_external(PROTOBUF, settings)
+    });
+    files.flat_map(|file| {
+        let messages = file.message_type.iter().filter_map(|it| it.name.as_deref());
+        messages.chain(file.enum_type.iter().filter_map(|it| it.name.as_deref()))
+    })
 }
 
 /// The package of a file; empty where it has none.

@@ -29,7 +29,7 @@ fn golden() -> PathBuf {
 fn schema(file: &str) -> Schema {
     let input = Input {
         files: &[file.into()],
-        includes: &[golden()],
+        includes: &[golden(), golden().join("../../tests/schema/proto")],
         descriptor_sets: &[],
     };
     load(&input).unwrap_or_else(|failure| panic!("{file}: {:?}", failure.diagnostics))
@@ -61,22 +61,22 @@ fn compare(name: &str, text: &str) {
 }
 
 macro_rules! golden {
-    ($($test:ident: $package:literal)*) => {$(
+    ($($test:ident: $file:literal $package:literal)*) => {$(
         #[test]
         fn $test() {
             let name = stringify!($test).trim_start_matches("golden_");
-            let files = emitted(&format!("{name}.proto"), &settings());
+            let files = emitted($file, &settings());
             compare(&format!("{name}.rs"), &files[&format!("{}/services.rs", $package)]);
         }
     )*};
 }
 
 golden! {
-    golden_patterns: "users.v1"
-    golden_options: "store.v2"
-    golden_names: "names.v1"
-    golden_comments: "comments"
-    golden_packages: "no-package"
+    golden_patterns: "patterns.proto" "users.v1"
+    golden_options: "options.proto" "store.v2"
+    golden_names: "names/v1/names.proto" "names.v1"
+    golden_comments: "comments.proto" "comments"
+    golden_packages: "packages.proto" "no-package"
 }
 
 #[test]

@@ -31,7 +31,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
 ];
 
 /// The options of every element are declared here, also for files that do not import it.
-pub(super) const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
+pub(crate) const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
 
 /// The file with this import name. These come before what lies on disk: all files of a build then agree on one
 /// `descriptor.proto`, however old or new the copies are that packages carry along.

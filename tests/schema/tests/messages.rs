@@ -4,6 +4,7 @@ use rpc_runtime::Encoding;
 use rpc_runtime::codec::{DecodeLimits, Encodes, Protobuf};
 use rpc_runtime::protobuf::well_known::{Any, Duration, Struct, Timestamp};
 use rpc_runtime::protobuf::{ExtensionSet as _, Message as _};
+use rpc_schema_tests::schema::google::protobuf::{Api, Method};
 use rpc_schema_tests::schema::kinds::legacy::legacy::{Closed, Part};
 use rpc_schema_tests::schema::kinds::legacy::{
     EXTRA, FILE_DESCRIPTOR_SET, Legacy, MORE, Scope, scope,
@@ -108,6 +109,15 @@ fn well_known_types_are_those_of_the_runtime() {
         }
         .into(),
         object: Struct::default().into(),
+        api: Api {
+            name: "store".to_owned(),
+            methods: vec![Method {
+                name: "get".to_owned(),
+                ..Method::default()
+            }],
+            ..Api::default()
+        }
+        .into(),
         ..WellKnown::default()
     };
     there_and_back(&message);

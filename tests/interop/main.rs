@@ -1,0 +1,87 @@
+//! gRPC's official interoperability cases, against software that is not ours, both ways
+//! (<https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>).
+//!
+//! `cases` are those that our client makes; `service` is what the clients of others call. Each peer
+//! says which cases it makes, and a test names all that it must pass.
+
+mod cases;
+mod peers;
+mod service;
+
+/// The schema, as `rpc-build` makes it of our own copy.
+#[allow(missing_docs, unreachable_pub)]
+mod schema {
+    rpc_runtime::include_schema!("grpc.testing");
+}
+
+use peers::{Peer, cases_of_client, our_server, passed_against};
+
+/// What our client shows against a server of another language.
+const CLIENT_CASES: [&str; 16] = cases::ALL;
+
+/// What every client can show against our server.
+const SERVER_CASES: [&str; 14] = [
+    "empty_unary",
+    "large_unary",
+    "client_streaming",
+    "server_streaming",
+    "ping_pong",
+    "empty_stream",
+    "custom_metadata",
+    "status_code_and_message",
+    "special_status_message",
+    "unimplemented_method",
+    "unimplemented_service",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "timeout_on_sleeping_server",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_client_in_ruby_is_served() {
+    let serving = our_server().await;
+    // It has no case of special characters.
+    let expected: Vec<&str> = SERVER_CASES
+        .into_iter()
+        .filter(|it| *it != "special_status_message")
+        .collect();
+    assert_eq!(cases_of_client(Peer::Ruby, &serving.url).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grpcio_is_served() {
+    let serving = our_server().await;
+    assert_eq!(
+        cases_of_client(Peer::Python, &serving.url).await,
+        SERVER_CASES
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grpc_js_is_served() {
+    let serving = our_server().await;
+    assert_eq!(
+        cases_of_client(Peer::Node, &serving.url).await,
+        SERVER_CASES
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_server_in_ruby_is_called() {
+    // It refuses calls beyond its 30 threads.
+    let expected: Vec<&str> = CLIENT_CASES
+        .into_iter()
+        .filter(|it| *it != "concurrent_large_unary")
+        .collect();
+    assert_eq!(passed_against(Peer::Ruby).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_grpcio_is_called() {
+    assert_eq!(passed_against(Peer::Python).await, CLIENT_CASES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_grpc_js_is_called() {
+    assert_eq!(passed_against(Peer::Node).await, CLIENT_CASES);
+}
