@@ -24,3 +24,4 @@ mod reconnect;
 mod schemas;
 mod slow_methods;
 mod tls;
+mod web_client;

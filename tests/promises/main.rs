@@ -27,13 +27,28 @@ macro_rules! on_every_transport {
     )*};
 }
 
-/// Makes a test of each function over gRPC: of those that speak no frames of the native wire.
-macro_rules! over_grpc {
+/// Makes tests of each function over gRPC, gRPC-Web and Connect: of those that speak no frames of the
+/// native wire.
+macro_rules! over_http {
     ($($name:ident)*) => {
         mod over_grpc {$(
             #[tokio::test]
             async fn $name() {
                 crate::within(super::$name("grpc")).await;
+            }
+        )*}
+
+        mod over_grpc_web {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::within(super::$name("grpc-web+http")).await;
+            }
+        )*}
+
+        mod over_connect {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::within(super::$name("connect+http")).await;
             }
         )*}
     };

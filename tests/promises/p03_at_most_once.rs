@@ -13,7 +13,7 @@ on_every_transport! {
     a_server_that_failed_is_not_asked_again
 }
 
-over_grpc! {
+over_http! {
     handlers_run_once_when_their_server_dies
     requests_on_a_dying_connection_run_once
 }

@@ -18,7 +18,7 @@ on_every_transport! {
     a_drain_can_begin_before_anyone_has_come
 }
 
-over_grpc! {
+over_http! {
     accepted_streams_finish
     a_drain_can_begin_before_anyone_has_come
 }

@@ -32,7 +32,7 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "grpc" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "grpc" | "grpc-web+http" | "connect+http" => "tcp://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
             format!("unix://{}", path.display())
@@ -42,10 +42,11 @@ pub fn address(transport: &str) -> String {
     }
 }
 
-/// Serves on a transport. `grpc` is TCP with a URL that makes clients speak gRPC.
+/// Serves on a transport. `grpc` is TCP with a URL that makes clients speak gRPC; `grpc-web+http` and
+/// `connect+http` are the same with those.
 pub async fn serve(transport: &str, server: Server) -> Serving {
-    let is_grpc = transport == "grpc";
-    let server = if is_grpc {
+    let is_http = !TRANSPORTS.contains(&transport);
+    let server = if is_http {
         server.accept([Wire::Native, Wire::Http])
     } else {
         server
@@ -56,8 +57,8 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .await
         .expect("the address is free");
     Serving {
-        url: if is_grpc {
-            bound.url().replacen("tcp://", "grpc://", 1)
+        url: if is_http {
+            bound.url().replacen("tcp", transport, 1)
         } else {
             bound.url().to_owned()
         },

@@ -19,7 +19,7 @@ use crate::transport::Address;
 use crate::transport::tls::{ClientTls, Connector};
 use crate::wire::ClientWire;
 #[cfg(feature = "http")]
-use crate::wire::GrpcServer;
+use crate::wire::HttpServer;
 use crate::wire::config::{Config, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
@@ -29,8 +29,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
-/// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language. A list of URLs
-/// makes one channel that spreads its calls over all of them.
+/// `http` also `grpc://host:port`, `grpc-web+http://host:port` and `connect+http://host:port`, with `tls` also
+/// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language that
+/// speak HTTP/2. A list of URLs makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -302,17 +303,9 @@ impl Target {
 /// Reads a URL: what is spoken, and where.
 fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "http")]
-    if let Some((scheme, authority)) = url.trim().split_once("://") {
-        let below = match scheme.to_ascii_lowercase().as_str() {
-            "grpc" => Some(("tcp", http::uri::Scheme::HTTP)),
-            "grpcs" => Some(("tls", http::uri::Scheme::HTTPS)),
-            _ => None,
-        };
-        if let Some((below, scheme)) = below {
-            let address = format!("{below}://{authority}").parse()?;
-            let authority = authority.parse()?;
-            return Ok((ClientWire::Grpc(GrpcServer { scheme, authority }), address));
-        }
+    if let Some(parsed) = HttpServer::parse(url) {
+        let (server, address) = parsed?;
+        return Ok((ClientWire::Grpc(server), address));
     }
     Ok((ClientWire::Native, url.parse()?))
 }

@@ -62,6 +62,15 @@ impl Dialect {
         found.map_or("", |(subtype, _)| subtype)
     }
 
+    /// Returns its name, as errors have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "gRPC",
+            Self::GrpcWeb | Self::GrpcWebText => "gRPC-Web",
+            Self::Connect => "Connect",
+        }
+    }
+
     /// Returns the headers that say how messages are compressed.
     pub(super) fn compression_headers(self) -> CompressionHeaders {
         match self {

@@ -44,6 +44,12 @@ fn name(code: Code) -> &'static str {
     }
 }
 
+/// Returns the code of this name.
+pub(super) fn code_of_name(text: &str) -> Option<Code> {
+    let mut codes = HTTP_STATUSES.iter().map(|(code, _)| *code);
+    codes.find(|code| name(*code) == text)
+}
+
 /// Writes a failure, with its details.
 pub(super) fn body(status: &Status, encoding: Encoding) -> Vec<u8> {
     json_of(status, encoding).to_string().into_bytes()

@@ -10,6 +10,9 @@ use crate::status::Status;
 const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const ONE: HeaderValue = HeaderValue::from_static("1");
 
+/// What a call says of it.
+pub(in crate::wire::http) const VERSION_ONE: (HeaderName, HeaderValue) = (VERSION, ONE);
+
 /// How long a call may take, in milliseconds.
 pub(in crate::wire::http) const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 

@@ -16,9 +16,12 @@ use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::grpc::compression::Compression;
 use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
-use crate::wire::http::whole_body::{WholeBody, too_large};
+use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 use crate::wire::http::{content_type, gzip, metadata};
 use crate::wire::running::{Handling, Running, Single};
+
+/// The side whose limits these are, as errors name it.
+const OWNER: &str = "server";
 
 /// What the names of metadata behind a reply begin with.
 const TRAILER: &str = "trailer-";
@@ -94,6 +97,7 @@ impl Call<'_> {
         } = self;
         let config = &connection.config;
         let limits = &config.limits;
+        let limit = self.limit();
         let counted = connection.served.running.begin()?;
         check_version(&head.headers)?;
         let deadline = timeout(&head.headers)?.map(deadline_in);
@@ -109,17 +113,19 @@ impl Call<'_> {
         let handling = Handling::start(&connection.served.service, request, running)?;
         let (response, running) = handling.await?;
         let reply = Single::read(response, running).await?;
-        success(reply, connection, head, encoding)
+        success(reply, limit, connection, head, encoding)
     }
 
     /// Reads the message of the request.
     async fn message(&self, asked: Asked<'_>) -> Result<Bytes, Status> {
-        let limit = self.connection.config.limits.max_message;
+        let limit = self.limit();
         let (bytes, compression) = match asked {
             Asked::Body(chunks) => {
                 let names = &CompressionHeaders::OF_HTTP;
                 let compression = Compression::of(&self.head.headers, names);
-                let bytes = WholeBody::new(self.connection, chunks).read().await?;
+                let connection = &**self.connection;
+                let (budget, limits) = (&connection.budget, &connection.config.limits);
+                let bytes = WholeBody::new(chunks, budget, limits, OWNER).read().await?;
                 (bytes, compression?)
             }
             Asked::Query(query) => {
@@ -127,33 +133,30 @@ impl Call<'_> {
                 (query.message()?, compression)
             }
         };
-        if bytes.len() > limit {
-            return Err(too_large(limit));
-        }
-        match compression {
-            Compression::Identity => Ok(bytes),
-            Compression::Gzip => gzip::unpack(&bytes, limit).map_err(|error| match error {
-                gzip::Error::TooLarge => too_large(limit),
-                gzip::Error::Malformed(source) => {
-                    Status::invalid_argument("the request cannot be decompressed")
-                        .with_source(source)
-                }
-            }),
+        limit.check(bytes.len())?;
+        limit.unpack(bytes, compression, || {
+            Status::invalid_argument("the request cannot be decompressed")
+        })
+    }
+
+    fn limit(&self) -> OwnLimit {
+        OwnLimit {
+            bytes: self.connection.config.limits.max_message,
+            owner: OWNER,
         }
     }
 }
 
 fn success(
     mut reply: Single,
+    limit: OwnLimit,
     connection: &Connection,
     head: &request::Parts,
     encoding: Encoding,
 ) -> Result<HttpResponse<ReplyBody>, Status> {
     let limits = &connection.config.limits;
     let bytes = reply.message.bytes(encoding)?;
-    if bytes.len() > limits.max_message {
-        return Err(too_large(limits.max_message));
-    }
+    limit.check(bytes.len())?;
     let mut response = HttpResponse::new(ReplyBody::Empty);
     let headers = response.headers_mut();
     metadata::put_headers(headers, &reply.metadata, limits.max_metadata)?;

@@ -1,9 +1,7 @@
 //! What ends an answer: one set of trailers, and the ways to carry it.
 
 use bytes::Bytes;
-use http::HeaderMap;
-#[cfg(test)]
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::frame::envelope;
 use super::{status, text};
@@ -85,7 +83,6 @@ fn as_text(trailers: &HeaderMap) -> Vec<u8> {
     lines
 }
 
-#[cfg(test)]
 /// Reads such lines; `None` for what is none.
 pub(super) fn of_text(text: &[u8]) -> Option<HeaderMap> {
     let mut trailers = HeaderMap::new();

@@ -11,7 +11,7 @@ use crate::status::Status;
 use crate::wire::http::gzip;
 
 /// The flag and the length.
-const HEADER_LENGTH: usize = 5;
+pub(super) const HEADER_LENGTH: usize = 5;
 
 /// The flag of a message that is compressed.
 const COMPRESSED: u8 = 1;
@@ -71,14 +71,12 @@ impl Decoder {
         self
     }
 
-    #[cfg(test)]
     /// Expects an envelope with this flag behind the messages.
     pub(super) fn with_end(mut self, flag: Option<u8>) -> Self {
         self.end_flag = flag;
         self
     }
 
-    #[cfg(test)]
     /// Takes out what came in the envelope behind the messages.
     pub(super) fn take_end(&mut self) -> Option<Bytes> {
         self.end.take()

@@ -13,7 +13,7 @@ use crate::wire::http::chunks::{ChunkError, Chunks};
 use crate::wire::incomplete::{Held, Patience};
 
 /// Why no further message comes.
-pub(super) enum Stopped {
+pub(in crate::wire::http) enum Stopped {
     /// The bytes cannot be read, or come too slowly.
     Failed(Status),
     /// The stream broke off.
@@ -47,6 +47,11 @@ impl Messages {
             held: Held::new(Arc::clone(budget)),
             patience,
         }
+    }
+
+    /// Takes out what came in the envelope behind the messages.
+    pub(super) fn take_end(&mut self) -> Option<Bytes> {
+        self.decoder.take_end()
     }
 
     /// Returns the next message; `None` at the end, which is none inside a message.
