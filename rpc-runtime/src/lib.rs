@@ -65,6 +65,7 @@ mod error;
 pub mod layer;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
+mod pushback;
 pub mod server;
 mod service;
 mod status;
@@ -87,6 +88,7 @@ pub use codec::Encoding;
 pub use error::Error;
 /// What the methods that stream return.
 pub use futures_core::Stream;
+pub use pushback::Pushback;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_error.md")]
 pub use rpc_macros::RpcError;

@@ -21,6 +21,7 @@ mod options;
 mod protobuf;
 mod python;
 mod reconnect;
+mod retry;
 mod schemas;
 mod slow_methods;
 mod tls;

@@ -46,6 +46,7 @@ pub mod field {
     pub const CODE: u8 = 0x07;
     pub const TEXT: u8 = 0x08;
     pub const LAST_CALL: u8 = 0x0A;
+    pub const ATTEMPT: u8 = 0x8C;
     pub const MAX_MESSAGE: u8 = 0x11;
     pub const STREAM_WINDOW: u8 = 0x13;
     pub const MAX_CALLS: u8 = 0x14;

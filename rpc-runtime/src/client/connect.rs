@@ -12,7 +12,7 @@ use super::endpoint::{Destination, Endpoint, Endpoints};
 use super::stub::RpcClient;
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
-use crate::service::{BoxFuture, BoxService};
+use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::{Phase, Status};
 use crate::transport::Address;
 #[cfg(feature = "tls")]
@@ -58,13 +58,29 @@ pub struct Connect<T> {
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
-    make: Make<T>,
+    make: fn(Channel) -> T,
+    /// In the order in which they go around the channel.
+    layers: Vec<PutLayer>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
 }
 
-/// Makes what is connected of its channel.
-type Make<T> = fn(Channel) -> T;
+/// Puts a layer around a channel.
+type PutLayer = Box<dyn FnOnce(Channel) -> Channel + Send>;
+
+/// What is left to do when a connection is there.
+struct Finish<T> {
+    layers: Vec<PutLayer>,
+    make: fn(Channel) -> T,
+}
+
+impl<T> Finish<T> {
+    fn finish(self, endpoints: Endpoints) -> T {
+        let channel = Channel::over_endpoints(endpoints);
+        let layers = self.layers.into_iter();
+        (self.make)(layers.fold(channel, |channel, put| put(channel)))
+    }
+}
 
 impl<C: RpcClient> Connect<C> {
     /// Begins to connect a generated client.
@@ -89,6 +105,7 @@ impl<T> Connect<T> {
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
             make,
+            layers: Vec::new(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -140,14 +157,35 @@ impl<T> Connect<T> {
         self
     }
 
+    /// Puts a layer around the channel, as [`Channel::layer`] does; the one that is put on last is
+    /// the outermost.
+    ///
+    /// ```no_run
+    /// # use rpc_runtime::layer::Retry;
+    /// # async fn connect() -> Result<(), rpc_runtime::Status> {
+    /// let channel = rpc_runtime::Channel::connect("tcp://127.0.0.1:8080")
+    ///     .layer(Retry::new())
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<BoxService> + Send + 'static,
+        L::Service: Service,
+    {
+        self.layers
+            .push(Box::new(move |channel| channel.layer(layer)));
+        self
+    }
+
     /// Makes the channel without connecting; the first call connects.
     ///
     /// # Errors
     ///
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that cannot be read.
     pub fn lazy(self) -> Result<T, Status> {
-        let (endpoints, make) = self.into_endpoints()?;
-        Ok(make(Channel::over_endpoints(endpoints)))
+        let (endpoints, rest) = self.into_endpoints()?;
+        Ok(rest.finish(endpoints))
     }
 
     /// Connects and blocks the thread until that is done, for programs without a runtime.
@@ -157,15 +195,15 @@ impl<T> Connect<T> {
     /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
     /// asynchronous code.
     pub fn wait(self) -> Result<T, Status> {
-        let (endpoints, make) = self.into_endpoints()?;
+        let (endpoints, rest) = self.into_endpoints()?;
         let connected = blocking::block_on(async move {
-            endpoints.connect().await?;
-            Ok(Channel::over_endpoints(endpoints))
+            let connected = endpoints.connect().await;
+            connected.map(|()| endpoints)
         });
-        connected.and_then(|it| it).map(make)
+        Ok(rest.finish(connected??))
     }
 
-    fn into_endpoints(mut self) -> Result<(Endpoints, Make<T>), Status> {
+    fn into_endpoints(mut self) -> Result<(Endpoints, Finish<T>), Status> {
         // The attempt ends first, with an error that names the client's own setting.
         self.config.handshake_timeout =
             self.connect_timeout.min(FAR_AHEAD) + Duration::from_secs(1);
@@ -188,7 +226,8 @@ impl<T> Connect<T> {
         #[cfg(feature = "tls")]
         let destinations = secured(destinations, self.tls)?;
         let endpoints = destinations.into_iter().map(endpoint).collect();
-        Ok((Endpoints::new(endpoints), self.make))
+        let (layers, make) = (self.layers, self.make);
+        Ok((Endpoints::new(endpoints), Finish { layers, make }))
     }
 }
 
@@ -257,9 +296,9 @@ impl<T: 'static> IntoFuture for Connect<T> {
     fn into_future(self) -> Self::IntoFuture {
         let endpoints = self.into_endpoints();
         Box::pin(async move {
-            let (endpoints, make) = endpoints?;
+            let (endpoints, rest) = endpoints?;
             endpoints.connect().await?;
-            Ok(make(Channel::over_endpoints(endpoints)))
+            Ok(rest.finish(endpoints))
         })
     }
 }

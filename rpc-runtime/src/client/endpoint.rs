@@ -305,6 +305,7 @@ impl Endpoint {
     }
 
     fn blame(&self, status: Status) -> Status {
+        let status = status.into_not_started();
         status.in_phase(Phase::Connect).at_peer(&self.url)
     }
 }

@@ -15,6 +15,7 @@ use crate::call::{
     check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
+use crate::layer::Retry;
 use crate::service::{BoxFuture, BoxService, Service};
 use crate::status::{Phase, Status};
 
@@ -28,6 +29,8 @@ pub(super) struct OutgoingCall {
     default_encoding: Encoding,
     check_encoding: fn(Encoding) -> Result<(), Status>,
     timeout: Option<Duration>,
+    /// The call's own policy, which counts instead of the channel's.
+    retry: Option<Box<Retry>>,
     /// The call that is being served where this one is made; it hands its deadline down.
     parent: Option<Context>,
     /// The first mistake made on the builder.
@@ -42,6 +45,7 @@ impl OutgoingCall {
             default_encoding: C::DEFAULT,
             check_encoding: check_encoding::<C>,
             timeout: None,
+            retry: None,
             parent: Context::current(),
             mistake: None,
         })
@@ -65,6 +69,10 @@ impl OutgoingCall {
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
+    }
+
+    pub(super) fn set_retry(&mut self, retry: Retry) {
+        self.retry = Some(Box::new(retry));
     }
 
     pub(super) fn set_encoding(&mut self, encoding: Encoding) {
@@ -91,9 +99,15 @@ impl OutgoingCall {
         self.request.set_encoding(encoding);
         self.set_deadline(streams)?;
         let Self {
-            channel, request, ..
+            channel,
+            request,
+            retry,
+            ..
         } = *self;
-        Ok(Running::new(channel.service(), request))
+        Ok(match retry {
+            None => Running::new(channel.service(), request),
+            Some(retry) => Running::new(&channel.service().clone().layer(*retry), request),
+        })
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {

@@ -18,6 +18,7 @@ use crate::call::{
     Body, BodyFrame, IntoMetadataValue, Message, MethodError, Response, Returns, deadline_in,
 };
 use crate::codec::Encoding;
+use crate::layer::Retry;
 use crate::status::{Phase, Status};
 
 /// A call that is answered by a stream; it is the stream.
@@ -96,6 +97,13 @@ impl<T, X> ResponseStream<T, X> {
     /// Chooses the encoding of the messages, both ways.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.configure(|outgoing| outgoing.set_encoding(encoding));
+        self
+    }
+
+    /// Makes the call again until its first item has come, as `retry` says and not as that of the
+    /// channel does, if it has one: see [`Call::retry`](crate::Call::retry).
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.configure(|outgoing| outgoing.set_retry(retry));
         self
     }
 

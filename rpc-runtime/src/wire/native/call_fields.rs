@@ -80,6 +80,8 @@ pub(crate) struct CallFields {
     pub(crate) details: Option<Bytes>,
     pub(crate) last_call: Option<u64>,
     pub(crate) message_length: Option<u64>,
+    pub(crate) attempt: Option<u64>,
+    pub(crate) pushback: Option<u64>,
     /// In a box, because few frames have it.
     pub(crate) schema: Option<Box<Schema>>,
 }
@@ -130,6 +132,8 @@ impl CallFields {
             FieldType::DETAILS => once(&mut self.details, field, block.slice_ref(value)),
             FieldType::LAST_CALL => once(&mut self.last_call, field, number()?),
             FieldType::MESSAGE_LENGTH => once(&mut self.message_length, field, number()?),
+            FieldType::ATTEMPT => once(&mut self.attempt, field, number()?),
+            FieldType::PUSHBACK => once(&mut self.pushback, field, number()?),
             FieldType::SCHEMA => once(&mut self.schema, field, Box::new(schema_value(value)?)),
             _ if field.may_ignore() => Ok(()),
             _ => Err(FieldError::of(field, FieldProblem::Unknown)),
@@ -173,6 +177,8 @@ impl CallFields {
         }
         put_number(out, FieldType::LAST_CALL, self.last_call);
         put_number(out, FieldType::MESSAGE_LENGTH, self.message_length);
+        put_number(out, FieldType::ATTEMPT, self.attempt);
+        put_number(out, FieldType::PUSHBACK, self.pushback);
         if let Some(schema) = &self.schema {
             put_schema(out, schema);
         }
@@ -227,6 +233,8 @@ mod tests {
             details: Some(Bytes::from_static(b"\x81\x01")),
             last_call: Some(u64::MAX),
             message_length: Some(1 << 40),
+            attempt: Some(2),
+            pushback: Some(u64::MAX),
             schema: Schema::from_peer(u64::MAX, "1.10").map(Box::new),
         }
     }
@@ -288,7 +296,7 @@ mod tests {
             assert_eq!(parse(cut).is_ok(), clean, "{length}");
             whole = whole.max(fields);
         }
-        assert_eq!(whole, 13);
+        assert_eq!(whole, 15);
     }
 
     #[test]
@@ -330,6 +338,8 @@ mod tests {
             FieldType::DETAILS,
             FieldType::LAST_CALL,
             FieldType::MESSAGE_LENGTH,
+            FieldType::ATTEMPT,
+            FieldType::PUSHBACK,
         ];
         for field in singular {
             let mut block = block_of(field, &[1]);

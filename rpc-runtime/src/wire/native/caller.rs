@@ -205,6 +205,10 @@ fn put_request_fields(out: &mut BytesMut, request: &Request, encoding: Encoding)
         None => put_field(out, FieldType::ENCODING_NAME, encoding.name().as_bytes()),
     }
     put_metadata(out, request.metadata());
+    let attempt = request.attempt();
+    if attempt > 1 {
+        put_varint_field(out, FieldType::ATTEMPT, attempt.into());
+    }
 }
 
 fn check_fields(shared: &Shared, request: &Request, length: usize) -> Result<(), Status> {

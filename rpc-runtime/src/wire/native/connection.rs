@@ -317,17 +317,18 @@ impl Shared {
 
     /// Says why no call can begin here, if that is so.
     pub(super) fn refusal(&self, state: &State) -> Option<Status> {
-        if let Some(reason) = &state.closed {
-            return Some(reason.clone());
-        }
-        if state.draining {
+        let reason = if let Some(reason) = &state.closed {
+            reason.clone()
+        } else if state.draining {
             let text = "this side of the connection is shutting down and makes no new calls";
-            return Some(Status::unavailable(text).at_peer(&self.peer));
-        }
-        state.peer_draining.then(|| {
+            Status::unavailable(text).at_peer(&self.peer)
+        } else if state.peer_draining {
             Status::unavailable("the server is shutting down and takes no new calls")
                 .at_peer(&self.peer)
-        })
+        } else {
+            return None;
+        };
+        Some(reason.into_not_started())
     }
 
     /// Begins to end the connection: open calls finish, new ones are refused.

@@ -80,7 +80,8 @@ impl Receiver {
         drop(state);
         for call in removed {
             let text = "the server shut down before it saw the call";
-            let status = Status::unavailable(text).at_peer(&self.shared.peer);
+            let status = Status::unavailable(text).into_not_started();
+            let status = status.at_peer(&self.shared.peer);
             self.finish(call, Err(status));
         }
         Ok(())

@@ -32,6 +32,8 @@ impl FieldType {
     pub(crate) const STREAM_WINDOW: Self = Self(0x13);
     pub(crate) const MAX_CALLS: Self = Self(0x14);
     pub(crate) const MESSAGE_LENGTH: Self = Self(0x8B);
+    pub(crate) const ATTEMPT: Self = Self(0x8C);
+    pub(crate) const PUSHBACK: Self = Self(0x8D);
     pub(crate) const SCHEMA: Self = Self(0x8F);
 
     /// Returns whether a receiver that does not know this type may skip the field.
@@ -58,6 +60,8 @@ impl FieldType {
             Self::STREAM_WINDOW => "STREAM_WINDOW",
             Self::MAX_CALLS => "MAX_CALLS",
             Self::MESSAGE_LENGTH => "MESSAGE_LENGTH",
+            Self::ATTEMPT => "ATTEMPT",
+            Self::PUSHBACK => "PUSHBACK",
             Self::SCHEMA => "SCHEMA",
             _ => return None,
         })

@@ -192,6 +192,10 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         schema: schema(0x0123_4567_89ab_cdef, "1.2"),
         ..CallFields::default()
     };
+    let again = CallFields {
+        attempt: Some(2),
+        ..numbered()
+    };
     let message =
         |flags, call, bytes| example(FrameType::MESSAGE, flags, call, Payload::Raw(bytes));
     let with_unknown = |call, extra| Example {
@@ -214,6 +218,10 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         (
             "request_with_schema",
             vec![request(whole, 17, with_schema, b"\x08\x07")],
+        ),
+        (
+            "request_again",
+            vec![request(whole, 19, again, ADD_ARGUMENTS)],
         ),
         (
             "fragmented_request",
@@ -260,6 +268,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         schema: schema(0xfedc_ba98_7654_3210, "1.1"),
         ..failure(12, text)
     };
+    let with_pushback = CallFields {
+        pushback: Some(250),
+        ..failure(8, "overloaded")
+    };
     let block = |flags, call, fields, message| {
         example(
             FrameType::RESPONSE,
@@ -291,6 +303,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         single(
             "error_with_schema",
             fields(FrameType::ERROR, none, 17, with_schema),
+        ),
+        single(
+            "error_with_pushback",
+            fields(FrameType::ERROR, none, 21, with_pushback),
         ),
         single(
             "error_not_started",

@@ -22,6 +22,7 @@ use super::reply::Reply;
 use super::responder::{Load, Responder, bounds, malformed};
 use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
+use crate::pushback::Pushback;
 use crate::status::{Code, Status};
 
 /// Hands frames out.
@@ -431,6 +432,9 @@ impl Receiver {
         let mut status = Status::new(code, text);
         if frame.flags.contains(Flags::NOT_STARTED) {
             status = status.into_not_started();
+        }
+        if let Some(pushback) = fields.pushback {
+            status = status.with_pushback(Pushback::from_number(pushback));
         }
         *status.metadata_mut() = fields.metadata.into_map();
         if let Some(details) = fields.details {

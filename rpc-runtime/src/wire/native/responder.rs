@@ -170,6 +170,9 @@ impl Responder {
         request.set_deadline(deadline);
         request.set_cancellation(cancellation.clone());
         request.set_connection(Arc::clone(&self.shared.info));
+        if let Some(attempt) = fields.attempt {
+            request.set_attempt(u32::try_from(attempt).unwrap_or(u32::MAX));
+        }
         Ok(Accepted {
             running,
             held,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::wire::http::grpc::details::{self, Detail};
+use crate::wire::http::grpc::status::put_pushback;
 use crate::wire::http::metadata::{self, encode_base64};
 
 /// The HTTP status of each code; there is none for success. 499 is the one that nginx made up.
@@ -88,6 +89,7 @@ pub(super) fn put_metadata(headers: &mut HeaderMap, status: &Status, limit: usiz
         tracing::warn!(%error, "the metadata of a failure cannot be sent");
     }
     headers.remove(details::NAME);
+    put_pushback(headers, status);
 }
 
 /// Writes what ends a stream: its metadata, and the failure if it is one.

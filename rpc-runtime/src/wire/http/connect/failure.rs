@@ -8,7 +8,7 @@ use super::error::code_of_name;
 use crate::call::Limits;
 use crate::status::{Code, Status};
 use crate::wire::http::grpc::details::{self, Detail};
-use crate::wire::http::grpc::status::code_of_http;
+use crate::wire::http::grpc::status::{code_of_http, take_pushback};
 use crate::wire::http::metadata::{self, decode_base64};
 
 /// What the type of a message is the last part of, where nobody says more.
@@ -70,18 +70,26 @@ pub(in crate::wire::http) fn of_end(
             }
         }
     }
-    let metadata = metadata::from_headers(&headers, limits.max_metadata);
     match end.error {
-        None => metadata,
+        None => metadata::from_headers(&headers, limits.max_metadata),
         Some(error) => {
             let failure = error.into_status(Code::Unknown, limits);
-            Err(with_metadata(failure, metadata.unwrap_or_default()))
+            Err(with_metadata(failure, headers, limits))
         }
     }
 }
 
-/// Adds metadata to that which is the details.
-pub(in crate::wire::http) fn with_metadata(mut failure: Status, mut metadata: HeaderMap) -> Status {
+/// Adds the headers of a failure to it, as far as they are within the limits.
+pub(in crate::wire::http) fn with_metadata(
+    mut failure: Status,
+    mut headers: HeaderMap,
+    limits: &Limits,
+) -> Status {
+    if let Some(pushback) = take_pushback(&mut headers) {
+        failure = failure.with_pushback(pushback);
+    }
+    let metadata = metadata::from_headers(&headers, limits.max_metadata);
+    let mut metadata = metadata.unwrap_or_default();
     metadata.extend(std::mem::take(failure.metadata_mut()));
     *failure.metadata_mut() = metadata;
     failure

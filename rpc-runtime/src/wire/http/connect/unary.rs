@@ -14,6 +14,7 @@ use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::grpc::compression::Compression;
+use crate::wire::http::grpc::status::attempt;
 use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
@@ -109,6 +110,7 @@ impl Call<'_> {
         request.set_encoding(encoding);
         request.set_deadline(deadline);
         request.set_connection(Arc::clone(&connection.info));
+        request.set_attempt(attempt(&head.headers));
         let running = Running::new(deadline, config.cancel_grace, counted);
         let handling = Handling::start(&connection.served.service, request, running)?;
         let (response, running) = handling.await?;

@@ -76,20 +76,21 @@ fn whole(
         _ => return Err(foreign(Dialect::Connect, http_status, headers)),
     };
     let encoding = known(subtype)?;
-    let (metadata, trailers) = split(metadata::from_headers(headers, limit)?);
+    let (leading, trailing) = split(headers);
     let compression = Compression::of(headers, &CompressionHeaders::OF_HTTP)?;
     if http_status != StatusCode::OK {
         if encoding != Encoding::JSON {
             return Err(foreign(Dialect::Connect, http_status, headers));
         }
-        let mut all = metadata;
-        all.extend(trailers);
+        let mut all = leading;
+        all.extend(trailing);
         let outcome = Outcome::Failure(http_status, all);
         let body = WholeDownload::new(stream, compression, call, outcome);
         return Ok(Response::new(Body::frames(body)));
     }
     call.encoding = encoding;
-    let outcome = Outcome::Message(trailers);
+    let metadata = metadata::from_headers(&leading, limit)?;
+    let outcome = Outcome::Message(metadata::from_headers(&trailing, limit)?);
     let body = WholeDownload::new(stream, compression, call, outcome);
     let mut response = Response::new(Body::frames(body));
     response.set_metadata(metadata.into());
@@ -97,9 +98,9 @@ fn whole(
 }
 
 /// Takes apart what is metadata before a reply, and behind it.
-fn split(all: HeaderMap) -> (HeaderMap, HeaderMap) {
+fn split(all: &HeaderMap) -> (HeaderMap, HeaderMap) {
     let (mut metadata, mut trailers) = (HeaderMap::new(), HeaderMap::new());
-    for (name, value) in &all {
+    for (name, value) in all {
         let behind = name.as_str().strip_prefix(TRAILER);
         match behind.map(HeaderName::try_from) {
             Some(Ok(name)) => trailers.append(name, value.clone()),

@@ -169,7 +169,10 @@ impl Link {
                 Status::deadline_exceeded(text).in_phase(Phase::Send)
             })?,
         };
-        let permit = acquired.map_err(|_| self.why_closed().in_phase(Phase::Send))?;
+        let permit = acquired.map_err(|_| {
+            let reason = self.why_closed().into_not_started();
+            reason.in_phase(Phase::Send)
+        })?;
         Ok(Place::new(self, permit))
     }
 

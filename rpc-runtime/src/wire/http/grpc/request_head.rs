@@ -3,9 +3,9 @@
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use super::HEAD;
 use super::compression::Compression;
 use super::connection::Link;
+use super::{HEAD, status};
 use crate::call::{EXPECTED_KIND, MethodKind, Request};
 use crate::codec::Encoding;
 use crate::status::Status;
@@ -86,6 +86,7 @@ impl Head {
         if let Some(remaining) = request.remaining() {
             link.server.dialect.put_timeout(headers, remaining);
         }
+        status::put_attempt(headers, request.attempt());
         if self.has_args {
             headers.insert(HEAD, HeaderValue::from_static("1"));
         }

@@ -9,12 +9,12 @@ use futures_core::Stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response as HttpResponse, request};
 
-use super::HEAD;
 use super::compression::Compression;
 use super::end::End;
 use super::frame::{Decoder, Encoder};
 use super::messages::{Messages, Stopped};
 use super::reply_stream::ReplyStream;
+use super::{HEAD, status};
 use crate::call::{
     Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
 };
@@ -111,6 +111,7 @@ fn begin(
     }
     request.set_deadline(deadline);
     request.set_connection(Arc::clone(&connection.info));
+    request.set_attempt(status::attempt(&head.headers));
     let running = Running::new(deadline, config.cancel_grace, counted);
     Handling::start(&connection.served.service, request, running)
 }

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use super::details;
 use crate::call::Limits;
 use crate::codec::Encoding;
+use crate::pushback::Pushback;
 use crate::status::{Code, Status};
 use crate::wire::http::metadata;
 
@@ -15,6 +16,13 @@ pub(in crate::wire::http) const STATUS: HeaderName = HeaderName::from_static("gr
 
 /// The text of a failure, escaped.
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// What the server asks of a client that would make the call again
+/// (<https://github.com/grpc/proposal/blob/master/A6-client-retries.md>).
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// How often a call was made before: absent the first time (A6, "Exposed retry metadata").
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Success, which no [`Code`] is.
 const OK: HeaderValue = HeaderValue::from_static("0");
@@ -104,6 +112,7 @@ pub(in crate::wire::http) fn put(
     limit: usize,
 ) {
     trailers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
+    put_pushback(trailers, status);
     let message = escape(status.message(), limit / 2);
     if !message.is_empty()
         && let Ok(message) = HeaderValue::from_str(&message)
@@ -127,6 +136,7 @@ pub(in crate::wire::http) fn take(
 ) -> Option<Result<(), Status>> {
     let number = trailers.remove(STATUS)?;
     let message = trailers.remove(MESSAGE);
+    let pushback = take_pushback(trailers);
     if number == OK {
         return Some(Ok(()));
     }
@@ -138,12 +148,45 @@ pub(in crate::wire::http) fn take(
             .into_owned()
     });
     let mut status = Status::new(code, message.unwrap_or_default()).into_remote();
+    if let Some(pushback) = pushback {
+        status = status.with_pushback(pushback);
+    }
     if let Some(value) = trailers.get(details::NAME)
         && let Some(error) = details::decode(value, limits)
     {
         status = status.with_attachment(error);
     }
     Some(Err(status))
+}
+
+/// Adds what a failure asks of a client that would make the call again.
+pub(in crate::wire::http) fn put_pushback(trailers: &mut HeaderMap, status: &Status) {
+    if let Some(pushback) = status.pushback()
+        && let Ok(pushback) = HeaderValue::from_str(&pushback.to_text())
+    {
+        trailers.insert(PUSHBACK, pushback);
+    }
+}
+
+/// Takes that out of trailers.
+pub(in crate::wire::http) fn take_pushback(trailers: &mut HeaderMap) -> Option<Pushback> {
+    let pushback = trailers.remove(PUSHBACK)?;
+    Some(Pushback::from_text(pushback.as_bytes()))
+}
+
+/// Says which attempt of its call a request is, if not the first.
+pub(super) fn put_attempt(headers: &mut HeaderMap, attempt: u32) {
+    if attempt > 1 {
+        headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(attempt - 1));
+    }
+}
+
+/// Returns which attempt of its call a request is. It is only told to the handler, so what is no
+/// number is no failure.
+pub(in crate::wire::http) fn attempt(headers: &HeaderMap) -> u32 {
+    let previous = headers.get(PREVIOUS_ATTEMPTS);
+    let previous = previous.and_then(|it| it.to_str().ok()?.parse::<u32>().ok());
+    previous.unwrap_or(0).saturating_add(1)
 }
 
 /// Reads what a call ended with: the metadata of a good end, or why it failed.

@@ -33,9 +33,11 @@ struct Open {
     outcome: Outcome,
 }
 
-/// What a body is, with its metadata.
+/// What a body is.
 pub(super) enum Outcome {
+    /// A message, before this metadata.
     Message(HeaderMap),
+    /// A failure, behind these headers.
     Failure(StatusCode, HeaderMap),
 }
 
@@ -90,9 +92,9 @@ impl Open {
                 let message = Message::with_limits(bytes, self.call.encoding, limits);
                 Ok((message, trailers))
             }
-            Outcome::Failure(http, metadata) => {
+            Outcome::Failure(http, headers) => {
                 let failure = connect::of_answer(http, &bytes, limits);
-                Err(connect::with_metadata(failure, metadata))
+                Err(connect::with_metadata(failure, headers, limits))
             }
         }
     }
