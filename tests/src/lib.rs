@@ -6,3 +6,4 @@ pub mod http1;
 pub mod math;
 pub mod raw;
 pub mod serving;
+mod websocket;

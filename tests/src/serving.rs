@@ -24,7 +24,7 @@ impl Drop for Serving {
 }
 
 /// The transports on which every promise is tested.
-pub const TRANSPORTS: [&str; 3] = ["tcp", "unix", "mem"];
+pub const TRANSPORTS: [&str; 4] = ["tcp", "unix", "mem", "ws"];
 
 /// Returns an address of this transport that nobody else has.
 pub fn address(transport: &str) -> String {
@@ -32,7 +32,7 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "grpc" | "grpc-web+http" | "connect+http" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" => "tcp://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
             format!("unix://{}", path.display())
@@ -42,14 +42,13 @@ pub fn address(transport: &str) -> String {
     }
 }
 
-/// Serves on a transport. `grpc` is TCP with a URL that makes clients speak gRPC; `grpc-web+http` and
-/// `connect+http` are the same with those.
+/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http` and `ws` are TCP with a URL that makes
+/// clients speak gRPC, gRPC-Web, Connect, or WebSocket.
 pub async fn serve(transport: &str, server: Server) -> Serving {
-    let is_http = !TRANSPORTS.contains(&transport);
-    let server = if is_http {
-        server.accept([Wire::Native, Wire::Http])
-    } else {
-        server
+    let server = match transport {
+        "grpc" | "grpc-web+http" | "connect+http" => server.accept([Wire::Http]),
+        "ws" => server.accept([Wire::WebSocket]),
+        _ => server,
     };
     let bound = server
         .listen(address(transport))
@@ -57,10 +56,10 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .await
         .expect("the address is free");
     Serving {
-        url: if is_http {
-            bound.url().replacen("tcp", transport, 1)
-        } else {
+        url: if TRANSPORTS.contains(&transport) {
             bound.url().to_owned()
+        } else {
+            bound.url().replacen("tcp", transport, 1)
         },
         stop: bound.shutdown_handle(),
         task: tokio::spawn(bound.serve()),

@@ -14,13 +14,15 @@ use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::{Phase, Status};
-use crate::transport::Address;
 #[cfg(feature = "tls")]
 use crate::transport::tls::{ClientTls, Connector};
+use crate::transport::{self, Address, Io};
 use crate::wire::ClientWire;
 #[cfg(feature = "http")]
 use crate::wire::HttpServer;
 use crate::wire::config::{Config, RunningCalls, Served};
+#[cfg(feature = "websocket")]
+use crate::wire::websocket;
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
 /// `http` also `grpc://host:port`, `grpc-web+http://host:port` and `connect+http://host:port`, with `tls` also
 /// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language that
-/// speak HTTP/2. A list of URLs makes one channel that spreads its calls over all of them.
+/// speak HTTP/2; with the feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where
+/// the port may be left out if it is 80 or 443. A list of URLs makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -259,7 +262,7 @@ fn secured(
             )
         };
         if let Some(plain) = destinations.iter().find(is_plain) {
-            let text = "`tls` is set, but this URL is plaintext (write `tls://` or `grpcs://`): ";
+            let text = "`tls` is set, but this URL is plaintext (write `tls://`, `grpcs://` or `wss://`): ";
             return Err(refuse(format!("{text}{plain}")));
         }
         if !wants_tls {
@@ -311,6 +314,34 @@ impl<T> fmt::Debug for Connect<T> {
     }
 }
 
+/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
+/// or look at them.
+///
+/// # Errors
+///
+/// A URL that cannot be read, or a peer that cannot be reached.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes whatever it had opened.
+pub async fn open(url: &str) -> Result<Io, crate::Error> {
+    let failed = |error: Box<dyn Error + Send + Sync>| {
+        crate::Error::new(format!("cannot connect to {url}"), error)
+    };
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        let (target, address) = parsed.map_err(failed)?;
+        let io = transport::connect(&address).await;
+        let io = io.map_err(|it| failed(it.into()))?;
+        let opened = websocket::open(io, &target).await;
+        return Ok(opened.map_err(|it| failed(it.into()))?.with_peer(url));
+    }
+    let parsed = url.parse::<Address>();
+    let address = parsed.map_err(|error| failed(error.into()))?;
+    let io = transport::connect(&address).await;
+    Ok(io.map_err(|it| failed(it.into()))?.with_peer(url))
+}
+
 /// Where to connect to: a URL, or a list of URLs.
 pub trait IntoTarget {
     /// Reads the URLs.
@@ -341,12 +372,52 @@ impl Target {
 
 /// Reads a URL: what is spoken, and where.
 fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        return parsed.map(|(target, address)| (ClientWire::WebSocket(target), address));
+    }
     #[cfg(feature = "http")]
     if let Some(parsed) = HttpServer::parse(url) {
         let (server, address) = parsed?;
         return Ok((ClientWire::Grpc(server), address));
     }
     Ok((ClientWire::Native, url.parse()?))
+}
+
+/// Reads a URL of WebSocket: RFC 6455, section 3.
+#[cfg(feature = "websocket")]
+fn parse_websocket(
+    url: &str,
+) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (below, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => ("tcp", 80),
+        "wss" => ("tls", 443),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
+    Some((|| {
+        if path.contains('#') {
+            return Err(format!("address `{url}`: a fragment cannot be sent").into());
+        }
+        let target = websocket::Target {
+            is_secure: below == "tls",
+            authority: authority.parse()?,
+            path: path.parse()?,
+            subprotocol: websocket::Subprotocol::Native,
+        };
+        let port = match target.authority.port() {
+            Some(_) => String::new(),
+            None => format!(":{usual_port}"),
+        };
+        let address = format!("{below}://{authority}{port}").parse()?;
+        Ok((target, address))
+    })())
 }
 
 impl IntoTarget for &str {

@@ -8,6 +8,8 @@ use super::config::{Config, Served};
 #[cfg(feature = "http")]
 use super::http::{GrpcConnection, HttpServer};
 use super::native;
+#[cfg(feature = "websocket")]
+use super::websocket;
 use crate::call::{Request, Response};
 use crate::service::BoxFuture;
 use crate::status::Status;
@@ -20,6 +22,9 @@ pub(crate) enum ClientWire {
     /// gRPC, and what is like it.
     #[cfg(feature = "http")]
     Grpc(HttpServer),
+    /// The native wire inside of WebSocket.
+    #[cfg(feature = "websocket")]
+    WebSocket(websocket::Target),
 }
 
 /// A handle to begin calls with.
@@ -30,6 +35,17 @@ pub(crate) enum Connection {
 }
 
 impl ClientWire {
+    /// How errors name a server whose URL says more than where it is.
+    pub(crate) fn url(&self) -> Option<String> {
+        match self {
+            Self::Native => None,
+            #[cfg(feature = "http")]
+            Self::Grpc(server) => Some(server.to_string()),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(target) => Some(target.to_string()),
+        }
+    }
+
     /// What this wire is called in ALPN.
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(&self) -> &'static [u8] {
@@ -37,6 +53,8 @@ impl ClientWire {
             Self::Native => native::ALPN,
             #[cfg(feature = "http")]
             Self::Grpc(_) => super::http::ALPN_HTTP2,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(_) => super::http::ALPN_HTTP1,
         }
     }
 
@@ -52,12 +70,11 @@ impl ClientWire {
         served: Option<Served>,
     ) -> Result<Connection, Status> {
         match self {
-            Self::Native => {
-                let role = native::Role::Connected;
-                let (connection, driver) = native::open(io, role, config, served, BytesMut::new());
-                tokio::spawn(log_end(driver));
-                connection.introduced().await?;
-                Ok(Connection::Native(connection))
+            Self::Native => connect_native(io, config, served).await,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(target) => {
+                let io = websocket::open(io, target).await?;
+                connect_native(io, config, served).await
             }
             #[cfg(feature = "http")]
             Self::Grpc(server) => {
@@ -73,6 +90,18 @@ impl ClientWire {
             }
         }
     }
+}
+
+async fn connect_native(
+    io: Io,
+    config: Arc<Config>,
+    served: Option<Served>,
+) -> Result<Connection, Status> {
+    let role = native::Role::Connected;
+    let (connection, driver) = native::open(io, role, config, served, BytesMut::new());
+    tokio::spawn(log_end(driver));
+    connection.introduced().await?;
+    Ok(Connection::Native(connection))
 }
 
 async fn log_end(driver: impl Future<Output = Result<(), Status>>) {

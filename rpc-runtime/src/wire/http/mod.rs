@@ -25,6 +25,8 @@ mod reply_body;
 mod respond;
 mod server;
 mod stalled;
+#[cfg(feature = "websocket")]
+mod upgrade;
 mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.

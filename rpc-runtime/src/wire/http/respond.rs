@@ -1,5 +1,7 @@
 //! A request goes to its protocol.
 
+#[cfg(feature = "websocket")]
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -13,6 +15,8 @@ use super::cors::Cors;
 use super::dialect::Dialect;
 use super::reply_body::ReplyBody;
 use super::server::Connection;
+#[cfg(feature = "websocket")]
+use super::upgrade;
 use super::{connect, grpc, host};
 use crate::call::{Method, MethodKind};
 
@@ -36,6 +40,11 @@ pub(super) async fn respond(
         let text = "this host name is not served here (see `Server::http_host`)";
         return plain(StatusCode::FORBIDDEN, text);
     }
+    #[cfg(feature = "websocket")]
+    let request = match upgrade::begin(&connection, request) {
+        ControlFlow::Continue(request) => request,
+        ControlFlow::Break(response) => return response,
+    };
     let config = Arc::clone(&connection.config);
     let Some(cors) = &config.cors else {
         return answer(connection, request).await;
@@ -142,7 +151,7 @@ fn unsupported(text: &'static str) -> Response<ReplyBody> {
 }
 
 /// Makes an answer for people, to what is no call.
-fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Bytes(text.as_bytes().into()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");

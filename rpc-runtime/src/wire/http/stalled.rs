@@ -29,6 +29,12 @@ impl Stalled {
         }
     }
 
+    /// Returns the byte stream without the bound.
+    #[cfg(feature = "websocket")]
+    pub(super) fn into_inner(self) -> Prefixed {
+        self.io
+    }
+
     fn bound<T>(
         &mut self,
         written: Poll<io::Result<T>>,
