@@ -56,10 +56,9 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .await
         .expect("the address is free");
     Serving {
-        url: if TRANSPORTS.contains(&transport) {
-            bound.url().to_owned()
-        } else {
-            bound.url().replacen("tcp", transport, 1)
+        url: match transport {
+            "tcp" | "unix" | "mem" => bound.url().to_owned(),
+            _ => bound.url().replacen("tcp", transport, 1),
         },
         stop: bound.shutdown_handle(),
         task: tokio::spawn(bound.serve()),

@@ -28,13 +28,14 @@ impl Text {
         let whole = self.partial.len() / GROUP * GROUP;
         let text = self.partial.split_to(whole);
         let mut out = BytesMut::with_capacity(whole / GROUP * 3);
-        // A piece ends behind its padding.
-        for piece in text.split_inclusive(|byte| *byte == b'=') {
-            match piece {
-                // The second sign of a padding.
-                b"=" => {}
-                piece => out.extend_from_slice(&decode_base64(piece).ok_or_else(malformed)?),
-            }
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            // A piece ends behind its padding.
+            let padded = rest.chunks(GROUP).position(|group| group.ends_with(b"="));
+            let length = padded.map_or(rest.len(), |groups| (groups + 1) * GROUP);
+            let (piece, behind) = rest.split_at_checked(length).ok_or_else(malformed)?;
+            out.extend_from_slice(&decode_base64(piece).ok_or_else(malformed)?);
+            rest = behind;
         }
         Ok(out.freeze())
     }
