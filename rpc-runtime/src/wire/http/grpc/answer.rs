@@ -1,5 +1,7 @@
 //! The head of an answer: what follows it, or that it is none of the protocol.
 
+use std::sync::Arc;
+
 use h2::RecvStream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -25,13 +27,13 @@ pub(super) fn read_head(
     response: http::Response<RecvStream>,
     call: OpenCall,
 ) -> Result<Response, Status> {
-    let peer = std::sync::Arc::clone(&call.link.peer);
+    let link = Arc::clone(&call.link);
     let (head, stream) = response.into_parts();
     let mut response = match call.form {
         Form::Envelopes => envelopes(head.status, head.headers, stream, call),
         Form::Whole => whole(head.status, &head.headers, stream, call),
     }?;
-    response.set_peer(&peer);
+    response.set_peer(link);
     Ok(response)
 }
 
