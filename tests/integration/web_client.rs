@@ -195,8 +195,8 @@ async fn replies_of_connect_that_are_wrong_are_failures() {
         (
             "br",
             answer(200, JSON, b"5").with("content-encoding", "br"),
-            Code::Unimplemented,
-            "`br`",
+            Code::Internal,
+            "not offered",
         ),
         (
             "cut",
@@ -320,8 +320,8 @@ async fn streams_of_connect_that_are_wrong_are_failures() {
         (
             "br",
             after(b"").with("connect-content-encoding", "br"),
-            Code::Unimplemented,
-            "`br`",
+            Code::Internal,
+            "not offered",
         ),
         (
             "an encoding",

@@ -32,31 +32,32 @@ macro_rules! on_every_transport {
     )*};
 }
 
-/// Makes tests of each function over gRPC, gRPC-Web and Connect: of those that speak no frames of the
-/// native wire.
-macro_rules! over_http {
+/// Makes a test of each function over gRPC, gRPC-Web, Connect and TLS: of those that speak
+/// no frames of the native wire.
+macro_rules! over_http_and_tls {
     ($($name:ident)*) => {
-        mod over_grpc {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::within(super::$name("grpc")).await;
-            }
-        )*}
-
-        mod over_grpc_web {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::within(super::$name("grpc-web+http")).await;
-            }
-        )*}
-
-        mod over_connect {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::within(super::$name("connect+http")).await;
-            }
-        )*}
+        mod over_grpc {
+            over_http_and_tls!("grpc": $($name)*);
+        }
+        mod over_grpc_web {
+            over_http_and_tls!("grpc-web+http": $($name)*);
+        }
+        mod over_connect {
+            over_http_and_tls!("connect+http": $($name)*);
+        }
+        mod over_tls {
+            over_http_and_tls!("tls": $($name)*);
+        }
+        mod over_grpc_and_tls {
+            over_http_and_tls!("grpcs": $($name)*);
+        }
     };
+    ($transport:literal: $($name:ident)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            crate::within(super::$name($transport)).await;
+        }
+    )*};
 }
 
 mod p01_ends_once;

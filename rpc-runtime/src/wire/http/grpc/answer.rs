@@ -50,7 +50,11 @@ fn envelopes(
         _ => return Err(foreign(dialect, http_status, &headers)),
     };
     call.encoding = subtype.map(known).transpose()?.unwrap_or(call.encoding);
-    if dialect != Dialect::Connect && headers.contains_key(status::STATUS) {
+    // A good status that is not the end is none.
+    let end = headers
+        .get(status::STATUS)
+        .filter(|_| dialect != Dialect::Connect);
+    if end.is_some_and(|it| *it != status::OK || stream.is_end_stream()) {
         let end = status::end(&mut headers, limits)?;
         let mut response = Response::new(Body::empty());
         response.set_trailers(end.into());
@@ -59,8 +63,8 @@ fn envelopes(
     if http_status != StatusCode::OK {
         return Err(foreign(dialect, http_status, &headers));
     }
-    let compression = Compression::of(&headers, &dialect.compression_headers())?;
-    let metadata = metadata::from_headers(&headers, limits.max_metadata)?;
+    let compression = offered(Compression::of(&headers, &dialect.compression_headers()))?;
+    let metadata = status::metadata_of_reply(&headers, limits)?;
     let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));
     response.set_metadata(metadata.into());
     Ok(response)
@@ -79,7 +83,7 @@ fn whole(
     };
     let encoding = known(subtype)?;
     let (leading, trailing) = split(headers);
-    let compression = Compression::of(headers, &CompressionHeaders::OF_HTTP)?;
+    let compression = offered(Compression::of(headers, &CompressionHeaders::OF_HTTP))?;
     if http_status != StatusCode::OK {
         if encoding != Encoding::JSON {
             return Err(foreign(Dialect::Connect, http_status, headers));
@@ -110,6 +114,12 @@ fn split(all: &HeaderMap) -> (HeaderMap, HeaderMap) {
         };
     }
     (metadata, trailers)
+}
+
+fn offered(compression: Result<Compression, Status>) -> Result<Compression, Status> {
+    compression.map_err(|status| {
+        Status::internal("the server compresses as it was not offered").with_source(status)
+    })
 }
 
 fn known(subtype: &str) -> Result<Encoding, Status> {

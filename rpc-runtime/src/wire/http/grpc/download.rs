@@ -63,7 +63,12 @@ impl Open {
         }
         let link = &self.call.link;
         let trailers = match link.server.dialect {
-            Dialect::Grpc => ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?,
+            Dialect::Grpc => {
+                let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
+                Some(trailers.ok_or_else(|| {
+                    Status::internal("the server ended the call without trailers").into_remote()
+                })?)
+            }
             Dialect::GrpcWeb | Dialect::GrpcWebText => {
                 let text = self.messages.take_end();
                 text.and_then(|it| end::of_text(&it))

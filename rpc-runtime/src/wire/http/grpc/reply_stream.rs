@@ -121,12 +121,24 @@ impl ReplyStream {
     }
 
     /// Ready when the deadline passes while the peer takes nothing, with whether the failure can
-    /// still be told: not in the middle of a body.
+    /// still be told.
     pub(in crate::wire::http) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        self.replying.poll_expired(cx).map(|status| {
-            self.ready.clear();
-            self.end = Some(Err(status));
-            !self.write_end.dialect.ends_in_body()
-        })
+        self.replying
+            .poll_expired(cx)
+            .map(|status| self.fail(status))
+    }
+
+    /// Returns the bytes that are encoded and not sent.
+    pub(in crate::wire::http) fn waiting(&self) -> usize {
+        self.ready.iter().map(Bytes::len).sum()
+    }
+
+    /// Ends the call with a failure in place of what was to follow. False if it cannot be told: in
+    /// the middle of a body.
+    pub(in crate::wire::http) fn fail(&mut self, status: Status) -> bool {
+        self.replying.give_up();
+        self.ready.clear();
+        self.end = Some(Err(status));
+        !self.write_end.dialect.ends_in_body()
     }
 }
