@@ -20,5 +20,6 @@ mod python;
 mod reconnect;
 mod retry;
 mod schemas;
+mod servers;
 mod slow_methods;
 mod tls;
