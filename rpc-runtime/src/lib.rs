@@ -53,6 +53,7 @@
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
+//! | `websocket` | | WebSocket on the same port: `ws://` |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 

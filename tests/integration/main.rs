@@ -23,3 +23,4 @@ mod schemas;
 mod servers;
 mod slow_methods;
 mod tls;
+mod websocket;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::serving::address;
+use crate::websocket;
 
 /// Types of frames.
 #[allow(missing_docs, reason = "the names are those of the specification")]
@@ -320,6 +321,7 @@ pub struct RawServer(Listening);
 enum Listening {
     Tcp(TcpListener),
     Unix(UnixListener, String),
+    WebSocket(TcpListener),
     Memory,
 }
 
@@ -327,7 +329,8 @@ impl RawServer {
     /// Begins to listen.
     pub async fn listen(transport: &str) -> Self {
         Self(match transport {
-            "tcp" => Listening::Tcp(TcpListener::bind("127.0.0.1:0").await.expect("a free port")),
+            "tcp" => Listening::Tcp(free_port().await),
+            "ws" => Listening::WebSocket(free_port().await),
             "unix" => {
                 let url = address(transport);
                 let path = url.trim_start_matches("unix://");
@@ -344,6 +347,10 @@ impl RawServer {
                 let address = listener.local_addr().expect("it is bound");
                 Some(format!("tcp://{address}"))
             }
+            Listening::WebSocket(listener) => {
+                let address = listener.local_addr().expect("it is bound");
+                Some(format!("ws://{address}"))
+            }
             Listening::Unix(_, url) => Some(url.clone()),
             Listening::Memory => None,
         }
@@ -358,6 +365,10 @@ impl RawServer {
                 }
                 Listening::Unix(listener, _) => {
                     RawPeer(Box::new(listener.accept().await.expect("accepts").0))
+                }
+                Listening::WebSocket(listener) => {
+                    let (stream, _) = listener.accept().await.expect("accepts");
+                    RawPeer(Box::new(websocket::accept(stream).await))
                 }
                 Listening::Memory => panic!("a raw server in memory has one connection"),
             }
@@ -396,6 +407,10 @@ impl RawServer {
         peer.settle().await;
         (channel, peer)
     }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
 impl Drop for RawServer {

@@ -76,17 +76,10 @@ impl Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(url) = self.wire().url() {
+            return f.write_str(&url);
+        }
         match self {
-            #[cfg(feature = "http")]
-            Self::Address {
-                wire: ClientWire::Grpc(server),
-                ..
-            } => server.fmt(f),
-            #[cfg(all(feature = "http", feature = "tls"))]
-            Self::Tls {
-                wire: ClientWire::Grpc(server),
-                ..
-            } => server.fmt(f),
             Self::Address { address, .. } => address.fmt(f),
             #[cfg(feature = "tls")]
             Self::Tls { host, port, .. } => {

@@ -23,4 +23,6 @@ pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};
 pub use servers::{Balance, Discover, Dns, Instance, ServerFile};
 pub use stub::{Client, RpcClient, StubCall};
+#[doc(hidden)]
+pub use target::open;
 pub use target::{IntoTarget, Target};

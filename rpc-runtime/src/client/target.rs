@@ -6,9 +6,12 @@ use std::fmt;
 use super::endpoint::Destination;
 use super::servers::{BoxDiscover, Discover, Dns, ServerFile};
 use crate::status::{Phase, Status};
+use crate::transport::{self, Address, Io};
 use crate::wire::ClientWire;
 #[cfg(feature = "http")]
 use crate::wire::GrpcServer;
+#[cfg(feature = "websocket")]
+use crate::wire::websocket;
 
 /// Where to connect to: a URL, a list of URLs, or what finds servers ([`Dns`], [`ServerFile`], or a
 /// [`Discover`] of your own in a [`Target`]).
@@ -71,6 +74,13 @@ pub(super) fn parse_url(url: &str) -> Result<Destination, Status> {
 }
 
 fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        return parsed.map(|(target, address)| Destination::Address {
+            wire: ClientWire::WebSocket(target),
+            address,
+        });
+    }
     #[cfg(feature = "http")]
     if let Some((scheme, authority)) = url.trim().split_once("://") {
         let below = match scheme.to_ascii_lowercase().as_str() {
@@ -89,6 +99,70 @@ fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
         wire: ClientWire::Native,
         address: url.parse()?,
     })
+}
+
+/// Reads a URL of WebSocket: RFC 6455, section 3.
+#[cfg(feature = "websocket")]
+fn parse_websocket(
+    url: &str,
+) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (below, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => ("tcp", 80),
+        "wss" => ("tls", 443),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
+    Some((|| {
+        if path.contains('#') {
+            return Err(format!("address `{url}`: a fragment cannot be sent").into());
+        }
+        let target = websocket::Target {
+            is_secure: below == "tls",
+            authority: authority.parse()?,
+            path: path.parse()?,
+            subprotocol: websocket::Subprotocol::Native,
+        };
+        let port = match target.authority.port() {
+            Some(_) => String::new(),
+            None => format!(":{usual_port}"),
+        };
+        let address = format!("{below}://{authority}{port}").parse()?;
+        Ok((target, address))
+    })())
+}
+
+/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
+/// or look at them.
+///
+/// # Errors
+///
+/// A URL that cannot be read, or a peer that cannot be reached.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes whatever it had opened.
+pub async fn open(url: &str) -> Result<Io, crate::Error> {
+    let failed = |error: Box<dyn Error + Send + Sync>| {
+        crate::Error::new(format!("cannot connect to {url}"), error)
+    };
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        let (target, address) = parsed.map_err(failed)?;
+        let io = transport::connect(&address).await;
+        let io = io.map_err(|it| failed(it.into()))?;
+        let opened = websocket::open(io, &target).await;
+        return Ok(opened.map_err(|it| failed(it.into()))?.with_peer(url));
+    }
+    let parsed = url.parse::<Address>();
+    let address = parsed.map_err(|error| failed(error.into()))?;
+    let io = transport::connect(&address).await;
+    Ok(io.map_err(|it| failed(it.into()))?.with_peer(url))
 }
 
 impl IntoTarget for &str {

@@ -34,6 +34,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Who may connect by WebSocket.
+    #[cfg(feature = "websocket")]
+    pub(crate) websocket: super::websocket::Settings,
 }
 
 impl Default for Config {
@@ -51,6 +54,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(feature = "websocket")]
+            websocket: super::websocket::Settings::default(),
         }
     }
 }

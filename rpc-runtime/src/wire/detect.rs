@@ -14,6 +14,9 @@ pub enum Wire {
     /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
     #[cfg(feature = "http")]
     Http,
+    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
+    #[cfg(feature = "websocket")]
+    WebSocket,
 }
 
 /// Whether the first bytes of a connection belong to a wire.
@@ -44,6 +47,8 @@ impl Detect {
 pub(crate) struct Wires {
     #[cfg(feature = "http")]
     http: bool,
+    #[cfg(feature = "websocket")]
+    websocket: bool,
 }
 
 /// What the first bytes of a connection say.
@@ -61,6 +66,8 @@ impl Extend<Wire> for Wires {
                 Wire::Native => {}
                 #[cfg(feature = "http")]
                 Wire::Http => self.http = true,
+                #[cfg(feature = "websocket")]
+                Wire::WebSocket => self.websocket = true,
             }
         }
     }
@@ -72,10 +79,25 @@ impl Wires {
         self.others().next().is_none()
     }
 
+    /// Says whether calls are taken as HTTP requests.
+    #[cfg(feature = "http")]
+    pub(super) fn has_http(self) -> bool {
+        self.http
+    }
+
+    /// Says whether an HTTP request may become a WebSocket.
+    #[cfg(feature = "http")]
+    pub(super) fn has_websocket(self) -> bool {
+        #[cfg(feature = "websocket")]
+        let websocket = self.websocket;
+        #[cfg(not(feature = "websocket"))]
+        let websocket = false;
+        websocket
+    }
+
     fn others(self) -> impl Iterator<Item = (Wire, fn(&[u8]) -> Detect)> {
         #[cfg(feature = "http")]
-        let http = self
-            .http
+        let http = (self.http || self.has_websocket())
             .then_some((Wire::Http, super::http::detect as fn(&[u8]) -> Detect));
         #[cfg(not(feature = "http"))]
         let http = None;
@@ -86,9 +108,12 @@ impl Wires {
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
         #[cfg(feature = "http")]
-        let http = [super::http::ALPN_HTTP2, super::http::ALPN_HTTP1]
-            .into_iter()
-            .filter(|_| self.http);
+        let http = [
+            (super::http::ALPN_HTTP2, self.http),
+            (super::http::ALPN_HTTP1, self.http || self.has_websocket()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_spoken)| is_spoken.then_some(name));
         #[cfg(not(feature = "http"))]
         let http = std::iter::empty();
         let names = std::iter::once(native::ALPN).chain(http);

@@ -20,6 +20,8 @@ mod incomplete;
 pub(crate) mod native;
 #[cfg(feature = "http")]
 mod running;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
 #[cfg(feature = "http")]

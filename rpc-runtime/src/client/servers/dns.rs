@@ -103,16 +103,18 @@ impl Discover for Dns {
 
 /// Returns the host of a URL, without the brackets of an IPv6 address.
 fn host(url: &str) -> io::Result<&str> {
-    let authority = url.split_once("://").map(|(_, authority)| authority);
-    let host = authority
-        .and_then(|it| it.rsplit_once(':'))
-        .map(|(host, _)| host);
-    let host = host.map(|it| it.trim_start_matches('[').trim_end_matches(']'));
-    host.filter(|it| !it.is_empty() && !it.contains('/'))
-        .ok_or_else(|| {
-            let text = format!("`{url}` has no host to look up, as `tcp://host:port` has");
-            io::Error::new(io::ErrorKind::InvalidInput, text)
-        })
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() {
+        let text = format!("`{url}` has no host to look up, as `tcp://host:port` has");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(host)
 }
 
 impl fmt::Debug for Dns {
@@ -132,6 +134,8 @@ mod tests {
     fn the_host_of_a_url_is_found() {
         assert_eq!(host("tcp://a.b:80").unwrap(), "a.b");
         assert_eq!(host("grpcs://[::1]:80").unwrap(), "::1");
+        assert_eq!(host("wss://[::1]/path").unwrap(), "::1");
+        assert_eq!(host("ws://a.b/path:1?x").unwrap(), "a.b");
         for bad in ["mem:a", "unix:///a:b", "tcp://:80", "a:80"] {
             assert!(host(bad).is_err(), "{bad}");
         }
