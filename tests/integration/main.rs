@@ -13,6 +13,7 @@ mod grpc_client;
 mod grpc_python;
 mod grpc_server;
 mod http;
+mod jsonrpc;
 mod layers;
 mod options;
 mod protobuf;

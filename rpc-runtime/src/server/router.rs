@@ -276,6 +276,13 @@ impl MethodTable for Router {
         self.routes.get(path).map(|route| route.method.clone())
     }
 
+    #[cfg(feature = "jsonrpc")]
+    fn find(&self, name: &str) -> Option<Method> {
+        let mut found = self.services.iter().filter_map(|it| it.find(name));
+        let only = found.next()?;
+        found.next().is_none().then(|| only.into())
+    }
+
     fn service(&self, name: &str) -> Option<&'static ServiceDescriptor> {
         self.services.iter().copied().find(|it| it.name() == name)
     }

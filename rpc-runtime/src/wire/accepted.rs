@@ -52,6 +52,14 @@ pub(crate) async fn serve(
         // It begins as HTTP, and so is never found in the first bytes.
         #[cfg(feature = "websocket")]
         Wire::WebSocket => Ok(()),
+        #[cfg(feature = "jsonrpc")]
+        Wire::JsonRpc => {
+            let dialect = super::jsonrpc::Dialect::JSON_RPC;
+            Box::pin(super::jsonrpc::serve(
+                io, received, dialect, config, served, draining,
+            ))
+            .await
+        }
     }
 }
 

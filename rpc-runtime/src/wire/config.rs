@@ -71,18 +71,30 @@ pub(crate) struct Served {
     pub(crate) extensions: Extensions,
 }
 
-/// Counts the calls of all connections of a server, and bounds them.
+/// Counts the calls of all connections of a server, or of one, and bounds them.
 #[derive(Debug)]
 pub(crate) struct RunningCalls {
     count: std::sync::atomic::AtomicUsize,
     limit: usize,
+    /// Who runs them, and the setting that bounds them.
+    names: (&'static str, &'static str),
 }
 
 impl RunningCalls {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("server", "max_calls_total"))
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn of_connection(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("connection", "max_calls"))
+    }
+
+    fn bounded(limit: usize, names: (&'static str, &'static str)) -> Arc<Self> {
         Arc::new(Self {
             count: std::sync::atomic::AtomicUsize::new(0),
             limit,
+            names,
         })
     }
 
@@ -101,9 +113,9 @@ impl RunningCalls {
         if self.count.fetch_add(1, Relaxed) < self.limit {
             return Ok(call);
         }
-        let limit = self.limit;
+        let (limit, (owner, name)) = (self.limit, self.names);
         Err(Status::resource_exhausted(format!(
-            "the server runs the limit `max_calls_total` of {limit} calls already"
+            "the {owner} runs the limit `{name}` of {limit} calls already"
         )))
     }
 }

@@ -17,6 +17,10 @@ pub enum Wire {
     /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
     #[cfg(feature = "websocket")]
     WebSocket,
+    /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
+    /// at the path `/`.
+    #[cfg(feature = "jsonrpc")]
+    JsonRpc,
 }
 
 /// Whether the first bytes of a connection belong to a wire.
@@ -26,6 +30,9 @@ pub(crate) enum Detect {
     No,
     NeedMore,
 }
+
+/// Says whether the first bytes of a connection belong to a wire.
+type Detector = fn(&[u8]) -> Detect;
 
 impl Detect {
     /// Compares the bytes with the one beginning that a wire has.
@@ -49,6 +56,8 @@ pub(crate) struct Wires {
     http: bool,
     #[cfg(feature = "websocket")]
     websocket: bool,
+    #[cfg(feature = "jsonrpc")]
+    json_rpc: bool,
 }
 
 /// What the first bytes of a connection say.
@@ -68,6 +77,8 @@ impl Extend<Wire> for Wires {
                 Wire::Http => self.http = true,
                 #[cfg(feature = "websocket")]
                 Wire::WebSocket => self.websocket = true,
+                #[cfg(feature = "jsonrpc")]
+                Wire::JsonRpc => self.json_rpc = true,
             }
         }
     }
@@ -95,13 +106,25 @@ impl Wires {
         websocket
     }
 
-    fn others(self) -> impl Iterator<Item = (Wire, fn(&[u8]) -> Detect)> {
-        #[cfg(feature = "http")]
-        let http = (self.http || self.has_websocket())
-            .then_some((Wire::Http, super::http::detect as fn(&[u8]) -> Detect));
-        #[cfg(not(feature = "http"))]
-        let http = None;
-        http.into_iter()
+    fn others(self) -> impl Iterator<Item = (Wire, Detector)> {
+        let others = [
+            #[cfg(feature = "http")]
+            (
+                self.http || self.has_websocket(),
+                Wire::Http,
+                super::http::detect as Detector,
+            ),
+            #[cfg(feature = "jsonrpc")]
+            (
+                self.json_rpc,
+                Wire::JsonRpc,
+                super::jsonrpc::detect as Detector,
+            ),
+        ];
+        let others = others.into_iter();
+        others.filter_map(|(is_accepted, wire, detect): (bool, Wire, Detector)| {
+            is_accepted.then_some((wire, detect))
+        })
     }
 
     /// The names of the wires in ALPN, the preferred one first.
@@ -122,7 +145,7 @@ impl Wires {
 
     /// Returns the wire that a connection speaks which begins with these bytes.
     pub(super) fn detect(self, bytes: &[u8]) -> Detected {
-        let native = (Wire::Native, native::detect as fn(&[u8]) -> Detect);
+        let native = (Wire::Native, native::detect as Detector);
         let mut undecided = false;
         for (wire, detect) in std::iter::once(native).chain(self.others()) {
             match detect(bytes) {
