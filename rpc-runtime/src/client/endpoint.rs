@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::{Cancellation, deadline_in};
-use crate::service::BoxFuture;
+use crate::call::{Cancellation, Request, deadline_in};
+use crate::service::{BoxFuture, ResponseFuture};
 use crate::status::{Phase, Status};
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -106,6 +106,9 @@ pub(super) struct Endpoint {
     config: Arc<Config>,
     connect_timeout: Duration,
     served: Option<Served>,
+    /// The first connection that was made. Most channels never have another, and all their calls
+    /// would meet at the lock.
+    first: OnceLock<Arc<Connection>>,
     state: Mutex<State>,
 }
 
@@ -162,6 +165,7 @@ impl Endpoint {
             config,
             connect_timeout,
             served,
+            first: OnceLock::new(),
             state: Mutex::new(State::Idle),
         })
     }
@@ -209,6 +213,23 @@ impl Endpoint {
         let stopped = || self.blame(Status::unavailable("the attempt to connect was stopped"));
         let outcome = attempt.outcome.get().cloned();
         outcome.unwrap_or_else(|| Err(stopped()))
+    }
+
+    /// Begins a call at once, if there is a connection; else the request comes back.
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
+    pub(super) fn start(&self, request: Request) -> Result<ResponseFuture, Request> {
+        if let Some(first) = self.first.get()
+            && first.is_open()
+        {
+            return Ok(first.start(request));
+        }
+        match self.open_connection() {
+            Some(connection) => Ok(connection.start(request)),
+            None => Err(request),
+        }
     }
 
     pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
@@ -321,7 +342,10 @@ impl Endpoint {
 
     fn settle(&self, attempts: u32, outcome: &Outcome) {
         *self.state() = match outcome {
-            Ok(connection) => State::Connected(Arc::clone(connection)),
+            Ok(connection) => {
+                self.first.get_or_init(|| Arc::clone(connection));
+                State::Connected(Arc::clone(connection))
+            }
             Err(reason) => State::Failed {
                 attempts: attempts.saturating_add(1),
                 again: Instant::now() + pause(attempts),

@@ -29,7 +29,7 @@ pub(super) use self::node::Ejection;
 use self::node::Node;
 use super::endpoint::{Endpoint, Readiness};
 use crate::call::{Request, Response, deadline_in};
-use crate::service::{BoxFuture, Service};
+use crate::service::{ResponseFuture, Service};
 use crate::status::{Code, Phase, Status};
 use crate::wire::Connection;
 
@@ -276,23 +276,19 @@ impl Service for Servers {
         }
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        match &*self {
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        match self {
             // Nearly always there is a connection, and the call's own future is all that is needed.
-            Self::One(endpoint) => match endpoint.open_connection() {
-                Some(connection) => connection.start(request),
-                None => Box::pin(async move { self.call(request).await }),
-            },
+            Self::One(endpoint) => endpoint.start(request),
             Self::Many(many) => match many.connected(&request) {
                 Some((node, connection)) => {
                     let (many, started) = (Arc::clone(many), Instant::now());
                     let response = connection.start(request);
-                    Box::pin(async move { many.observe(&node, started, response.await) })
+                    Ok(Box::pin(async move {
+                        many.observe(&node, started, response.await)
+                    }))
                 }
-                None => Box::pin(async move { self.call(request).await }),
+                None => Err(request),
             },
         }
     }
