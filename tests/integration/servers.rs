@@ -145,7 +145,8 @@ async fn a_server_that_dies_or_shuts_down_under_load_fails_no_call_that_may_be_r
             false => servers[0].task.abort(),
         }
         sleep(Duration::from_millis(100)).await;
-        assert!(names(&channel, 60).await.keys().eq(["b", "c"]));
+        let answered = names(&channel, 60).await;
+        assert!(!answered.contains_key("a"), "{answered:?}");
         stop.store(true, Ordering::Relaxed);
         for caller in callers {
             assert!(timeout(LONG, caller).await.unwrap().unwrap() > 0);
