@@ -53,6 +53,7 @@
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
+//! | `websocket` | | WebSocket on the same port: `ws://` |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 
@@ -65,6 +66,7 @@ mod error;
 pub mod layer;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
+mod pushback;
 pub mod server;
 mod service;
 mod status;
@@ -87,6 +89,7 @@ pub use codec::Encoding;
 pub use error::Error;
 /// What the methods that stream return.
 pub use futures_core::Stream;
+pub use pushback::Pushback;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rpc_error.md")]
 pub use rpc_macros::RpcError;

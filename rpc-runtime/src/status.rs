@@ -4,9 +4,12 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::HeaderMap;
+
+use crate::pushback::Pushback;
 
 /// The kind of a failure.
 ///
@@ -145,6 +148,9 @@ struct Inner {
     remote: bool,
     forward: bool,
     not_started: bool,
+    pushback: Option<Pushback>,
+    /// How often the call was made, if more than once.
+    attempts: Option<NonZeroU32>,
     phase: Option<Phase>,
     peer: Option<Arc<str>>,
     method: Option<Cow<'static, str>>,
@@ -162,6 +168,8 @@ impl Status {
             remote: false,
             forward: false,
             not_started: false,
+            pushback: None,
+            attempts: None,
             phase: None,
             peer: None,
             method: None,
@@ -194,10 +202,30 @@ impl Status {
         self.0.remote
     }
 
-    /// Returns whether the peer said that no handler saw the call, so that it is safe to make it
-    /// again, whatever its method does. It did not say so where this is false.
+    /// Returns whether it is certain that no handler saw the call, so that it is safe to make it
+    /// again, whatever its method does: the peer said so, or nothing of the call had left. Where
+    /// this is false, nobody knows.
     pub fn is_not_started(&self) -> bool {
         self.0.not_started
+    }
+
+    /// Returns what the server asks of a client that would make the call again.
+    pub fn pushback(&self) -> Option<Pushback> {
+        self.0.pushback
+    }
+
+    /// Asks the client to wait before it makes the call again, or not to make it again. It travels
+    /// with the status over the native wire and gRPC, and [`Retry`](crate::layer::Retry) obeys it.
+    #[must_use]
+    pub fn with_pushback(mut self, pushback: Pushback) -> Self {
+        self.0.pushback = Some(pushback);
+        self
+    }
+
+    /// Returns how often the call was made before it failed for good; 1 where nothing
+    /// [made it again](crate::layer::Retry).
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts.map_or(1, NonZeroU32::get)
     }
 
     /// Returns how far the call had come, where that is known.
@@ -257,6 +285,20 @@ impl Status {
     #[must_use]
     pub(crate) fn into_not_started(mut self) -> Self {
         self.0.not_started = true;
+        self
+    }
+
+    /// Takes back that no handler saw the call: one failed with a status that says so of another.
+    #[must_use]
+    pub(crate) fn into_started(mut self) -> Self {
+        self.0.not_started = false;
+        self
+    }
+
+    /// Notes how often the call was made.
+    #[must_use]
+    pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = NonZeroU32::new(attempts).filter(|it| it.get() > 1);
         self
     }
 
@@ -328,8 +370,10 @@ impl fmt::Display for Status {
         if let Some(peer) = &inner.peer {
             write!(f, "at {peer} ")?;
         }
-        if inner.method.is_some() || inner.peer.is_some() {
-            f.write_str("failed: ")?;
+        match inner.attempts {
+            Some(attempts) => write!(f, "failed after {attempts} attempts: ")?,
+            None if inner.method.is_some() || inner.peer.is_some() => f.write_str("failed: ")?,
+            None => {}
         }
         write!(f, "{}", inner.code)?;
         if let Some(phase) = inner.phase {
@@ -378,6 +422,8 @@ impl fmt::Debug for Status {
         debug.field("phase", &inner.phase);
         debug.field("peer", &inner.peer);
         debug.field("method", &inner.method);
+        debug.field("not_started", &inner.not_started);
+        debug.field("attempts", &self.attempts());
         debug.field("source", &inner.source);
         debug.finish_non_exhaustive()
     }
@@ -508,5 +554,14 @@ mod tests {
              cannot connect: refused"
         );
         assert!(status.source().is_some());
+        assert_eq!(
+            (
+                status.attempts(),
+                status.clone().after_attempts(1).attempts()
+            ),
+            (1, 1)
+        );
+        let status = status.after_attempts(3).to_string();
+        assert!(status.contains("tcp://127.0.0.1:1 failed after 3 attempts: unavailable in"));
     }
 }

@@ -23,6 +23,11 @@ macro_rules! on_every_transport {
             async fn mem() {
                 within(super::$name("mem")).await;
             }
+
+            #[tokio::test]
+            async fn ws() {
+                within(super::$name("ws")).await;
+            }
         }
     )*};
 }

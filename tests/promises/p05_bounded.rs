@@ -307,7 +307,7 @@ async fn a_large_message_lets_others_pass(transport: &str) {
     }
     // The buffers of TCP sockets may take in all of it, and then it is out of the server's hands.
     assert!(
-        !ended || transport == "tcp",
+        !ended || ["tcp", "ws"].contains(&transport),
         "the small answer waited for all of the large one"
     );
 }

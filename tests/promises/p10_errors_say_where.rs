@@ -48,10 +48,10 @@ fn root(status: &Status) -> &(dyn Error + 'static) {
 
 /// A URL of this transport where nobody listens.
 async fn nobody(transport: &str) -> String {
-    if transport == "tcp" {
+    if ["tcp", "ws"].contains(&transport) {
         // The port was free a moment ago.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        return format!("tcp://{}", listener.local_addr().unwrap());
+        return format!("{transport}://{}", listener.local_addr().unwrap());
     }
     address(transport)
 }

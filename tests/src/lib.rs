@@ -5,3 +5,4 @@
 pub mod math;
 pub mod raw;
 pub mod serving;
+mod websocket;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::serving::address;
+use crate::websocket;
 
 /// Types of frames.
 #[allow(missing_docs, reason = "the names are those of the specification")]
@@ -46,6 +47,7 @@ pub mod field {
     pub const CODE: u8 = 0x07;
     pub const TEXT: u8 = 0x08;
     pub const LAST_CALL: u8 = 0x0A;
+    pub const ATTEMPT: u8 = 0x8C;
     pub const MAX_MESSAGE: u8 = 0x11;
     pub const STREAM_WINDOW: u8 = 0x13;
     pub const MAX_CALLS: u8 = 0x14;
@@ -319,6 +321,7 @@ pub struct RawServer(Listening);
 enum Listening {
     Tcp(TcpListener),
     Unix(UnixListener, String),
+    WebSocket(TcpListener),
     Memory,
 }
 
@@ -326,7 +329,8 @@ impl RawServer {
     /// Begins to listen.
     pub async fn listen(transport: &str) -> Self {
         Self(match transport {
-            "tcp" => Listening::Tcp(TcpListener::bind("127.0.0.1:0").await.expect("a free port")),
+            "tcp" => Listening::Tcp(free_port().await),
+            "ws" => Listening::WebSocket(free_port().await),
             "unix" => {
                 let url = address(transport);
                 let path = url.trim_start_matches("unix://");
@@ -343,6 +347,10 @@ impl RawServer {
                 let address = listener.local_addr().expect("it is bound");
                 Some(format!("tcp://{address}"))
             }
+            Listening::WebSocket(listener) => {
+                let address = listener.local_addr().expect("it is bound");
+                Some(format!("ws://{address}"))
+            }
             Listening::Unix(_, url) => Some(url.clone()),
             Listening::Memory => None,
         }
@@ -357,6 +365,10 @@ impl RawServer {
                 }
                 Listening::Unix(listener, _) => {
                     RawPeer(Box::new(listener.accept().await.expect("accepts").0))
+                }
+                Listening::WebSocket(listener) => {
+                    let (stream, _) = listener.accept().await.expect("accepts");
+                    RawPeer(Box::new(websocket::accept(stream).await))
                 }
                 Listening::Memory => panic!("a raw server in memory has one connection"),
             }
@@ -395,6 +407,10 @@ impl RawServer {
         peer.settle().await;
         (channel, peer)
     }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
 impl Drop for RawServer {

@@ -24,7 +24,7 @@ impl Drop for Serving {
 }
 
 /// The transports on which every promise is tested.
-pub const TRANSPORTS: [&str; 3] = ["tcp", "unix", "mem"];
+pub const TRANSPORTS: [&str; 4] = ["tcp", "unix", "mem", "ws"];
 
 /// Returns an address of this transport that nobody else has.
 pub fn address(transport: &str) -> String {
@@ -32,7 +32,7 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "grpc" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "grpc" | "ws" => "tcp://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
             format!("unix://{}", path.display())
@@ -42,13 +42,13 @@ pub fn address(transport: &str) -> String {
     }
 }
 
-/// Serves on a transport. `grpc` is TCP with a URL that makes clients speak gRPC.
+/// Serves on a transport. `grpc` and `ws` are TCP with a URL that makes clients speak gRPC, or
+/// WebSocket.
 pub async fn serve(transport: &str, server: Server) -> Serving {
-    let is_grpc = transport == "grpc";
-    let server = if is_grpc {
-        server.accept([Wire::Native, Wire::Http])
-    } else {
-        server
+    let server = match transport {
+        "grpc" => server.accept([Wire::Http]),
+        "ws" => server.accept([Wire::WebSocket]),
+        _ => server,
     };
     let bound = server
         .listen(address(transport))
@@ -56,10 +56,9 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .await
         .expect("the address is free");
     Serving {
-        url: if is_grpc {
-            bound.url().replacen("tcp://", "grpc://", 1)
-        } else {
-            bound.url().to_owned()
+        url: match transport {
+            "grpc" | "ws" => bound.url().replacen("tcp", transport, 1),
+            _ => bound.url().to_owned(),
         },
         stop: bound.shutdown_handle(),
         task: tokio::spawn(bound.serve()),

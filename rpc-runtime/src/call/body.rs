@@ -133,6 +133,19 @@ impl Body {
         }
     }
 
+    /// Returns the same body once more, unless it streams.
+    pub(crate) fn try_clone(&mut self) -> Option<Self> {
+        let kind = match &mut self.kind {
+            Kind::Empty => Kind::Empty,
+            Kind::Message(message) => Kind::Message(message.share()),
+            Kind::Stream(_) => return None,
+        };
+        Some(Self {
+            has_head: self.has_head,
+            ..Self::from_kind(kind)
+        })
+    }
+
     /// Takes the one message of a body that does not stream.
     pub(crate) fn take_single(&mut self) -> Option<Message> {
         match std::mem::replace(&mut self.kind, Kind::Empty) {

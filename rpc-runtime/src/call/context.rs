@@ -12,6 +12,7 @@ use super::cancellation::{Cancellation, Cancelled};
 use super::connection_info::ConnectionInfo;
 use super::metadata::{IntoMetadataValue, Metadata, append_metadata};
 use super::method::Method;
+use super::request::attempt_of;
 use super::schema::Schema;
 use super::scope::{Detached, Scoped, current, spawn_in};
 use crate::status::Status;
@@ -112,6 +113,12 @@ impl Context {
     pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
         let own = self.0.extensions.get::<T>();
         own.or_else(|| self.0.connection.as_deref()?.extensions().get::<T>())
+    }
+
+    /// Returns which attempt of its call this is, as the caller counts: 1, and more where it makes
+    /// the call again because an earlier attempt failed or is slow.
+    pub fn attempt(&self) -> u32 {
+        attempt_of(&self.0.extensions)
     }
 
     /// Returns when the call must have ended; `None` for a stream without a deadline.

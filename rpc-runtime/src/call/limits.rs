@@ -20,6 +20,8 @@ pub struct Limits {
     pub(crate) max_depth: usize,
     pub(crate) max_element_memory: usize,
     pub(crate) max_calls: u32,
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) max_batch: usize,
     pub(crate) stream_window: u32,
     pub(crate) max_buffered: usize,
     pub(crate) max_outgoing: usize,
@@ -34,6 +36,8 @@ impl Default for Limits {
             max_depth: 64,
             max_element_memory: 32 << 20,
             max_calls: 16_384,
+            #[cfg(feature = "jsonrpc")]
+            max_batch: 1_000,
             stream_window: 256 << 10,
             max_buffered: 256 << 20,
             max_outgoing: 4 << 20,
@@ -91,6 +95,16 @@ impl Limits {
     #[must_use]
     pub fn max_calls(mut self, calls: u32) -> Self {
         self.max_calls = calls.max(1);
+        self
+    }
+
+    /// Bounds the items of one batch of JSON-RPC; 1,000 by default, 0 refuses batches. Each item is
+    /// a call and takes a place of [`max_calls`](Self::max_calls); the answers together are bounded
+    /// by [`max_message`](Self::max_message).
+    #[cfg(feature = "jsonrpc")]
+    #[must_use]
+    pub fn max_batch(mut self, items: usize) -> Self {
+        self.max_batch = items;
         self
     }
 

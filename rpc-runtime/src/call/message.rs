@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
@@ -30,6 +30,8 @@ enum Repr {
     },
     /// The mutex makes the message `Sync`; it is only ever entered through `get_mut`.
     Typed(Mutex<Box<dyn TypedMessage>>),
+    /// A value that may be needed again.
+    Shared(Arc<Mutex<Box<dyn TypedMessage>>>),
 }
 
 trait TypedMessage: Any + Send {
@@ -77,9 +79,16 @@ impl Message {
             return Ok(bytes.clone());
         }
         let mut out = BytesMut::new();
-        if let Repr::Typed(value) = &mut self.0 {
-            let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
-            guarded(encoding, || value.encode(encoding, &mut out))?;
+        match &mut self.0 {
+            Repr::Encoded { .. } => {}
+            Repr::Typed(value) => {
+                let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
+                guarded(encoding, || value.encode(encoding, &mut out))?;
+            }
+            Repr::Shared(value) => {
+                let value = lock(value);
+                guarded(encoding, || value.encode(encoding, &mut out))?;
+            }
         }
         let bytes = out.freeze();
         *self = Self::encoded(bytes.clone(), encoding);
@@ -103,14 +112,44 @@ impl Message {
                 let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
                 guarded(encoding, || value.encode_sharing(encoding, out, pieces))
             }
+            Repr::Shared(value) => {
+                let value = lock(value);
+                guarded(encoding, || value.encode_sharing(encoding, out, pieces))
+            }
         }
+    }
+
+    /// Returns the same message once more. A value stays one, and is encoded wherever it goes.
+    pub(crate) fn share(&mut self) -> Self {
+        let empty = Self::encoded(Bytes::new(), Encoding::MESSAGE_PACK);
+        let (kept, copy) = match std::mem::replace(self, empty).0 {
+            Repr::Encoded {
+                bytes,
+                encoding,
+                limits,
+            } => (
+                Self::with_limits(bytes.clone(), encoding, limits),
+                Self::with_limits(bytes, encoding, limits),
+            ),
+            Repr::Typed(value) => Self::shared(Arc::new(value)),
+            Repr::Shared(value) => Self::shared(value),
+        };
+        *self = kept;
+        copy
+    }
+
+    fn shared(value: Arc<Mutex<Box<dyn TypedMessage>>>) -> (Self, Self) {
+        (
+            Self(Repr::Shared(Arc::clone(&value))),
+            Self(Repr::Shared(value)),
+        )
     }
 
     /// Returns the bytes of a message that is encoded already.
     pub(crate) fn as_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
             Repr::Encoded { bytes, .. } => Some(bytes),
-            Repr::Typed(_) => None,
+            Repr::Typed(_) | Repr::Shared(_) => None,
         }
     }
 
@@ -126,7 +165,7 @@ impl Message {
                 }
                 Err(Self(Repr::Typed(Mutex::new(value))))
             }
-            encoded => Err(Self(encoded)),
+            other => Err(Self(other)),
         }
     }
 
@@ -134,7 +173,7 @@ impl Message {
         mut self,
         encoding: Encoding,
     ) -> Result<(Bytes, Encoding, DecodeLimits), Status> {
-        if matches!(self.0, Repr::Typed(_))
+        if self.as_bytes().is_none()
             && let Err(status) = self.bytes(encoding)
         {
             // In process, of a caller by name, who has another codec: what all of them have is JSON.
@@ -146,7 +185,9 @@ impl Message {
                 encoding,
                 limits,
             } => Ok((bytes, encoding, limits)),
-            Repr::Typed(_) => Err(Status::internal("a message did not become bytes")),
+            Repr::Typed(_) | Repr::Shared(_) => {
+                Err(Status::internal("a message did not become bytes"))
+            }
         }
     }
 }
@@ -157,9 +198,13 @@ impl fmt::Debug for Message {
             Repr::Encoded {
                 bytes, encoding, ..
             } => write!(f, "Message({} bytes of {encoding})", bytes.len()),
-            Repr::Typed(_) => f.write_str("Message(not encoded)"),
+            Repr::Typed(_) | Repr::Shared(_) => f.write_str("Message(not encoded)"),
         }
     }
+}
+
+fn lock(value: &Mutex<Box<dyn TypedMessage>>) -> MutexGuard<'_, Box<dyn TypedMessage>> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A value under a codec: a result, an item of a stream, a bare argument, an error.

@@ -446,6 +446,10 @@ pub(crate) trait MethodTable: Send + Sync + 'static {
     /// Returns the method at this path, if it is served here.
     fn resolve(&self, path: &str) -> Option<Method>;
 
+    /// Returns the method of this name, without its service, if there is exactly one.
+    #[cfg(feature = "jsonrpc")]
+    fn find(&self, name: &str) -> Option<Method>;
+
     /// Returns the service of this name, if it is served here.
     fn service(&self, name: &str) -> Option<&'static ServiceDescriptor>;
 }

@@ -157,7 +157,8 @@ impl<C> MethodError<C> for Status {
             return Self::internal("the server's own call to another server failed")
                 .with_source(self);
         }
-        self
+        // Of a call that this handler made, maybe; its own call has run.
+        self.into_started()
     }
 
     fn from_status(status: Self) -> Self {

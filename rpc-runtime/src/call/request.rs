@@ -111,6 +111,36 @@ impl Request {
         }
     }
 
+    /// Returns which attempt of its call the request is: 1 unless the call is made again.
+    pub fn attempt(&self) -> u32 {
+        attempt_of(&self.extensions)
+    }
+
+    /// Sets which attempt of its call the request is, for a layer that makes calls again. The
+    /// server is told, and its handler finds it in [`Context::attempt`].
+    pub fn set_attempt(&mut self, attempt: u32) {
+        if attempt > 1 {
+            self.extensions.insert(Attempt(attempt));
+        } else {
+            self.extensions.remove::<Attempt>();
+        }
+    }
+
+    /// Returns the same request once more, unless its body is a stream.
+    pub(crate) fn try_clone(&mut self) -> Option<Self> {
+        Some(Self {
+            method: self.method.clone(),
+            metadata: self.metadata.clone(),
+            deadline: self.deadline,
+            acceptance_deadline: self.acceptance_deadline,
+            encoding: self.encoding,
+            extensions: self.extensions.clone(),
+            connection: self.connection.clone(),
+            cancellation: self.cancellation.clone(),
+            body: self.body.try_clone()?,
+        })
+    }
+
     /// Returns the encoding of the messages both ways; `None` leaves it to the service's codec.
     pub fn encoding(&self) -> Option<Encoding> {
         self.encoding
@@ -188,6 +218,14 @@ impl Request {
         });
         (context, self.body)
     }
+}
+
+/// Which attempt of its call a request is. An extension, because hardly any request has it.
+#[derive(Clone, Copy)]
+struct Attempt(u32);
+
+pub(super) fn attempt_of(extensions: &Extensions) -> u32 {
+    extensions.get::<Attempt>().map_or(1, |attempt| attempt.0)
 }
 
 /// A deadline far enough ahead to stand for "no deadline" where an instant must be.

@@ -12,9 +12,11 @@ use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::reply_call::ReplyCall;
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Reply, Response, Returns,
+    Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Peer, Reply, Response,
+    Returns,
 };
 use crate::codec::Encoding;
+use crate::layer::Retry;
 use crate::status::{Phase, Status};
 
 /// A call that is answered by one value. Await it.
@@ -73,6 +75,15 @@ impl<T, X> Call<T, X> {
     /// Chooses the encoding of the messages, both ways.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.outgoing.set_encoding(encoding);
+        self
+    }
+
+    /// Makes the call again as `retry` says, and not as that of the channel does, if it has one.
+    ///
+    /// A [`Retry`] that is made for one call has a budget for one call: clone one that is there, or
+    /// [share](Retry::budget) its budget.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.outgoing.set_retry(retry);
         self
     }
 
@@ -189,7 +200,7 @@ enum State {
 }
 
 struct Reading {
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     body: Body,
     watch: Watch,
     message: Option<Message>,
@@ -198,7 +209,7 @@ struct Reading {
 }
 
 struct Exchanged {
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     message: Message,
     metadata: Metadata,
     trailers: Metadata,

@@ -12,15 +12,17 @@ use super::endpoint::{Destination, Endpoint, Endpoints};
 use super::stub::RpcClient;
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
-use crate::service::{BoxFuture, BoxService};
+use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::{Phase, Status};
-use crate::transport::Address;
 #[cfg(feature = "tls")]
 use crate::transport::tls::{ClientTls, Connector};
+use crate::transport::{self, Address, Io};
 use crate::wire::ClientWire;
 #[cfg(feature = "http")]
 use crate::wire::GrpcServer;
 use crate::wire::config::{Config, RunningCalls, Served};
+#[cfg(feature = "websocket")]
+use crate::wire::websocket;
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,8 +31,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
-/// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language. A list of URLs
-/// makes one channel that spreads its calls over all of them.
+/// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language; with the
+/// feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where the port may be left
+/// out if it is 80 or 443. A list of URLs makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -57,13 +60,29 @@ pub struct Connect<T> {
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
-    make: Make<T>,
+    make: fn(Channel) -> T,
+    /// In the order in which they go around the channel.
+    layers: Vec<PutLayer>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
 }
 
-/// Makes what is connected of its channel.
-type Make<T> = fn(Channel) -> T;
+/// Puts a layer around a channel.
+type PutLayer = Box<dyn FnOnce(Channel) -> Channel + Send>;
+
+/// What is left to do when a connection is there.
+struct Finish<T> {
+    layers: Vec<PutLayer>,
+    make: fn(Channel) -> T,
+}
+
+impl<T> Finish<T> {
+    fn finish(self, endpoints: Endpoints) -> T {
+        let channel = Channel::over_endpoints(endpoints);
+        let layers = self.layers.into_iter();
+        (self.make)(layers.fold(channel, |channel, put| put(channel)))
+    }
+}
 
 impl<C: RpcClient> Connect<C> {
     /// Begins to connect a generated client.
@@ -88,6 +107,7 @@ impl<T> Connect<T> {
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
             make,
+            layers: Vec::new(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -139,14 +159,35 @@ impl<T> Connect<T> {
         self
     }
 
+    /// Puts a layer around the channel, as [`Channel::layer`] does; the one that is put on last is
+    /// the outermost.
+    ///
+    /// ```no_run
+    /// # use rpc_runtime::layer::Retry;
+    /// # async fn connect() -> Result<(), rpc_runtime::Status> {
+    /// let channel = rpc_runtime::Channel::connect("tcp://127.0.0.1:8080")
+    ///     .layer(Retry::new())
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<BoxService> + Send + 'static,
+        L::Service: Service,
+    {
+        self.layers
+            .push(Box::new(move |channel| channel.layer(layer)));
+        self
+    }
+
     /// Makes the channel without connecting; the first call connects.
     ///
     /// # Errors
     ///
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that cannot be read.
     pub fn lazy(self) -> Result<T, Status> {
-        let (endpoints, make) = self.into_endpoints()?;
-        Ok(make(Channel::over_endpoints(endpoints)))
+        let (endpoints, rest) = self.into_endpoints()?;
+        Ok(rest.finish(endpoints))
     }
 
     /// Connects and blocks the thread until that is done, for programs without a runtime.
@@ -156,15 +197,15 @@ impl<T> Connect<T> {
     /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
     /// asynchronous code.
     pub fn wait(self) -> Result<T, Status> {
-        let (endpoints, make) = self.into_endpoints()?;
+        let (endpoints, rest) = self.into_endpoints()?;
         let connected = blocking::block_on(async move {
-            endpoints.connect().await?;
-            Ok(Channel::over_endpoints(endpoints))
+            let connected = endpoints.connect().await;
+            connected.map(|()| endpoints)
         });
-        connected.and_then(|it| it).map(make)
+        Ok(rest.finish(connected??))
     }
 
-    fn into_endpoints(mut self) -> Result<(Endpoints, Make<T>), Status> {
+    fn into_endpoints(mut self) -> Result<(Endpoints, Finish<T>), Status> {
         // The attempt ends first, with an error that names the client's own setting.
         self.config.handshake_timeout =
             self.connect_timeout.min(FAR_AHEAD) + Duration::from_secs(1);
@@ -187,7 +228,8 @@ impl<T> Connect<T> {
         #[cfg(feature = "tls")]
         let destinations = secured(destinations, self.tls)?;
         let endpoints = destinations.into_iter().map(endpoint).collect();
-        Ok((Endpoints::new(endpoints), self.make))
+        let (layers, make) = (self.layers, self.make);
+        Ok((Endpoints::new(endpoints), Finish { layers, make }))
     }
 }
 
@@ -219,7 +261,7 @@ fn secured(
             )
         };
         if let Some(plain) = destinations.iter().find(is_plain) {
-            let text = "`tls` is set, but this URL is plaintext (write `tls://` or `grpcs://`): ";
+            let text = "`tls` is set, but this URL is plaintext (write `tls://`, `grpcs://` or `wss://`): ";
             return Err(refuse(format!("{text}{plain}")));
         }
         if !wants_tls {
@@ -256,9 +298,9 @@ impl<T: 'static> IntoFuture for Connect<T> {
     fn into_future(self) -> Self::IntoFuture {
         let endpoints = self.into_endpoints();
         Box::pin(async move {
-            let (endpoints, make) = endpoints?;
+            let (endpoints, rest) = endpoints?;
             endpoints.connect().await?;
-            Ok(make(Channel::over_endpoints(endpoints)))
+            Ok(rest.finish(endpoints))
         })
     }
 }
@@ -269,6 +311,34 @@ impl<T> fmt::Debug for Connect<T> {
             .field("target", &self.target)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
+/// or look at them.
+///
+/// # Errors
+///
+/// A URL that cannot be read, or a peer that cannot be reached.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes whatever it had opened.
+pub async fn open(url: &str) -> Result<Io, crate::Error> {
+    let failed = |error: Box<dyn Error + Send + Sync>| {
+        crate::Error::new(format!("cannot connect to {url}"), error)
+    };
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        let (target, address) = parsed.map_err(failed)?;
+        let io = transport::connect(&address).await;
+        let io = io.map_err(|it| failed(it.into()))?;
+        let opened = websocket::open(io, &target).await;
+        return Ok(opened.map_err(|it| failed(it.into()))?.with_peer(url));
+    }
+    let parsed = url.parse::<Address>();
+    let address = parsed.map_err(|error| failed(error.into()))?;
+    let io = transport::connect(&address).await;
+    Ok(io.map_err(|it| failed(it.into()))?.with_peer(url))
 }
 
 /// Where to connect to: a URL, or a list of URLs.
@@ -301,6 +371,10 @@ impl Target {
 
 /// Reads a URL: what is spoken, and where.
 fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "websocket")]
+    if let Some(parsed) = parse_websocket(url.trim()) {
+        return parsed.map(|(target, address)| (ClientWire::WebSocket(target), address));
+    }
     #[cfg(feature = "http")]
     if let Some((scheme, authority)) = url.trim().split_once("://") {
         let below = match scheme.to_ascii_lowercase().as_str() {
@@ -315,6 +389,42 @@ fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + 
         }
     }
     Ok((ClientWire::Native, url.parse()?))
+}
+
+/// Reads a URL of WebSocket: RFC 6455, section 3.
+#[cfg(feature = "websocket")]
+fn parse_websocket(
+    url: &str,
+) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (below, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => ("tcp", 80),
+        "wss" => ("tls", 443),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
+    Some((|| {
+        if path.contains('#') {
+            return Err(format!("address `{url}`: a fragment cannot be sent").into());
+        }
+        let target = websocket::Target {
+            is_secure: below == "tls",
+            authority: authority.parse()?,
+            path: path.parse()?,
+            subprotocol: websocket::Subprotocol::Native,
+        };
+        let port = match target.authority.port() {
+            Some(_) => String::new(),
+            None => format!(":{usual_port}"),
+        };
+        let address = format!("{below}://{authority}{port}").parse()?;
+        Ok((target, address))
+    })())
 }
 
 impl IntoTarget for &str {

@@ -16,6 +16,8 @@ mod upload;
 pub use batch::{Batch, BatchCall, BatchFuture, Calls, batch};
 pub use call::{Call, CallFuture, FallibleCall};
 pub use channel::Channel;
+#[doc(hidden)]
+pub use connect::open;
 pub use connect::{Connect, IntoTarget, Target};
 pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};

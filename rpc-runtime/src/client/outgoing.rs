@@ -11,10 +11,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, BoxError, Context, Method, MethodHandle, Request, Response, append_metadata,
+    Body, BoxError, Context, Method, MethodHandle, Peer, Request, Response, append_metadata,
     check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
+use crate::layer::Retry;
 use crate::service::{BoxFuture, BoxService, Service};
 use crate::status::{Phase, Status};
 
@@ -28,6 +29,8 @@ pub(super) struct OutgoingCall {
     default_encoding: Encoding,
     check_encoding: fn(Encoding) -> Result<(), Status>,
     timeout: Option<Duration>,
+    /// The call's own policy, which counts instead of the channel's.
+    retry: Option<Box<Retry>>,
     /// The call that is being served where this one is made; it hands its deadline down.
     parent: Option<Context>,
     /// The first mistake made on the builder.
@@ -42,6 +45,7 @@ impl OutgoingCall {
             default_encoding: C::DEFAULT,
             check_encoding: check_encoding::<C>,
             timeout: None,
+            retry: None,
             parent: Context::current(),
             mistake: None,
         })
@@ -65,6 +69,10 @@ impl OutgoingCall {
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
+    }
+
+    pub(super) fn set_retry(&mut self, retry: Retry) {
+        self.retry = Some(Box::new(retry));
     }
 
     pub(super) fn set_encoding(&mut self, encoding: Encoding) {
@@ -91,9 +99,15 @@ impl OutgoingCall {
         self.request.set_encoding(encoding);
         self.set_deadline(streams)?;
         let Self {
-            channel, request, ..
+            channel,
+            request,
+            retry,
+            ..
         } = *self;
-        Ok(Running::new(channel.service(), request))
+        Ok(match retry {
+            None => Running::new(channel.service(), request),
+            Some(retry) => Running::new(&channel.service().clone().layer(*retry), request),
+        })
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
@@ -218,9 +232,9 @@ impl Origin {
 }
 
 /// Adds to a status who answered.
-pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
+pub(super) fn name_peer(status: Status, peer: Option<&Arc<dyn Peer>>) -> Status {
     match peer {
-        Some(peer) => status.at_peer(peer),
+        Some(peer) => status.at_peer(peer.name()),
         None => status,
     }
 }

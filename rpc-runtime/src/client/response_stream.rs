@@ -15,9 +15,10 @@ use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Response, Returns, deadline_in,
+    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, deadline_in,
 };
 use crate::codec::Encoding;
+use crate::layer::Retry;
 use crate::status::{Phase, Status};
 
 /// A call that is answered by a stream; it is the stream.
@@ -96,6 +97,13 @@ impl<T, X> ResponseStream<T, X> {
     /// Chooses the encoding of the messages, both ways.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.configure(|outgoing| outgoing.set_encoding(encoding));
+        self
+    }
+
+    /// Makes the call again until its first item has come, as `retry` says and not as that of the
+    /// channel does, if it has one: see [`Call::retry`](crate::Call::retry).
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.configure(|outgoing| outgoing.set_retry(retry));
         self
     }
 
@@ -229,7 +237,7 @@ impl<T, X> fmt::Debug for Blocking<T, X> {
 struct Download {
     origin: Origin,
     /// Who accepted the stream.
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     first_item_timeout: Option<Duration>,
     first_item: Option<Pin<Box<Sleep>>>,
     metadata: HeaderMap,

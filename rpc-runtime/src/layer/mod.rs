@@ -10,6 +10,7 @@
 //! | [`Timeout`] | both | ends a call after some time, streams included |
 //! | [`Log`] | both | writes one `tracing` event when a call has ended |
 //! | [`ConcurrencyLimit`] | both | lets only so many calls run at once; the others wait or are refused |
+//! | [`Retry`] | client | makes calls again that failed, where that is safe |
 //! | [`BearerAuth`](auth::BearerAuth) | server | asks for a bearer token, gives the call its identity |
 //! | [`BearerToken`](auth::BearerToken) | client | sends a bearer token |
 //! | `auth::HmacAuth` (feature `hmac`) | server | asks for a signature, gives the call its identity |
@@ -42,12 +43,14 @@
 pub mod auth;
 mod concurrency;
 mod log;
+mod retry;
 mod timeout;
 #[cfg(feature = "tower")]
 mod tower;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyLimited};
 pub use log::{Log, Logged};
+pub use retry::{Retry, RetryBudget, RetryService};
 pub use timeout::{Timeout, TimeoutService};
 #[cfg(feature = "tower")]
 pub use tower::{FromTower, IntoTower, TowerLayer};

@@ -13,7 +13,7 @@ use super::function::{self, Callable, Function};
 use super::nearest::{shown, suggestion};
 use crate::call::{Method, MethodError, MethodTable, Request, Response, ServiceDescriptor};
 use crate::codec::{Encodes, EncodesArgs, Serde};
-use crate::service::{BoxFuture, BoxService, Service};
+use crate::service::{BoxService, Service};
 use crate::status::Status;
 
 /// Sends each request to the service or the function that it names.
@@ -263,17 +263,21 @@ impl Service for Router {
         self.dispatch(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.dispatch(request)
+    fn call_detached(&self, request: Request) -> Result<HandlerFuture, Request> {
+        Ok(self.dispatch(request))
     }
 }
 
 impl MethodTable for Router {
     fn resolve(&self, path: &str) -> Option<Method> {
         self.routes.get(path).map(|route| route.method.clone())
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    fn find(&self, name: &str) -> Option<Method> {
+        let mut found = self.services.iter().filter_map(|it| it.find(name));
+        let only = found.next()?;
+        found.next().is_none().then(|| only.into())
     }
 
     fn service(&self, name: &str) -> Option<&'static ServiceDescriptor> {

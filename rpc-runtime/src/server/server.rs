@@ -225,6 +225,26 @@ impl Server {
         self
     }
 
+    /// Lets pages of another origin, such as `https://app.example`, connect by
+    /// [WebSocket](Wire::WebSocket); call it once for each.
+    ///
+    /// Without it only pages may that come from the very host and port that they connect to, and
+    /// others are refused with 403: a browser lets every page of every site try. Programs that are
+    /// no browsers name no origin, and are not asked.
+    #[cfg(feature = "websocket")]
+    pub fn websocket_origin(mut self, origin: impl Into<String>) -> Self {
+        self.config.websocket.origins.push(origin.into());
+        self
+    }
+
+    /// Lets pages of every origin connect by [WebSocket](Wire::WebSocket): for a server that knows its
+    /// callers by something that a browser does not send by itself, or that everybody may call.
+    #[cfg(feature = "websocket")]
+    pub fn websocket_any_origin(mut self) -> Self {
+        self.config.websocket.any_origin = true;
+        self
+    }
+
     /// Gives every call a value that its context has as an
     /// [extension](crate::Context::extension).
     pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {

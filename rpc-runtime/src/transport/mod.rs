@@ -25,6 +25,8 @@ use std::task::{Context, Poll};
 use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// Needs to know the wires that hold byte streams, and so comes from above.
+pub use crate::client::open;
 pub(crate) use address::Address;
 
 /// The reading half of an [`Io`].
@@ -183,26 +185,6 @@ impl fmt::Debug for Io {
 /// What lives exactly as long as a connection.
 pub(crate) struct Guard {
     _held: Box<dyn Any + Send + Sync>,
-}
-
-/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
-/// or look at them.
-///
-/// # Errors
-///
-/// A URL that cannot be read, or a peer that cannot be reached.
-///
-/// # Cancel safety
-///
-/// Dropping the future closes whatever it had opened.
-pub async fn open(url: &str) -> Result<Io, crate::Error> {
-    let failed = |error: Box<dyn Error + Send + Sync>| {
-        crate::Error::new(format!("cannot connect to {url}"), error)
-    };
-    let parsed = url.parse::<Address>();
-    let address = parsed.map_err(|error| failed(error.into()))?;
-    let io = connect(&address).await.map_err(|it| failed(it.into()))?;
-    Ok(io.with_peer(url))
 }
 
 /// Opens a connection to `address`.

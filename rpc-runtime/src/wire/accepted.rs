@@ -40,17 +40,42 @@ pub(crate) async fn serve(
         }
     };
     match wire {
-        Wire::Native => {
-            let role = native::Role::Accepted;
-            let (connection, driver) = native::open(io, role, config, Some(served), received);
-            let connection = native::Draining::of(&connection);
-            draining.on_begin(move || connection.begin());
-            driver.await
-        }
+        Wire::Native => serve_native(io, received, config, served, &draining).await,
         // Boxed, so that a connection of the native wire does not carry its size.
         #[cfg(feature = "http")]
-        Wire::Http => Box::pin(super::http::serve(io, received, config, served, draining)).await,
+        Wire::Http => {
+            Box::pin(super::http::serve(
+                io, received, wires, config, served, draining,
+            ))
+            .await
+        }
+        // It begins as HTTP, and so is never found in the first bytes.
+        #[cfg(feature = "websocket")]
+        Wire::WebSocket => Ok(()),
+        #[cfg(feature = "jsonrpc")]
+        Wire::JsonRpc => {
+            let dialect = super::jsonrpc::Dialect::JSON_RPC;
+            Box::pin(super::jsonrpc::serve(
+                io, received, dialect, config, served, draining,
+            ))
+            .await
+        }
     }
+}
+
+/// Serves a byte stream that speaks the native wire.
+pub(super) async fn serve_native(
+    io: Io,
+    received: BytesMut,
+    config: Arc<Config>,
+    served: Served,
+    draining: &Draining,
+) -> Result<(), Status> {
+    let role = native::Role::Accepted;
+    let (connection, driver) = native::open(io, role, config, Some(served), received);
+    let connection = native::Draining::of(&connection);
+    draining.on_begin(move || connection.begin());
+    driver.await
 }
 
 /// Reads until it is known which wire the peer speaks; `None` if the connection ended before that

@@ -34,6 +34,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Who may connect by WebSocket.
+    #[cfg(feature = "websocket")]
+    pub(crate) websocket: super::websocket::Settings,
 }
 
 impl Default for Config {
@@ -51,6 +54,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(feature = "websocket")]
+            websocket: super::websocket::Settings::default(),
         }
     }
 }
@@ -66,18 +71,30 @@ pub(crate) struct Served {
     pub(crate) extensions: Extensions,
 }
 
-/// Counts the calls of all connections of a server, and bounds them.
+/// Counts the calls of all connections of a server, or of one, and bounds them.
 #[derive(Debug)]
 pub(crate) struct RunningCalls {
     count: std::sync::atomic::AtomicUsize,
     limit: usize,
+    /// Who runs them, and the setting that bounds them.
+    names: (&'static str, &'static str),
 }
 
 impl RunningCalls {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("server", "max_calls_total"))
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn of_connection(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("connection", "max_calls"))
+    }
+
+    fn bounded(limit: usize, names: (&'static str, &'static str)) -> Arc<Self> {
         Arc::new(Self {
             count: std::sync::atomic::AtomicUsize::new(0),
             limit,
+            names,
         })
     }
 
@@ -96,9 +113,9 @@ impl RunningCalls {
         if self.count.fetch_add(1, Relaxed) < self.limit {
             return Ok(call);
         }
-        let limit = self.limit;
+        let (limit, (owner, name)) = (self.limit, self.names);
         Err(Status::resource_exhausted(format!(
-            "the server runs the limit `max_calls_total` of {limit} calls already"
+            "the {owner} runs the limit `{name}` of {limit} calls already"
         )))
     }
 }

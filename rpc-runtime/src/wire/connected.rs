@@ -8,6 +8,8 @@ use bytes::BytesMut;
 
 use super::config::{Config, Served};
 use super::native;
+#[cfg(feature = "websocket")]
+use super::websocket;
 use crate::call::{Request, Response};
 use crate::service::BoxFuture;
 use crate::status::Status;
@@ -19,6 +21,9 @@ pub(crate) enum ClientWire {
     Native,
     #[cfg(feature = "http")]
     Grpc(GrpcServer),
+    /// The native wire inside of WebSocket.
+    #[cfg(feature = "websocket")]
+    WebSocket(websocket::Target),
 }
 
 /// A gRPC server as requests name it, in `:scheme` and `:authority`.
@@ -47,6 +52,17 @@ pub(crate) enum Connection {
 }
 
 impl ClientWire {
+    /// How errors name a server whose URL says more than where it is.
+    pub(crate) fn url(&self) -> Option<String> {
+        match self {
+            Self::Native => None,
+            #[cfg(feature = "http")]
+            Self::Grpc(server) => Some(server.to_string()),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(target) => Some(target.to_string()),
+        }
+    }
+
     /// What this wire is called in ALPN.
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(&self) -> &'static [u8] {
@@ -54,6 +70,8 @@ impl ClientWire {
             Self::Native => native::ALPN,
             #[cfg(feature = "http")]
             Self::Grpc(_) => super::http::ALPN_HTTP2,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(_) => super::http::ALPN_HTTP1,
         }
     }
 
@@ -69,12 +87,11 @@ impl ClientWire {
         served: Option<Served>,
     ) -> Result<Connection, Status> {
         match self {
-            Self::Native => {
-                let role = native::Role::Connected;
-                let (connection, driver) = native::open(io, role, config, served, BytesMut::new());
-                tokio::spawn(log_end(driver));
-                connection.introduced().await?;
-                Ok(Connection::Native(connection))
+            Self::Native => connect_native(io, config, served).await,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(target) => {
+                let io = websocket::open(io, target).await?;
+                connect_native(io, config, served).await
             }
             #[cfg(feature = "http")]
             Self::Grpc(server) => {
@@ -90,6 +107,18 @@ impl ClientWire {
             }
         }
     }
+}
+
+async fn connect_native(
+    io: Io,
+    config: Arc<Config>,
+    served: Option<Served>,
+) -> Result<Connection, Status> {
+    let role = native::Role::Connected;
+    let (connection, driver) = native::open(io, role, config, served, BytesMut::new());
+    tokio::spawn(log_end(driver));
+    connection.introduced().await?;
+    Ok(Connection::Native(connection))
 }
 
 async fn log_end(driver: impl Future<Output = Result<(), Status>>) {

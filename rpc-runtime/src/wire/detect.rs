@@ -14,6 +14,13 @@ pub enum Wire {
     /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
     #[cfg(feature = "http")]
     Http,
+    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
+    #[cfg(feature = "websocket")]
+    WebSocket,
+    /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
+    /// at the path `/`.
+    #[cfg(feature = "jsonrpc")]
+    JsonRpc,
 }
 
 /// Whether the first bytes of a connection belong to a wire.
@@ -23,6 +30,9 @@ pub(crate) enum Detect {
     No,
     NeedMore,
 }
+
+/// Says whether the first bytes of a connection belong to a wire.
+type Detector = fn(&[u8]) -> Detect;
 
 impl Detect {
     /// Compares the bytes with the one beginning that a wire has.
@@ -44,6 +54,10 @@ impl Detect {
 pub(crate) struct Wires {
     #[cfg(feature = "http")]
     http: bool,
+    #[cfg(feature = "websocket")]
+    websocket: bool,
+    #[cfg(feature = "jsonrpc")]
+    json_rpc: bool,
 }
 
 /// What the first bytes of a connection say.
@@ -61,6 +75,10 @@ impl Extend<Wire> for Wires {
                 Wire::Native => {}
                 #[cfg(feature = "http")]
                 Wire::Http => self.http = true,
+                #[cfg(feature = "websocket")]
+                Wire::WebSocket => self.websocket = true,
+                #[cfg(feature = "jsonrpc")]
+                Wire::JsonRpc => self.json_rpc = true,
             }
         }
     }
@@ -72,23 +90,53 @@ impl Wires {
         self.others().next().is_none()
     }
 
-    fn others(self) -> impl Iterator<Item = (Wire, fn(&[u8]) -> Detect)> {
-        #[cfg(feature = "http")]
-        let http = self
-            .http
-            .then_some((Wire::Http, super::http::detect as fn(&[u8]) -> Detect));
-        #[cfg(not(feature = "http"))]
-        let http = None;
-        http.into_iter()
+    /// Says whether calls are taken as HTTP requests.
+    #[cfg(feature = "http")]
+    pub(super) fn has_http(self) -> bool {
+        self.http
+    }
+
+    /// Says whether an HTTP request may become a WebSocket.
+    #[cfg(feature = "http")]
+    pub(super) fn has_websocket(self) -> bool {
+        #[cfg(feature = "websocket")]
+        let websocket = self.websocket;
+        #[cfg(not(feature = "websocket"))]
+        let websocket = false;
+        websocket
+    }
+
+    fn others(self) -> impl Iterator<Item = (Wire, Detector)> {
+        let others = [
+            #[cfg(feature = "http")]
+            (
+                self.http || self.has_websocket(),
+                Wire::Http,
+                super::http::detect as Detector,
+            ),
+            #[cfg(feature = "jsonrpc")]
+            (
+                self.json_rpc,
+                Wire::JsonRpc,
+                super::jsonrpc::detect as Detector,
+            ),
+        ];
+        let others = others.into_iter();
+        others.filter_map(|(is_accepted, wire, detect): (bool, Wire, Detector)| {
+            is_accepted.then_some((wire, detect))
+        })
     }
 
     /// The names of the wires in ALPN, the preferred one first.
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(self) -> Vec<Vec<u8>> {
         #[cfg(feature = "http")]
-        let http = [super::http::ALPN_HTTP2, super::http::ALPN_HTTP1]
-            .into_iter()
-            .filter(|_| self.http);
+        let http = [
+            (super::http::ALPN_HTTP2, self.http),
+            (super::http::ALPN_HTTP1, self.http || self.has_websocket()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_spoken)| is_spoken.then_some(name));
         #[cfg(not(feature = "http"))]
         let http = std::iter::empty();
         let names = std::iter::once(native::ALPN).chain(http);
@@ -97,7 +145,7 @@ impl Wires {
 
     /// Returns the wire that a connection speaks which begins with these bytes.
     pub(super) fn detect(self, bytes: &[u8]) -> Detected {
-        let native = (Wire::Native, native::detect as fn(&[u8]) -> Detect);
+        let native = (Wire::Native, native::detect as Detector);
         let mut undecided = false;
         for (wire, detect) in std::iter::once(native).chain(self.others()) {
             match detect(bytes) {

@@ -15,11 +15,15 @@ mod detect;
 mod draining;
 #[cfg(feature = "http")]
 pub(crate) mod http;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod incomplete;
+#[cfg(feature = "jsonrpc")]
+pub(crate) mod jsonrpc;
 pub(crate) mod native;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod running;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
 #[cfg(feature = "http")]

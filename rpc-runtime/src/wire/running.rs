@@ -124,6 +124,10 @@ impl Drop for Handling {
 }
 
 /// An answer of one message, with the metadata around it.
+#[cfg_attr(
+    not(feature = "http"),
+    expect(dead_code, reason = "JSON-RPC has no metadata")
+)]
 pub(crate) struct Single {
     pub(crate) message: Message,
     pub(crate) metadata: HeaderMap,
@@ -169,6 +173,7 @@ impl Replying {
     }
 
     /// Takes the one message of a body that does not stream.
+    #[cfg(feature = "http")]
     pub(crate) fn take_single(&mut self) -> Option<Message> {
         self.0.as_mut()?.0.take_single()
     }

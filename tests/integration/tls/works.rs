@@ -260,7 +260,9 @@ async fn mistakes_of_a_client_are_told_before_it_connects() {
     };
     let text = refused("tcp://127.0.0.1:1", ClientTls::new()).await;
     assert!(
-        text.contains("this URL is plaintext (write `tls://` or `grpcs://`): tcp://127.0.0.1:1"),
+        text.contains(
+            "this URL is plaintext (write `tls://`, `grpcs://` or `wss://`): tcp://127.0.0.1:1"
+        ),
         "{text}"
     );
     let text = refused("mem:nobody", ClientTls::new()).await;

@@ -37,14 +37,27 @@ pub(super) async fn serve(
         let connection = Arc::clone(&handle);
         async move { Ok::<_, Infallible>(respond(connection, request.map(Chunks::Http1)).await) }
     });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let serving = builder.serve_connection(TokioIo::new(io), service);
+    #[cfg(feature = "websocket")]
+    let serving = serving.with_upgrades();
+    let mut serving = pin!(serving);
     tokio::select! {
-        ended = serving.as_mut() => return ended.map_err(broken),
+        ended = serving.as_mut() => ended.map_err(broken)?,
+        () = drained_or_idle(&connection, &drained) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await.map_err(broken)?;
+        }
+    }
+    #[cfg(feature = "websocket")]
+    super::upgrade::serve(&connection).await?;
+    Ok(())
+}
+
+async fn drained_or_idle(connection: &Arc<Connection>, drained: &Cancellation) {
+    tokio::select! {
         () = drained.cancelled() => {}
         () = connection.idle() => {}
     }
-    serving.as_mut().graceful_shutdown();
-    serving.await.map_err(broken)
 }
 
 fn broken(error: hyper::Error) -> Status {

@@ -21,6 +21,8 @@ mod prefixed;
 mod reply_body;
 mod respond;
 mod server;
+#[cfg(feature = "websocket")]
+mod upgrade;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
 #[cfg(feature = "tls")]

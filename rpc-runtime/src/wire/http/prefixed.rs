@@ -45,6 +45,12 @@ impl Prefixed {
         }
     }
 
+    /// Gives the stream back, and what was received of it and not read.
+    #[cfg(feature = "websocket")]
+    pub(super) fn into_parts(self) -> (Bytes, Io) {
+        (self.received, self.io)
+    }
+
     pub(super) fn last_read(&self) -> LastRead {
         self.last_read.clone()
     }

@@ -1,5 +1,7 @@
 //! A request goes to its protocol.
 
+#[cfg(feature = "websocket")]
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -9,6 +11,8 @@ use super::chunks::Chunks;
 use super::content_type::Protocol;
 use super::reply_body::ReplyBody;
 use super::server::Connection;
+#[cfg(feature = "websocket")]
+use super::upgrade;
 use super::{connect, grpc, host};
 
 /// Says what a request may be, to one that is not (<https://www.w3.org/TR/ldp/#header-accept-post>).
@@ -28,6 +32,11 @@ pub(super) async fn respond(
         let text = "this host name is not served here (see `Server::http_host`)";
         return plain(StatusCode::FORBIDDEN, text);
     }
+    #[cfg(feature = "websocket")]
+    let request = match upgrade::begin(&connection, request) {
+        ControlFlow::Continue(request) => request,
+        ControlFlow::Break(response) => return response,
+    };
     if request.method() != Method::POST {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests");
         let allowed = HeaderValue::from_static("POST");
@@ -58,7 +67,7 @@ fn unsupported(text: &'static str) -> Response<ReplyBody> {
 }
 
 /// Makes an answer for people, to what is no call.
-fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Bytes(text.as_bytes().into()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");

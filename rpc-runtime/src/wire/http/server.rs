@@ -13,9 +13,9 @@ use super::{http1, http2};
 use crate::call::{Cancellation, ConnectionInfo, deadline_after};
 use crate::status::Status;
 use crate::transport::Io;
-use crate::wire::Draining;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
+use crate::wire::{Draining, Wires};
 
 /// What all requests of one connection share.
 pub(super) struct Connection {
@@ -23,6 +23,10 @@ pub(super) struct Connection {
     pub(super) served: Served,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) budget: Arc<Budget>,
+    /// What is accepted here.
+    pub(super) wires: Wires,
+    #[cfg(feature = "websocket")]
+    pub(super) upgrading: super::upgrade::Upgrading,
     open: AtomicUsize,
     /// Requests that ever came, so that a look at two times sees whether any did in between.
     came: AtomicUsize,
@@ -40,6 +44,7 @@ pub(super) struct Connection {
 pub(crate) async fn serve(
     io: Io,
     received: BytesMut,
+    wires: Wires,
     config: Arc<Config>,
     served: Served,
     draining: Draining,
@@ -51,6 +56,9 @@ pub(crate) async fn serve(
         served,
         info: Arc::new(info),
         budget: Arc::new(budget),
+        wires,
+        #[cfg(feature = "websocket")]
+        upgrading: super::upgrade::Upgrading::new(draining.clone()),
         open: AtomicUsize::new(0),
         came: AtomicUsize::new(0),
     });

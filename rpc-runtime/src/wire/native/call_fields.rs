@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 #[cfg(test)]
 use http::HeaderMap;
 
 use super::field::{
-    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_varint_field, varint_value,
+    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_varint_field, split_block,
+    varint_value,
 };
 #[cfg(test)]
 use super::field::{put_field, put_metadata};
@@ -80,42 +81,73 @@ pub(crate) struct CallFields {
     pub(crate) details: Option<Bytes>,
     pub(crate) last_call: Option<u64>,
     pub(crate) message_length: Option<u64>,
+    pub(crate) attempt: Option<u64>,
+    pub(crate) pushback: Option<u64>,
     /// In a box, because few frames have it.
     pub(crate) schema: Option<Box<Schema>>,
 }
 
 impl CallFields {
-    /// Reads a block of fields. Numbers cost no allocation, the method and details share `block`.
+    /// Reads a block of fields. Numbers cost no allocation, the method and details share its memory.
     ///
     /// # Errors
     ///
     /// A limit is exceeded, a field is malformed or repeated, or one is unknown and may not be
     /// ignored.
-    pub(crate) fn parse(block: Bytes, limits: &FieldLimits) -> Result<Self, FieldError> {
+    pub(crate) fn parse(block: &Bytes, limits: &FieldLimits) -> Result<Self, FieldError> {
+        let mut fields = Self::default();
+        fields.read_block(block, block, limits)?;
+        Ok(fields)
+    }
+
+    /// Reads the payload of a REQUEST or RESPONSE, a block of fields, and returns the message behind
+    /// it. The fields are read into where they stay, as they are large and each call has some.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), and the payload ends before the fields do.
+    pub(crate) fn read_payload(
+        &mut self,
+        mut payload: Bytes,
+        limits: &FieldLimits,
+    ) -> Result<Bytes, FieldError> {
+        let (block, message) = split_block(&payload)?;
+        let length = payload.len() - message.len();
+        self.read_block(&payload, block, limits)?;
+        payload.advance(length);
+        Ok(payload)
+    }
+
+    /// Reads a block that is all or a part of `memory`.
+    fn read_block(
+        &mut self,
+        memory: &Bytes,
+        block: &[u8],
+        limits: &FieldLimits,
+    ) -> Result<(), FieldError> {
         if block.len() > limits.max_bytes {
             return Err(FieldError::block(FieldProblem::TooManyBytes {
                 length: block.len() as u64,
                 limit: limits.max_bytes as u64,
             }));
         }
-        let mut fields = Self::default();
-        for field in Fields::new(&block) {
+        for field in Fields::new(block) {
             let (field, value) = field?;
-            fields.read(field, value, &block, limits)?;
+            self.read(field, value, memory, limits)?;
         }
-        Ok(fields)
+        Ok(())
     }
 
     fn read(
         &mut self,
         field: FieldType,
         value: &[u8],
-        block: &Bytes,
+        memory: &Bytes,
         limits: &FieldLimits,
     ) -> Result<(), FieldError> {
         let number = || varint_value(field, value);
         let text = || {
-            let text = Text::new(block.slice_ref(value));
+            let text = Text::new(memory.slice_ref(value));
             text.ok_or_else(|| FieldError::of(field, FieldProblem::NotUtf8))
         };
         match field {
@@ -127,9 +159,11 @@ impl CallFields {
             FieldType::METADATA => self.read_metadata(value, limits),
             FieldType::CODE => once(&mut self.code, field, number()?),
             FieldType::TEXT => once(&mut self.text, field, text()?.as_str().to_owned()),
-            FieldType::DETAILS => once(&mut self.details, field, block.slice_ref(value)),
+            FieldType::DETAILS => once(&mut self.details, field, memory.slice_ref(value)),
             FieldType::LAST_CALL => once(&mut self.last_call, field, number()?),
             FieldType::MESSAGE_LENGTH => once(&mut self.message_length, field, number()?),
+            FieldType::ATTEMPT => once(&mut self.attempt, field, number()?),
+            FieldType::PUSHBACK => once(&mut self.pushback, field, number()?),
             FieldType::SCHEMA => once(&mut self.schema, field, Box::new(schema_value(value)?)),
             _ if field.may_ignore() => Ok(()),
             _ => Err(FieldError::of(field, FieldProblem::Unknown)),
@@ -173,6 +207,8 @@ impl CallFields {
         }
         put_number(out, FieldType::LAST_CALL, self.last_call);
         put_number(out, FieldType::MESSAGE_LENGTH, self.message_length);
+        put_number(out, FieldType::ATTEMPT, self.attempt);
+        put_number(out, FieldType::PUSHBACK, self.pushback);
         if let Some(schema) = &self.schema {
             put_schema(out, schema);
         }
@@ -227,6 +263,8 @@ mod tests {
             details: Some(Bytes::from_static(b"\x81\x01")),
             last_call: Some(u64::MAX),
             message_length: Some(1 << 40),
+            attempt: Some(2),
+            pushback: Some(u64::MAX),
             schema: Schema::from_peer(u64::MAX, "1.10").map(Box::new),
         }
     }
@@ -238,7 +276,7 @@ mod tests {
     }
 
     fn parse(block: impl Into<Bytes>) -> Result<CallFields, FieldError> {
-        CallFields::parse(block.into(), &FieldLimits::default())
+        CallFields::parse(&block.into(), &FieldLimits::default())
     }
 
     fn message_of(block: impl Into<Bytes>) -> String {
@@ -288,7 +326,7 @@ mod tests {
             assert_eq!(parse(cut).is_ok(), clean, "{length}");
             whole = whole.max(fields);
         }
-        assert_eq!(whole, 13);
+        assert_eq!(whole, 15);
     }
 
     #[test]
@@ -330,6 +368,8 @@ mod tests {
             FieldType::DETAILS,
             FieldType::LAST_CALL,
             FieldType::MESSAGE_LENGTH,
+            FieldType::ATTEMPT,
+            FieldType::PUSHBACK,
         ];
         for field in singular {
             let mut block = block_of(field, &[1]);
@@ -394,18 +434,18 @@ mod tests {
             let map = HeaderMap::from_iter([(name, HeaderValue::from_static("v"))]);
             put_metadata(&mut block, &map);
         }
-        let parsed = CallFields::parse(block.clone().freeze(), &limits).unwrap();
+        let parsed = CallFields::parse(&block.clone().freeze(), &limits).unwrap();
         assert_eq!(parsed.metadata.len(), 3);
         block.unsplit(metadata_block(b"x-2", b"again"));
-        let error = CallFields::parse(block.freeze(), &limits).unwrap_err();
+        let error = CallFields::parse(&block.freeze(), &limits).unwrap_err();
         assert!(error.is_limit());
         let expected = "field `METADATA` is there too often, the limit `max_metadata` is 3 entries";
         assert_eq!(error.to_string(), expected);
 
         let exact = block_of(FieldType(0x80), &[0; 58]).freeze();
-        assert!(CallFields::parse(exact, &limits).is_ok());
+        assert!(CallFields::parse(&exact, &limits).is_ok());
         let over = block_of(FieldType(0x80), &[0; 59]).freeze();
-        let error = CallFields::parse(over, &limits).unwrap_err();
+        let error = CallFields::parse(&over, &limits).unwrap_err();
         assert!(error.is_limit());
     }
 

@@ -60,7 +60,7 @@ impl Receiver {
     }
 
     pub(super) fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
-        let fields = CallFields::parse(frame.payload, &self.field_limits());
+        let fields = CallFields::parse(&frame.payload, &self.field_limits());
         let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;
@@ -80,7 +80,8 @@ impl Receiver {
         drop(state);
         for call in removed {
             let text = "the server shut down before it saw the call";
-            let status = Status::unavailable(text).at_peer(&self.shared.peer);
+            let status = Status::unavailable(text).into_not_started();
+            let status = status.at_peer(&self.shared.peer);
             self.finish(call, Err(status));
         }
         Ok(())

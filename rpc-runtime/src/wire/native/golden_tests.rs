@@ -114,12 +114,13 @@ fn decode(frame: &Frame) -> Result<(Payload, Bytes), FieldError> {
             (Payload::Settings(settings), none)
         }
         FrameType::REQUEST | FrameType::RESPONSE => {
-            let (block, message) = split_block(frame.payload.clone())?;
-            let fields = CallFields::parse(block, &limits)?;
+            let payload = frame.payload.clone();
+            let mut fields = CallFields::default();
+            let message = fields.read_payload(payload, &limits)?;
             (Payload::Block(fields, b""), message)
         }
         FrameType::END | FrameType::ERROR | FrameType::CANCEL | FrameType::GO_AWAY => {
-            let fields = CallFields::parse(frame.payload.clone(), &limits)?;
+            let fields = CallFields::parse(&frame.payload, &limits)?;
             (Payload::Fields(fields), none)
         }
         FrameType::CREDIT => {
@@ -192,6 +193,10 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         schema: schema(0x0123_4567_89ab_cdef, "1.2"),
         ..CallFields::default()
     };
+    let again = CallFields {
+        attempt: Some(2),
+        ..numbered()
+    };
     let message =
         |flags, call, bytes| example(FrameType::MESSAGE, flags, call, Payload::Raw(bytes));
     let with_unknown = |call, extra| Example {
@@ -214,6 +219,10 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         (
             "request_with_schema",
             vec![request(whole, 17, with_schema, b"\x08\x07")],
+        ),
+        (
+            "request_again",
+            vec![request(whole, 19, again, ADD_ARGUMENTS)],
         ),
         (
             "fragmented_request",
@@ -260,6 +269,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         schema: schema(0xfedc_ba98_7654_3210, "1.1"),
         ..failure(12, text)
     };
+    let with_pushback = CallFields {
+        pushback: Some(250),
+        ..failure(8, "overloaded")
+    };
     let block = |flags, call, fields, message| {
         example(
             FrameType::RESPONSE,
@@ -291,6 +304,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
         single(
             "error_with_schema",
             fields(FrameType::ERROR, none, 17, with_schema),
+        ),
+        single(
+            "error_with_pushback",
+            fields(FrameType::ERROR, none, 21, with_pushback),
         ),
         single(
             "error_not_started",
@@ -463,7 +480,7 @@ fn a_payload_cut_at_any_byte_is_an_error_or_ends_between_fields() {
                 let expected = match frame.frame_type {
                     FrameType::REQUEST | FrameType::RESPONSE => {
                         let unknown = name == "unknown_field_must_understand";
-                        split_block(payload).is_ok() && !unknown
+                        split_block(&payload).is_ok() && !unknown
                     }
                     FrameType::CREDIT => false,
                     FrameType::MESSAGE | FrameType::PING => true,

@@ -210,6 +210,9 @@ pub(super) fn error_frame(
     put_varint_field(frames, FieldType::CODE, status.code().number().into());
     put_field(frames, FieldType::TEXT, text.as_bytes());
     reply.put_service(frames);
+    if let Some(pushback) = status.pushback() {
+        put_varint_field(frames, FieldType::PUSHBACK, pushback.to_number());
+    }
     let fits = |frames: &BytesMut, more: usize| frames.len() - start + more <= limit;
     let mut metadata = BytesMut::new();
     put_metadata(&mut metadata, status.metadata());

@@ -81,7 +81,7 @@ async fn wait_for_introduction(shared: &Shared, deadline: Option<Instant>) -> Re
                 Err(Status::deadline_exceeded(text))
             }),
     };
-    introduced.map_err(|status| status.in_phase(Phase::Connect))
+    introduced.map_err(|status| status.into_not_started().in_phase(Phase::Connect))
 }
 
 async fn wait_for_place(shared: &Shared, deadline: Option<Instant>) -> Result<(), Status> {
@@ -152,5 +152,5 @@ async fn wait_for_room(
 fn closed(shared: &Shared) -> Status {
     let reason = shared.refusal(&shared.state());
     let reason = reason.unwrap_or_else(|| Status::unavailable("the connection is closed"));
-    reason.in_phase(Phase::Send)
+    reason.into_not_started().in_phase(Phase::Send)
 }

@@ -10,7 +10,7 @@ use h2::client::{self, SendRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::Cancellation;
+use crate::call::{Cancellation, Peer};
 use crate::status::{Phase, Status};
 use crate::transport::Io;
 use crate::wire::GrpcServer;
@@ -150,6 +150,12 @@ impl Drop for Place {
     }
 }
 
+impl Peer for Link {
+    fn name(&self) -> &Arc<str> {
+        &self.peer
+    }
+}
+
 impl Link {
     /// Takes a place at once, if there is one.
     pub(super) fn take_place(self: &Arc<Self>) -> Option<Place> {
@@ -169,7 +175,10 @@ impl Link {
                 Status::deadline_exceeded(text).in_phase(Phase::Send)
             })?,
         };
-        let permit = acquired.map_err(|_| self.why_closed().in_phase(Phase::Send))?;
+        let permit = acquired.map_err(|_| {
+            let reason = self.why_closed().into_not_started();
+            reason.in_phase(Phase::Send)
+        })?;
         Ok(Place::new(self, permit))
     }
 

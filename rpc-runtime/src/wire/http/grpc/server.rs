@@ -89,6 +89,7 @@ fn begin(
     }
     request.set_deadline(deadline);
     request.set_connection(Arc::clone(&connection.info));
+    request.set_attempt(attempt(&head.headers));
     let running = Running::new(deadline, config.cancel_grace, counted);
     Handling::start(&connection.served.service, request, running)
 }
@@ -146,6 +147,14 @@ fn deadline(headers: &HeaderMap) -> Result<Option<tokio::time::Instant>, Status>
         Status::invalid_argument("`grpc-timeout` is not up to eight digits and a unit")
     })?;
     Ok(Some(deadline_in(timeout)))
+}
+
+/// Returns which attempt of its call a request is. It is only told to the handler, so what is no
+/// number is no failure.
+fn attempt(headers: &HeaderMap) -> u32 {
+    let previous = headers.get(status::PREVIOUS_ATTEMPTS);
+    let previous = previous.and_then(|it| it.to_str().ok()?.parse::<u32>().ok());
+    previous.unwrap_or(0).saturating_add(1)
 }
 
 /// The messages of a request.

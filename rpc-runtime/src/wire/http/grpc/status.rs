@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use super::details;
 use crate::call::Limits;
 use crate::codec::Encoding;
+use crate::pushback::Pushback;
 use crate::status::{Code, Status};
 use crate::wire::http::metadata;
 
@@ -15,6 +16,14 @@ pub(in crate::wire::http) const STATUS: HeaderName = HeaderName::from_static("gr
 
 /// The text of a failure, escaped.
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// What the server asks of a client that would make the call again
+/// (<https://github.com/grpc/proposal/blob/master/A6-client-retries.md>).
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// How often a call was made before: absent the first time (A6, "Exposed retry metadata").
+pub(super) const PREVIOUS_ATTEMPTS: HeaderName =
+    HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Success, which no [`Code`] is.
 const OK: HeaderValue = HeaderValue::from_static("0");
@@ -104,6 +113,11 @@ pub(in crate::wire::http) fn put(
     limit: usize,
 ) {
     trailers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
+    if let Some(pushback) = status.pushback()
+        && let Ok(pushback) = HeaderValue::from_str(&pushback.to_text())
+    {
+        trailers.insert(PUSHBACK, pushback);
+    }
     let message = escape(status.message(), limit / 2);
     if !message.is_empty()
         && let Ok(message) = HeaderValue::from_str(&message)
@@ -127,6 +141,7 @@ pub(in crate::wire::http) fn take(
 ) -> Option<Result<(), Status>> {
     let number = trailers.remove(STATUS)?;
     let message = trailers.remove(MESSAGE);
+    let pushback = trailers.remove(PUSHBACK);
     if number == OK {
         return Some(Ok(()));
     }
@@ -138,6 +153,9 @@ pub(in crate::wire::http) fn take(
             .into_owned()
     });
     let mut status = Status::new(code, message.unwrap_or_default()).into_remote();
+    if let Some(pushback) = pushback {
+        status = status.with_pushback(Pushback::from_text(pushback.as_bytes()));
+    }
     if let Some(value) = trailers.get(details::NAME)
         && let Some(error) = details::decode(value, limits)
     {

@@ -1,0 +1,139 @@
+//! The attempts of one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Retry;
+use super::stream::Unread;
+use crate::call::{
+    Body, Cancellation, MethodDescriptor, MethodKind, Request, Response, deadline_in,
+};
+use crate::pushback::Pushback;
+use crate::service::{BoxService, Service};
+use crate::status::{Code, Phase, Status};
+
+/// Marks a request whose attempts are counted further out.
+#[derive(Clone, Copy)]
+pub(super) struct Governed;
+
+/// A call that may be made again.
+pub(super) struct Attempts {
+    policy: Arc<Retry>,
+    service: BoxService,
+    /// What every attempt is a copy of.
+    request: Request,
+    idempotent: bool,
+    made: u32,
+    /// It was made again at once already.
+    hurried: bool,
+}
+
+impl Attempts {
+    pub(super) fn new(policy: Arc<Retry>, service: BoxService, request: Request) -> Box<Self> {
+        let descriptor = request.method().descriptor();
+        let declared = descriptor.is_some_and(MethodDescriptor::is_idempotent);
+        Box::new(Self {
+            idempotent: declared || policy.any_method,
+            policy,
+            service,
+            request,
+            made: 0,
+            hurried: false,
+        })
+    }
+
+    /// Makes the call until it is answered, or fails for good.
+    pub(super) async fn run(mut self: Box<Self>) -> Result<Response, Status> {
+        let mut response = self.answered().await?;
+        if response.body().is_stream() {
+            let body = response.take_body();
+            response.set_body(Body::stream(Unread::new(body, self)));
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn answered(&mut self) -> Result<Response, Status> {
+        loop {
+            match self.attempt().await {
+                Ok(response) => return Ok(response),
+                Err(status) => self.recover(status).await?,
+            }
+        }
+    }
+
+    /// Waits until it is time for another attempt, or gives the failure back.
+    pub(super) async fn recover(&mut self, status: Status) -> Result<(), Status> {
+        let Some(pause) = self.pause_behind(&status) else {
+            return Err(status.after_attempts(self.made));
+        };
+        tracing::debug!(attempt = self.made, ?pause, %status, "the call is made again");
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self) -> Result<Response, Status> {
+        let first = self.request.attempt();
+        let copy = self.request.try_clone();
+        let mut copy = copy.ok_or_else(|| Status::internal("a stream cannot be sent again"))?;
+        copy.set_attempt(first.saturating_add(self.made));
+        self.made += 1;
+        let Some(limit) = self.policy.attempt_timeout else {
+            return self.service.call(copy).await;
+        };
+        let kind = copy.method().descriptor().map(MethodDescriptor::kind);
+        if !kind.is_some_and(MethodKind::is_download) {
+            copy.shorten_timeout(limit);
+        }
+        let answered = timeout(limit, self.service.call(copy)).await;
+        answered.unwrap_or_else(|_| {
+            let text = format!("the attempt took longer than its `attempt_timeout` of {limit:?}");
+            Err(Status::deadline_exceeded(text).in_phase(Phase::Reply))
+        })
+    }
+
+    /// Decides whether there is another attempt, and how long to wait for it.
+    fn pause_behind(&mut self, status: &Status) -> Option<Duration> {
+        let cancelled = self
+            .request
+            .cancellation()
+            .is_some_and(Cancellation::is_cancelled);
+        if cancelled || self.made >= self.policy.max_attempts {
+            return None;
+        }
+        let refused = is_refused(status);
+        let may_repeat = self.idempotent && self.policy.may_help(status);
+        if !refused && !may_repeat {
+            return None;
+        }
+        // Overloaded servers are not hurried.
+        let hurries = refused && status.code() == Code::Unavailable && !self.hurried;
+        let pause = match status.pushback() {
+            Some(Pushback::Never) => return None,
+            Some(Pushback::After(pause)) => pause,
+            None if hurries => {
+                self.hurried = true;
+                return self.fits(Duration::ZERO);
+            }
+            None => self.policy.pause(self.made),
+        };
+        let pause = self.fits(pause)?;
+        self.policy.budget.spend().then_some(pause)
+    }
+
+    /// Returns the pause, if the call still has time behind it.
+    fn fits(&self, pause: Duration) -> Option<Duration> {
+        let end = self.request.first_deadline();
+        let again = deadline_in(pause).max(Instant::now());
+        end.is_none_or(|end| again < end).then_some(pause)
+    }
+}
+
+/// Returns whether no handler saw the call, for a reason that may pass.
+fn is_refused(status: &Status) -> bool {
+    let may_pass = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+    may_pass && status.is_not_started()
+}

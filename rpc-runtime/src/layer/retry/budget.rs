@@ -1,0 +1,118 @@
+//! How much load attempts may add to that of the calls themselves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What one attempt costs; a call earns the share of it that the budget was made with.
+const ATTEMPT: u32 = 1_000;
+
+/// Bounds how many calls are made again: a share of all calls, and a few in reserve.
+///
+/// When every call fails, attempts add that share to the load and no more, however long it lasts;
+/// without a bound they would multiply it when a server can bear it least. Each call earns its
+/// share, each further attempt costs one; a reserve is there from the beginning, so that a client
+/// that makes few calls can repeat them too, and is what quiet times save up to.
+///
+/// Clones share one budget: give the same to all layers of a channel.
+#[derive(Clone)]
+pub struct RetryBudget(Arc<Inner>);
+
+struct Inner {
+    earned_by_call: u32,
+    most: u32,
+    saved: AtomicU32,
+}
+
+impl RetryBudget {
+    /// Makes a budget of so many attempts for 100 calls, and so many in reserve.
+    ///
+    /// More than 10,000 for 100 calls, or 1,000,000 in reserve, count as that.
+    pub fn new(percent: u32, reserve: u32) -> Self {
+        let saved = reserve.min(1_000_000) * ATTEMPT;
+        let earned_by_call = percent.min(10_000) * (ATTEMPT / 100);
+        Self(Arc::new(Inner {
+            earned_by_call,
+            // What less than one attempt is worth must not be lost.
+            most: saved.max(ATTEMPT + earned_by_call),
+            saved: AtomicU32::new(saved),
+        }))
+    }
+
+    /// Counts a call.
+    pub(in crate::layer) fn earn(&self) {
+        let Inner {
+            earned_by_call,
+            most,
+            saved,
+        } = &*self.0;
+        let add = |now: u32| Some(now.saturating_add(*earned_by_call).min(*most));
+        let _ = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Takes what an attempt costs, if there is enough.
+    pub(in crate::layer) fn spend(&self) -> bool {
+        let take = |now: u32| now.checked_sub(ATTEMPT);
+        let saved = &self.0.saved;
+        saved
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+}
+
+impl Default for RetryBudget {
+    /// Makes a budget of 20 attempts for 100 calls, and 10 in reserve.
+    fn default() -> Self {
+        Self::new(20, 10)
+    }
+}
+
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let saved = self.0.saved.load(Ordering::Relaxed);
+        f.debug_struct("RetryBudget")
+            .field("percent", &(self.0.earned_by_call / (ATTEMPT / 100)))
+            .field("attempts_left", &(saved / ATTEMPT))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how many attempts `calls` calls get, if each asks for as many as there are.
+    fn attempts(budget: &RetryBudget, calls: u32) -> u32 {
+        (0..calls).fold(0, |sum, _| {
+            budget.earn();
+            sum + (0..).take_while(|_| budget.spend()).count() as u32
+        })
+    }
+
+    #[test]
+    fn attempts_are_the_share_of_the_calls_and_the_reserve() {
+        for (percent, reserve) in [(20, 10), (20, 0), (0, 3), (5, 1), (150, 0)] {
+            let budget = RetryBudget::new(percent, reserve);
+            let expected = 1_000 * percent / 100 + reserve;
+            let made = attempts(&budget, 1_000);
+            // What a call earns while the reserve is full is lost.
+            assert!(
+                made <= expected && expected <= made + 1,
+                "{percent} % and {reserve}: {made}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn quiet_times_save_no_more_than_the_reserve() {
+        let budget = RetryBudget::new(20, 10);
+        (0..10_000).for_each(|_| budget.earn());
+        assert_eq!((0..).take_while(|_| budget.clone().spend()).count(), 10);
+    }
+
+    #[test]
+    fn no_share_and_no_reserve_is_no_attempt_and_sizes_without_sense_do_not_overflow() {
+        assert_eq!(attempts(&RetryBudget::new(0, 0), 100), 0);
+        assert!(attempts(&RetryBudget::new(u32::MAX, u32::MAX), 1) >= 1_000_000);
+    }
+}

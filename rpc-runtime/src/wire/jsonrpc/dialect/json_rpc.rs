@@ -1,0 +1,153 @@
+//! JSON-RPC 2.0 as its specification has it (<https://www.jsonrpc.org/specification>). Every table of
+//! it is in this file.
+
+use bytes::{BufMut, BytesMut};
+use serde_json::value::RawValue;
+
+use super::{Call, Dialect, ReplyTo};
+use crate::call::ErrorBody;
+use crate::codec::Encoding;
+use crate::status::{Code, Status};
+use crate::wire::jsonrpc::arguments::Arguments;
+use crate::wire::jsonrpc::envelope::{Envelope, string};
+use crate::wire::jsonrpc::failure::Failure;
+use crate::wire::jsonrpc::framing::Framing;
+
+pub(super) static DIALECT: Dialect = Dialect {
+    framing: Framing::Lines,
+    is_ordered: false,
+    has_batches: true,
+    read_call,
+    read_id,
+    around_result,
+    failure,
+};
+
+/// The member `jsonrpc` (section 4).
+const VERSION: &str = "\"2.0\"";
+
+/// The longest id that is given back, in bytes.
+const MAX_ID: usize = 1 << 10;
+
+/// The codes of the specification (section 5.1), and what they are called there.
+const PARSE_ERROR: (i64, &str) = (-32700, "Parse error");
+const INVALID_REQUEST: (i64, &str) = (-32600, "Invalid Request");
+const METHOD_NOT_FOUND: (i64, &str) = (-32601, "Method not found");
+const INVALID_PARAMS: i64 = -32602;
+const INTERNAL_ERROR: i64 = -32603;
+
+/// Our codes that the specification has none for are this less their own number: -32001 to -32016,
+/// among those that it leaves to servers.
+const SERVER_ERROR: i64 = -32000;
+
+/// Returns the number of a code.
+pub(crate) fn number(code: Code) -> i64 {
+    match code {
+        Code::InvalidArgument => INVALID_PARAMS,
+        Code::Unimplemented => METHOD_NOT_FOUND.0,
+        Code::Internal => INTERNAL_ERROR,
+        other => SERVER_ERROR - i64::from(other.number()),
+    }
+}
+
+fn read_call<'a>(envelope: &Envelope<'a>) -> Result<Call<'a>, Failure> {
+    let is_2 = envelope.jsonrpc.is_some_and(|it| it.get() == VERSION);
+    let method = envelope.method.and_then(string);
+    // Clients of languages that cannot leave a member out send null.
+    let params = envelope.params.filter(|it| it.get() != "null");
+    let is_structured = params.is_none_or(|it| it.get().starts_with(['[', '{']));
+    let Some(method) = method.filter(|_| is_2 && is_structured && !envelope.is_ambiguous) else {
+        return Err(Failure::NoCall);
+    };
+    let reply_to = match envelope.id {
+        None => ReplyTo::Nobody,
+        Some(_) => ReplyTo::Caller(Some(read_id(envelope).ok_or(Failure::NoCall)?)),
+    };
+    Ok(Call {
+        method,
+        arguments: Arguments {
+            params,
+            kwargs: None,
+        },
+        reply_to,
+        timeout: None,
+    })
+}
+
+/// Returns an id that is a string, a number or null, with all its digits.
+fn read_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+    let id = envelope.id.map(RawValue::get)?;
+    let is_id = id.starts_with(['"', '-', 'n']) || id.starts_with(|it: char| it.is_ascii_digit());
+    (is_id && id.len() <= MAX_ID && !envelope.is_ambiguous).then_some(id)
+}
+
+fn around_result(id: Option<&str>) -> (String, String) {
+    let id = id.unwrap_or("null");
+    let before = "{\"jsonrpc\":\"2.0\",\"result\":".to_owned();
+    (before, format!(",\"id\":{id}}}"))
+}
+
+fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
+    let (code, message) = match failure {
+        Failure::NoJson => PARSE_ERROR,
+        Failure::NoCall => INVALID_REQUEST,
+        Failure::NotFound => METHOD_NOT_FOUND,
+        Failure::Status(status) => (number(status.code()), status.message()),
+    };
+    let mut out = BytesMut::with_capacity(80 + message.len());
+    out.put_slice(
+        format!("{{\"jsonrpc\":\"2.0\",\"error\":{{\"code\":{code},\"message\":").as_bytes(),
+    );
+    out.put_slice(&text(message));
+    if let Failure::Status(status) = failure
+        && let Some(data) = own_error(status)
+    {
+        out.put_slice(b",\"data\":");
+        out.put_slice(&data);
+    }
+    out.put_slice(b"},\"id\":");
+    out.put_slice(id.unwrap_or("null").as_bytes());
+    out.put_u8(b'}');
+    Some(out)
+}
+
+/// Writes a string.
+pub(super) fn text(text: &str) -> Vec<u8> {
+    // A string has a form whatever it holds.
+    serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec())
+}
+
+/// Returns a method's own error, if there is one that JSON can hold.
+pub(super) fn own_error(status: &Status) -> Option<Box<[u8]>> {
+    let error = status.attachment()?.downcast_ref::<ErrorBody>()?;
+    let bytes = match error.bytes(Encoding::JSON)? {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::warn!(%error, "a method's own error cannot be encoded");
+            return None;
+        }
+    };
+    // One that a gateway passes on may be in another encoding.
+    let value: &RawValue = serde_json::from_slice(&bytes).ok()?;
+    Some(value.get().as_bytes().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_number_of_its_own_in_the_ranges_of_the_specification() {
+        let mut numbers: Vec<_> = (1..=16).map(|it| number(Code::from_number(it))).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 16);
+        for number in numbers {
+            let is_servers = (-32099..=-32000).contains(&number);
+            assert!(
+                is_servers || (-32603..=-32601).contains(&number),
+                "{number}"
+            );
+        }
+    }
+}

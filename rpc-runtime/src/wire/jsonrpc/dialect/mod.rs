@@ -1,0 +1,54 @@
+//! What the dialects differ in: how the members of an object are a call, and how an answer looks.
+
+mod json_rpc;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::arguments::Arguments;
+use super::envelope::Envelope;
+use super::failure::Failure;
+use super::framing::Framing;
+
+/// One dialect: a table of what it does in its own way.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    pub(super) framing: Framing,
+    /// Whether answers come in the order of their calls, which then run one after the other.
+    pub(super) is_ordered: bool,
+    /// Whether an array is a batch of calls.
+    pub(super) has_batches: bool,
+    /// Reads a call.
+    pub(super) read_call: for<'a> fn(&Envelope<'a>) -> Result<Call<'a>, Failure>,
+    /// Returns the id of what may be no call, for the answer that says so.
+    pub(super) read_id: for<'a> fn(&Envelope<'a>) -> Option<&'a str>,
+    /// Writes what stands before and behind a result.
+    pub(super) around_result: fn(id: Option<&str>) -> (String, String),
+    /// Writes a failure; `None` is no answer.
+    pub(super) failure: fn(id: Option<&str>, &Failure) -> Option<BytesMut>,
+}
+
+/// A call, as the texts of its parts.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(super) method: String,
+    pub(super) arguments: Arguments<'a>,
+    /// `None` for one that is not answered.
+    pub(super) reply_to: ReplyTo<'a>,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReplyTo<'a> {
+    /// Nobody waits for one.
+    Nobody,
+    /// To the id of the call, where the dialect has ids.
+    Caller(Option<&'a str>),
+}
+
+impl Dialect {
+    /// JSON-RPC 2.0.
+    pub(crate) const JSON_RPC: &'static Self = &json_rpc::DIALECT;
+}

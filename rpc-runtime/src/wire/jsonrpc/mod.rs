@@ -1,0 +1,23 @@
+//! JSON-RPC 2.0 (<https://www.jsonrpc.org/specification>), over any carrier of texts.
+//!
+//! A [`Session`] takes one JSON text and gives the text that answers it: [`envelope`] reads the
+//! members of objects, a [`Dialect`] says what they mean and how answers are written,
+//! [`arguments`] finds the method and what it is called with. A session knows nothing of bytes
+//! before a text or behind it, so a line, a frame and the body of a request are all the same to it.
+//! [`stream`] is a byte stream of texts, which [`framing`] tells apart.
+
+mod arguments;
+mod batch;
+mod detect;
+mod dialect;
+mod envelope;
+mod failure;
+mod framing;
+mod session;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use detect::detect;
+pub(crate) use dialect::Dialect;
+pub(crate) use stream::serve;

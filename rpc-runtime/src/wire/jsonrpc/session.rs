@@ -1,0 +1,283 @@
+//! What a peer asks for, in texts, and what it is answered.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::value::RawValue;
+
+use super::arguments;
+use super::batch::all;
+use super::dialect::{Call, Dialect, ReplyTo};
+use super::envelope::{Envelope, Unreadable, is_batch, items};
+use super::failure::Failure;
+use crate::call::{Body, ConnectionInfo, Message, MethodKind, MethodTable, Request, deadline_in};
+use crate::codec::{Encoding, Pieces};
+use crate::service::BoxService;
+use crate::status::{Code, Status};
+use crate::wire::budget::Budget;
+use crate::wire::catch_panic::panicked;
+use crate::wire::config::{Config, RunningCalls, Served};
+use crate::wire::incomplete::Held;
+use crate::wire::running::{Handling, Running, Single};
+
+/// Texts of up to so many bytes are not counted: see
+/// [`Limits::max_buffered`](crate::Limits::max_buffered).
+const SMALL: usize = 4 << 10;
+
+/// A text that goes out; dropped when it has.
+pub(crate) struct Text {
+    pub(crate) bytes: Bytes,
+    _held: Held,
+}
+
+/// The calls of one connection.
+pub(crate) struct Session {
+    dialect: &'static Dialect,
+    config: Arc<Config>,
+    service: BoxService,
+    methods: Arc<dyn MethodTable>,
+    info: Arc<ConnectionInfo>,
+    budget: Arc<Budget>,
+    /// The calls of this connection, and those of all together.
+    open: Arc<RunningCalls>,
+    running: Arc<RunningCalls>,
+    is_closing: AtomicBool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        dialect: &'static Dialect,
+        config: &Arc<Config>,
+        served: &Served,
+        info: &Arc<ConnectionInfo>,
+        budget: &Arc<Budget>,
+    ) -> Arc<Self> {
+        let max_calls = usize::try_from(config.limits.max_calls).unwrap_or(usize::MAX);
+        Arc::new(Self {
+            dialect,
+            config: Arc::clone(config),
+            service: served.service.clone(),
+            methods: Arc::clone(&served.methods),
+            info: Arc::clone(info),
+            budget: Arc::clone(budget),
+            open: RunningCalls::of_connection(max_calls),
+            running: Arc::clone(&served.running),
+            is_closing: AtomicBool::new(false),
+        })
+    }
+
+    /// Refuses every call from now on, as a drain does.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs what a text asks for; `None` if nothing is answered to it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the calls up.
+    pub(crate) async fn answer(self: Arc<Self>, text: Bytes) -> Option<Text> {
+        let mut held = Held::new(Arc::clone(&self.budget));
+        if let Err(status) = hold(&mut held, text.len()) {
+            return self.refuse(&status.into());
+        }
+        let out = if self.dialect.has_batches && is_batch(&text) {
+            self.batch(&text).await
+        } else {
+            self.item(&text).await
+        };
+        drop((text, held));
+        let out = out?;
+        let mut held = Held::new(Arc::clone(&self.budget));
+        match hold(&mut held, out.len()) {
+            Ok(()) => Some(Text {
+                bytes: out.freeze(),
+                _held: held,
+            }),
+            Err(status) => self.refuse(&status.into()),
+        }
+    }
+
+    /// Answers to a text that cannot be taken, such as one that is too long.
+    pub(crate) fn refuse(&self, failure: &Failure) -> Option<Text> {
+        let out = (self.dialect.failure)(None, failure)?;
+        Some(Text {
+            bytes: out.freeze(),
+            _held: Held::new(Arc::clone(&self.budget)),
+        })
+    }
+
+    async fn batch(self: &Arc<Self>, text: &Bytes) -> Option<BytesMut> {
+        let limit = self.config.limits.max_batch;
+        let found = match items(text, limit) {
+            Ok(found) if found.is_empty() => Err(Failure::NoCall),
+            Ok(found) => Ok(found),
+            Err(Unreadable::TooMany) => Err(too_many(limit).into()),
+            Err(_) => Err(Failure::NoJson),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(failure) => return (self.dialect.failure)(None, &failure),
+        };
+        let calls = found.iter().map(|item| {
+            let session = Arc::clone(self);
+            let item = text.slice_ref(item.as_bytes());
+            Box::pin(async move { session.item(&item).await }) as _
+        });
+        let answers = all::<Option<BytesMut>>(calls).await;
+        let mut out = BytesMut::new();
+        for (answer, item) in answers.into_iter().zip(found) {
+            let limit = self.config.limits.max_message;
+            let answer = match answer.flatten() {
+                Some(answer) if out.len() + answer.len() > limit => {
+                    self.failed(item.as_bytes(), &too_large(limit).into())
+                }
+                answer => answer,
+            };
+            if let Some(answer) = answer {
+                out.put_u8(if out.is_empty() { b'[' } else { b',' });
+                out.unsplit(answer);
+            }
+        }
+        (!out.is_empty()).then(|| {
+            out.put_u8(b']');
+            out
+        })
+    }
+
+    /// Says to the caller of one item that it failed.
+    fn failed(&self, item: &[u8], failure: &Failure) -> Option<BytesMut> {
+        let envelope = Envelope::read(item).ok();
+        let id = envelope.as_ref().and_then(self.dialect.read_id);
+        (self.dialect.failure)(id, failure)
+    }
+
+    /// Runs one call.
+    async fn item(&self, text: &Bytes) -> Option<BytesMut> {
+        let envelope = match Envelope::read(text) {
+            Ok(envelope) => envelope,
+            Err(Unreadable::Syntax) => return (self.dialect.failure)(None, &Failure::NoJson),
+            Err(_) => return (self.dialect.failure)(None, &Failure::NoCall),
+        };
+        let call = match (self.dialect.read_call)(&envelope) {
+            Ok(call) => call,
+            Err(failure) => {
+                let id = (self.dialect.read_id)(&envelope);
+                return (self.dialect.failure)(id, &failure);
+            }
+        };
+        let result = self.run(&call, text).await;
+        let ReplyTo::Caller(id) = call.reply_to else {
+            if let Err(failure) = result {
+                tracing::debug!(method = call.method, ?failure, "a notification failed");
+            }
+            return None;
+        };
+        // The destructor of a result is the user's own.
+        let reply = |message| {
+            let written = catch_unwind(AssertUnwindSafe(|| self.reply(id, message)));
+            written.unwrap_or_else(|_| Err(panicked("a result").into()))
+        };
+        match result.and_then(reply) {
+            Ok(out) => Some(out),
+            Err(failure) => (self.dialect.failure)(id, &failure),
+        }
+    }
+
+    async fn run(&self, call: &Call<'_>, text: &Bytes) -> Result<Message, Failure> {
+        if self.is_closing.load(Ordering::Relaxed) {
+            let status = Status::unavailable("the server is shutting down");
+            return Err(status.into_not_started().into());
+        }
+        let _open = self.open.begin()?;
+        let counted = self.running.begin()?;
+        let (method, is_known) = arguments::method(&*self.methods, &call.method);
+        let descriptor = method.descriptor();
+        if descriptor.is_some_and(|it| it.kind() != MethodKind::Unary) {
+            return Err(
+                Status::unimplemented("a method that streams cannot be called here").into(),
+            );
+        }
+        let timeout = call
+            .timeout
+            .or(descriptor.and_then(|it| it.default_timeout()));
+        let deadline = timeout.map(deadline_in);
+        let arguments = call.arguments.message(&method, text)?;
+        let limits = self.config.limits.decode_limits();
+        let message = Message::with_limits(arguments, Encoding::JSON, limits);
+        let mut request = Request::new(method, Body::message(message));
+        request.set_encoding(Encoding::JSON);
+        request.set_deadline(deadline);
+        request.set_connection(Arc::clone(&self.info));
+        let running = Running::new(deadline, self.config.cancel_grace, counted);
+        let answered = async {
+            let (response, running) = Handling::start(&self.service, request, running)?.await?;
+            Ok(Single::read(response, running).await?.message)
+        };
+        answered.await.map_err(|status: Status| {
+            if status.code() == Code::Unimplemented && !is_known {
+                return Failure::NotFound;
+            }
+            status.into()
+        })
+    }
+
+    fn reply(&self, id: Option<&str>, message: Message) -> Result<BytesMut, Failure> {
+        let (before, behind) = (self.dialect.around_result)(id);
+        let mut out = BytesMut::from(before.as_bytes());
+        put_value(&mut out, message)?;
+        out.put_slice(behind.as_bytes());
+        let limit = self.config.limits.max_message;
+        if out.len() > limit {
+            return Err(too_large(limit).into());
+        }
+        Ok(out)
+    }
+}
+
+/// Appends a value.
+fn put_value(out: &mut BytesMut, mut message: Message) -> Result<(), Status> {
+    let before = out.len();
+    if message.as_bytes().is_some_and(|it| !it.is_empty()) {
+        // Not encoded here, so nobody has looked at it; a text must not end in the midst of it.
+        let bytes = message.bytes(Encoding::JSON)?;
+        let value: &RawValue = serde_json::from_slice(&bytes).map_err(|error| {
+            Status::internal("the service did not answer with JSON").with_source(error)
+        })?;
+        let on_one_line = value.get().bytes().map(|it| match it {
+            b'\n' | b'\r' => b' ',
+            other => other,
+        });
+        out.extend(on_one_line);
+    } else {
+        message.encode_into(Encoding::JSON, out, &mut Pieces::default())?;
+    }
+    if out.len() == before {
+        out.put_slice(b"null");
+    }
+    Ok(())
+}
+
+/// Counts a text, if it is large.
+fn hold(held: &mut Held, bytes: usize) -> Result<(), Status> {
+    if bytes > SMALL {
+        held.set(bytes)
+    } else {
+        Ok(())
+    }
+}
+
+fn too_many(limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "a batch has more items than the server's limit `max_batch` of {limit}"
+    ))
+}
+
+/// Says that a text is longer than `max_message` allows.
+pub(crate) fn too_large(limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "a message is over the server's limit `max_message` of {limit} bytes"
+    ))
+}

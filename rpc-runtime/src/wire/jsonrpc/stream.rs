@@ -1,0 +1,312 @@
+//! A byte stream of texts: calls come in, run side by side, and are answered as they finish.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::batch::once;
+use super::dialect::Dialect;
+use super::framing::{Framing, Received, Splitter};
+use super::session::{Session, Text, too_large};
+use crate::call::{Cancellation, Cancelled, ConnectionInfo, deadline_after};
+use crate::status::Status;
+use crate::transport::Io;
+use crate::wire::Draining;
+use crate::wire::budget::Budget;
+use crate::wire::config::{Config, Served};
+use crate::wire::incomplete::{Held, Patience};
+
+/// How much is read at once.
+const READ: usize = 16 << 10;
+
+/// How long it takes until it is asked again whether a peer that has sent its last is still there.
+const FIRST_PROBE: Duration = Duration::from_millis(5);
+const LONGEST_PROBE: Duration = Duration::from_secs(5);
+
+/// Serves a byte stream of which `received` was read already.
+///
+/// # Errors
+///
+/// Why the connection ended, if not in peace.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the connection at once, with every call on it.
+pub(crate) async fn serve(
+    io: Io,
+    received: BytesMut,
+    dialect: &'static Dialect,
+    config: Arc<Config>,
+    served: Served,
+    draining: Draining,
+) -> Result<(), Status> {
+    let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
+    let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
+    let (info, budget) = (Arc::new(info), Arc::new(budget));
+    let drained = Cancellation::new();
+    let hook = drained.clone();
+    draining.on_begin(move || hook.cancel());
+    let limits = &config.limits;
+    let stream = Stream {
+        io,
+        session: Session::new(dialect, &config, &served, &info, &budget),
+        splitter: Splitter::new(dialect.framing, limits.max_message, received),
+        held: Held::new(budget),
+        patience: Patience::new(limits.message_timeout),
+        calls: JoinSet::new(),
+        out: BytesMut::new(),
+        is_flushed: true,
+        drained: Some(drained.cancelled()),
+        is_ended: false,
+        alarm: None,
+        quiet_since: Instant::now(),
+        stuck_since: Instant::now(),
+        probe: FIRST_PROBE,
+        dialect,
+        config,
+    };
+    stream.run().await
+}
+
+struct Stream {
+    io: Io,
+    dialect: &'static Dialect,
+    config: Arc<Config>,
+    session: Arc<Session>,
+    splitter: Splitter,
+    /// What an incomplete text takes of the budget, and of time.
+    held: Held,
+    patience: Patience,
+    calls: JoinSet<Option<Text>>,
+    out: BytesMut,
+    is_flushed: bool,
+    /// `None` once the drain has begun.
+    drained: Option<Cancelled>,
+    /// The peer sends nothing more.
+    is_ended: bool,
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// When there was a call last, and when the peer took a byte last.
+    quiet_since: Instant,
+    stuck_since: Instant,
+    probe: Duration,
+}
+
+/// What happened next.
+enum Event {
+    Read,
+    Answered(Option<Text>),
+    Drained,
+    /// A text does not become whole.
+    Stalled(Status),
+    Alarm,
+    /// Everything that was waiting has been written.
+    Written,
+}
+
+impl Stream {
+    async fn run(mut self) -> Result<(), Status> {
+        loop {
+            self.begin_calls().await?;
+            if self.is_over() {
+                let _ = self.io.shutdown().await;
+                return Ok(());
+            }
+            match poll_fn(|cx| self.poll_event(cx)).await? {
+                Event::Read | Event::Written => {}
+                Event::Answered(answer) => self.put(answer),
+                Event::Drained => {
+                    self.drained = None;
+                    self.session.close();
+                }
+                Event::Stalled(status) => self.give_up_reading(status),
+                Event::Alarm if self.look_at_the_time()? => return Ok(()),
+                Event::Alarm => {}
+            }
+        }
+    }
+
+    /// Begins what was received whole.
+    async fn begin_calls(&mut self) -> Result<(), Status> {
+        while self.takes_more() {
+            let received = match self.splitter.next() {
+                Received::Nothing if self.is_ended => self.splitter.last(),
+                received => received,
+            };
+            match received {
+                Received::Nothing => break,
+                Received::Text(text) => self.begin(text).await,
+                Received::TooLarge => {
+                    let failure = too_large(self.config.limits.max_message).into();
+                    let refusal = self.session.refuse(&failure);
+                    self.put(refusal);
+                }
+            }
+            self.patience.end();
+        }
+        if self.splitter.is_incomplete() && self.takes_more() {
+            self.patience.begin();
+        }
+        self.held.set(self.splitter.bytes.len())
+    }
+
+    /// Begins a call. Most have their answer at once; one that has not becomes a task.
+    async fn begin(&mut self, text: Bytes) {
+        let mut call = Box::pin(Arc::clone(&self.session).answer(text));
+        match once(call.as_mut()).await {
+            Some(answer) => self.put(answer),
+            None => {
+                self.calls.spawn(call);
+            }
+        }
+        self.quiet_since = Instant::now();
+    }
+
+    fn put(&mut self, answer: Option<Text>) {
+        if let Some(text) = answer {
+            self.write(|framing, out| framing.put(out, &text.bytes));
+        }
+        self.quiet_since = Instant::now();
+    }
+
+    fn write(&mut self, write: impl FnOnce(Framing, &mut BytesMut)) {
+        if self.out.is_empty() {
+            self.stuck_since = Instant::now();
+        }
+        write(self.dialect.framing, &mut self.out);
+        self.is_flushed = false;
+    }
+
+    fn has_room(&self) -> bool {
+        self.out.len() < self.config.limits.max_outgoing
+    }
+
+    /// Says whether another call may begin.
+    fn takes_more(&self) -> bool {
+        self.has_room() && (!self.dialect.is_ordered || self.calls.is_empty())
+    }
+
+    fn is_over(&self) -> bool {
+        let is_done = self.calls.is_empty() && self.is_flushed;
+        let is_last = self.is_ended || self.drained.is_none();
+        // Without ids and white space nobody can ask whether the peer only sends no more.
+        let is_gone = self.is_ended && self.dialect.framing == Framing::Lengths;
+        (is_done && is_last) || is_gone
+    }
+
+    fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Event, Status>> {
+        if let Some(drained) = &mut self.drained
+            && Pin::new(drained).poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(Event::Drained));
+        }
+        if self.has_room()
+            && let Poll::Ready(Some(joined)) = self.calls.poll_join_next(cx)
+        {
+            // A task that broke off has nothing to say.
+            return Poll::Ready(Ok(Event::Answered(joined.unwrap_or_default())));
+        }
+        if !self.is_flushed
+            && let Poll::Ready(written) = self.poll_write(cx)
+        {
+            return Poll::Ready(written.map(|()| Event::Written));
+        }
+        if !self.is_ended
+            && self.takes_more()
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(read.map(|()| Event::Read));
+        }
+        if let Poll::Ready(status) = self.patience.poll_over(cx) {
+            return Poll::Ready(Ok(Event::Stalled(status)));
+        }
+        self.poll_alarm(cx).map(|()| Ok(Event::Alarm))
+    }
+
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        self.splitter.bytes.reserve(READ);
+        let reading = pin!(self.io.read_buf(&mut self.splitter.bytes));
+        let read = ready!(reading.poll(cx)).map_err(broken)?;
+        self.patience.came(read);
+        self.is_ended = read == 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        while !self.out.is_empty() {
+            let io = Pin::new(&mut self.io);
+            let written = ready!(io.poll_write(cx, &self.out)).map_err(broken)?;
+            if written == 0 {
+                return Poll::Ready(Err(broken(std::io::ErrorKind::WriteZero.into())));
+            }
+            self.out.advance(written);
+            self.stuck_since = Instant::now();
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx)).map_err(broken)?;
+        self.is_flushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns when something is due: that the peer took a byte, that there is a call, or a look
+    /// whether it is still there.
+    fn due(&self) -> Option<Instant> {
+        let stuck = (!self.is_flushed).then_some((self.stuck_since, self.config.keepalive_timeout));
+        let idle = self.config.idle_timeout.filter(|_| self.calls.is_empty());
+        let idle = idle.map(|limit| (self.quiet_since, limit));
+        let probe = (self.is_ended && self.is_flushed).then_some((self.stuck_since, self.probe));
+        let all = [stuck, idle, probe].into_iter().flatten();
+        all.map(|(since, limit)| deadline_after(since, limit)).min()
+    }
+
+    fn poll_alarm(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Some(due) = self.due() else {
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if due < alarm.deadline() || alarm.is_elapsed() {
+            alarm.as_mut().reset(due);
+        }
+        // One that is set for too early only looks once more.
+        alarm.as_mut().poll(cx)
+    }
+
+    /// Answers to what is not whole, and nothing that comes after it.
+    fn give_up_reading(&mut self, status: Status) {
+        let limits = &self.config.limits;
+        self.splitter = Splitter::new(self.dialect.framing, limits.max_message, BytesMut::new());
+        self.patience.end();
+        self.is_ended = true;
+        let refusal = self.session.refuse(&status.into());
+        self.put(refusal);
+    }
+
+    /// Does what is due; true if that is the end of the connection.
+    fn look_at_the_time(&mut self) -> Result<bool, Status> {
+        if self.due().is_none_or(|due| Instant::now() < due) {
+            return Ok(false);
+        }
+        if !self.is_flushed {
+            return Err(Status::unavailable(
+                "the peer took no byte for `keepalive_timeout` of what it asked for",
+            ));
+        }
+        if !self.is_ended {
+            return Ok(true);
+        }
+        // A peer may send no more and wait for its answers, or be gone, with calls left to cancel.
+        // White space is nothing to the one, and fails at the other.
+        self.probe = (self.probe * 2).min(LONGEST_PROBE);
+        self.write(|_, out| out.extend_from_slice(b"\n"));
+        Ok(false)
+    }
+}
+
+fn broken(error: std::io::Error) -> Status {
+    Status::unavailable("the connection broke").with_source(error)
+}

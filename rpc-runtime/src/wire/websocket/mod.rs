@@ -1,0 +1,41 @@
+//! WebSocket (RFC 6455), as a carrier of other wires.
+//!
+//! A connection begins as an HTTP/1.1 request, which [`wire::http`](super::http) reads.
+//! [`accept`] answers it and [`connect`] makes it; both agree on what is spoken inside, by the name
+//! of a [`Subprotocol`]. Then [`frame`] and [`decoder`] read and write without I/O, [`socket`] is the
+//! connection, and [`byte_stream`] makes of it what the native wire speaks over.
+
+mod accept;
+mod byte_stream;
+mod close;
+mod connect;
+mod decoder;
+mod frame;
+mod handshake;
+mod mask;
+mod origin;
+mod serve;
+mod socket;
+
+pub(crate) use accept::{Accepted, Refused, accept, is_upgrade};
+pub(crate) use byte_stream::ByteStream;
+pub(crate) use connect::{Target, open};
+pub(crate) use handshake::Subprotocol;
+pub(crate) use serve::serve;
+
+/// Which side of the connection this is: a client masks what it sends, and a server does not (RFC
+/// 6455, section 5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// What a server is set to.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Settings {
+    /// Origins of pages that may connect, beside those of this very host.
+    pub(crate) origins: Vec<String>,
+    /// Pages of every origin may connect.
+    pub(crate) any_origin: bool,
+}

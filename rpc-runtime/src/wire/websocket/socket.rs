@@ -1,0 +1,205 @@
+//! Frames over a byte stream: what every use of a WebSocket has in common.
+
+use std::io;
+use std::pin::pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+
+use super::Side;
+use super::close::{self, CloseCode, Violation};
+use super::decoder::{Decoder, Event, Part};
+use super::frame::{Opcode, Outgoing};
+use super::mask::MaskKeys;
+use crate::transport::{BoxReader, BoxWriter, Guard, Io};
+
+/// How many bytes one read asks for.
+const READ: usize = 64 << 10;
+
+/// A connection after its handshake. It answers pings and close frames by itself.
+pub(super) struct Socket {
+    side: Side,
+    reader: BoxReader,
+    writer: BoxWriter,
+    decoder: Decoder,
+    keys: MaskKeys,
+    /// What was read and not looked at.
+    input: BytesMut,
+    /// What is to be written.
+    output: BytesMut,
+    /// The payload of the latest ping, to be answered: only that one has to be (RFC 6455, section
+    /// 5.5.3).
+    ping: Option<Bytes>,
+    /// The peer has ended its direction.
+    ended: bool,
+    /// A close frame is in `output`, or was.
+    closing: bool,
+    /// Dropped last.
+    _guard: Option<Guard>,
+}
+
+impl Socket {
+    /// Makes one of a byte stream of which `received` was read already.
+    pub(super) fn new(io: Io, side: Side, may_compress: bool, received: BytesMut) -> Self {
+        let (reader, writer, _, guard) = io.into_parts();
+        Self {
+            side,
+            reader,
+            writer,
+            decoder: Decoder::new(side, may_compress),
+            keys: MaskKeys::of(side),
+            input: received,
+            output: BytesMut::new(),
+            ping: None,
+            ended: false,
+            closing: false,
+            _guard: guard,
+        }
+    }
+
+    /// Reads up to the next part of a message; `None` is the end.
+    ///
+    /// # Errors
+    ///
+    /// A peer that breaks a rule, which it is told, and a connection that breaks.
+    pub(super) fn poll_part(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Option<Part>>> {
+        loop {
+            let decoded = self.decode();
+            self.answer(cx);
+            match decoded? {
+                Some(part) => return Poll::Ready(Ok(Some(part))),
+                None if self.ended => return Poll::Ready(Ok(None)),
+                None => {}
+            }
+            self.input.reserve(READ);
+            let reading = pin!(self.reader.read_buf(&mut self.input));
+            let read = ready!(reading.poll(cx))?;
+            if read == 0 {
+                self.ended = true;
+                if !self.decoder.is_between_messages() || !self.input.is_empty() {
+                    let text = "the connection was cut off inside of a WebSocket message";
+                    let error = io::Error::new(io::ErrorKind::UnexpectedEof, text);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+
+    fn decode(&mut self) -> io::Result<Option<Part>> {
+        while !self.ended {
+            match self.decoder.next(&mut self.input) {
+                Ok(None) => break,
+                Ok(Some(Event::Part(part))) => return Ok(Some(part)),
+                Ok(Some(Event::Ping(payload))) => self.ping = Some(payload),
+                Ok(Some(Event::Pong)) => {}
+                Ok(Some(Event::Close(close))) => {
+                    tracing::debug!(%close, "the peer closes the WebSocket");
+                    self.close(close.code.unwrap_or(CloseCode::NORMAL), "");
+                    self.ended = true;
+                }
+                Err(violation) => return Err(self.refuse(violation)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the peer which rule it broke; nothing more is read.
+    pub(super) fn refuse(&mut self, violation: Violation) -> io::Error {
+        self.close(violation.code, &violation.text);
+        self.ended = true;
+        io::Error::new(io::ErrorKind::InvalidData, violation)
+    }
+
+    /// Queues the close frame, unless there was one.
+    fn close(&mut self, code: CloseCode, reason: &str) {
+        if !self.closing {
+            let payload = close::payload(code, reason);
+            self.push(Opcode::Close, false, [&payload[..]].into_iter());
+            self.closing = true;
+        }
+    }
+
+    /// Queues a frame.
+    fn push<'a>(
+        &mut self,
+        opcode: Opcode,
+        is_compressed: bool,
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+    ) {
+        let frame = Outgoing {
+            opcode,
+            is_compressed,
+            key: self.keys.next(),
+        };
+        frame.write(parts, &mut self.output);
+    }
+
+    /// Queues a message of one frame.
+    ///
+    /// # Errors
+    ///
+    /// When a close frame has been queued.
+    pub(super) fn push_message<'a>(
+        &mut self,
+        is_text: bool,
+        is_compressed: bool,
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> io::Result<()> {
+        if self.closing {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let opcode = if is_text {
+            Opcode::Text
+        } else {
+            Opcode::Binary
+        };
+        self.push(opcode, is_compressed, parts);
+        Ok(())
+    }
+
+    /// Writes what is queued, and behind it what the peer is answered.
+    pub(super) fn poll_write_out(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.output.is_empty() {
+                if self.closing {
+                    return Poll::Ready(Ok(()));
+                } else if let Some(payload) = self.ping.take() {
+                    self.push(Opcode::Pong, false, [&payload[..]].into_iter());
+                } else {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let written = ready!(self.writer.as_mut().poll_write(cx, &self.output))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(written);
+        }
+    }
+
+    /// Sends answers to the peer, which nobody flushes.
+    pub(super) fn answer(&mut self, cx: &mut TaskContext<'_>) {
+        let is_answer = self.ping.is_some() || self.closing;
+        if is_answer && let Poll::Ready(Ok(())) = self.poll_write_out(cx) {
+            // A failure shows at the next read or write.
+            let _ = self.writer.as_mut().poll_flush(cx);
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_out(cx))?;
+        self.writer.as_mut().poll_flush(cx)
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        // A server ends connections when it drains, or for want of calls.
+        let code = match self.side {
+            Side::Server => CloseCode::GOING_AWAY,
+            Side::Client => CloseCode::NORMAL,
+        };
+        self.close(code, "");
+        ready!(self.poll_flush(cx))?;
+        self.writer.as_mut().poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,4 @@
+//! JSON-RPC 2.0, in texts that nobody here wrote with our own code.
+
+mod example;
+mod over_tcp;
