@@ -24,6 +24,7 @@ mod python;
 mod reconnect;
 mod retry;
 mod schemas;
+mod servers;
 mod slow_methods;
 mod tls;
 mod web_client;
