@@ -42,7 +42,11 @@ pub(super) fn begin(
         return ControlFlow::Continue(request);
     }
     let answered = if is_upgrade {
-        websocket::accept(request.headers(), &connection.config.websocket)
+        websocket::accept(
+            request.headers(),
+            &connection.config.websocket,
+            connection.wires.has_json_rpc(),
+        )
     } else {
         Err(Refused::upgrade_required())
     };

@@ -31,10 +31,14 @@ pub(super) struct Socket {
     /// The payload of the latest ping, to be answered: only that one has to be (RFC 6455, section
     /// 5.5.3).
     ping: Option<Bytes>,
+    /// A ping of ours is due.
+    pinging: bool,
     /// The peer has ended its direction.
     ended: bool,
     /// A close frame is in `output`, or was.
     closing: bool,
+    /// Something came since it was asked last.
+    heard: bool,
     /// Dropped last.
     _guard: Option<Guard>,
 }
@@ -52,8 +56,10 @@ impl Socket {
             input: received,
             output: BytesMut::new(),
             ping: None,
+            pinging: false,
             ended: false,
             closing: false,
+            heard: false,
             _guard: guard,
         }
     }
@@ -75,6 +81,7 @@ impl Socket {
             self.input.reserve(READ);
             let reading = pin!(self.reader.read_buf(&mut self.input));
             let read = ready!(reading.poll(cx))?;
+            self.heard = true;
             if read == 0 {
                 self.ended = true;
                 if !self.decoder.is_between_messages() || !self.input.is_empty() {
@@ -158,6 +165,16 @@ impl Socket {
         Ok(())
     }
 
+    /// Says whether something came since this was asked last.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Asks the peer whether it is there, with the next that is written.
+    pub(super) fn ping(&mut self) {
+        self.pinging = true;
+    }
+
     /// Writes what is queued, and behind it what the peer is answered.
     pub(super) fn poll_write_out(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -166,6 +183,8 @@ impl Socket {
                     return Poll::Ready(Ok(()));
                 } else if let Some(payload) = self.ping.take() {
                     self.push(Opcode::Pong, false, [&payload[..]].into_iter());
+                } else if std::mem::take(&mut self.pinging) {
+                    self.push(Opcode::Ping, false, std::iter::empty());
                 } else {
                     return Poll::Ready(Ok(()));
                 }
@@ -180,7 +199,7 @@ impl Socket {
 
     /// Sends answers to the peer, which nobody flushes.
     pub(super) fn answer(&mut self, cx: &mut TaskContext<'_>) {
-        let is_answer = self.ping.is_some() || self.closing;
+        let is_answer = self.ping.is_some() || self.pinging || self.closing;
         if is_answer && let Poll::Ready(Ok(())) = self.poll_write_out(cx) {
             // A failure shows at the next read or write.
             let _ = self.writer.as_mut().poll_flush(cx);
