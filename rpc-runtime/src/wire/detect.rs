@@ -92,7 +92,7 @@ impl Wires {
     }
 
     /// Says whether calls are taken as HTTP requests.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "websocket")]
     pub(super) fn has_http(self) -> bool {
         self.http
     }

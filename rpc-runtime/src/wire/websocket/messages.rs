@@ -76,7 +76,7 @@ impl Messages {
             match self.unpack() {
                 Ok(Some(piece)) => return Poll::Ready(Ok(Some(piece))),
                 Ok(None) => {}
-                Err(violation) => return Poll::Ready(Err(self.refuse(violation, cx))),
+                Err(violation) => self.refuse(violation),
             }
             let Some(part) = ready!(self.socket.poll_part(cx))? else {
                 return Poll::Ready(Ok(None));
@@ -91,10 +91,10 @@ impl Messages {
                 inflater.push(part.bytes, part.is_last);
                 continue;
             }
-            return Poll::Ready(match self.plain(part) {
-                Ok(piece) => Ok(Some(piece)),
-                Err(violation) => Err(self.refuse(violation, cx)),
-            });
+            match self.plain(part) {
+                Ok(piece) => return Poll::Ready(Ok(Some(piece))),
+                Err(violation) => self.refuse(violation),
+            }
         }
     }
 
@@ -145,10 +145,10 @@ impl Messages {
         Violation::new(CloseCode::TOO_LARGE, text)
     }
 
-    fn refuse(&mut self, violation: Violation, cx: &mut TaskContext<'_>) -> io::Error {
-        let error = self.socket.refuse(violation);
-        self.socket.answer(cx);
-        error
+    /// Nothing is unpacked any more, and the socket tells the reader.
+    fn refuse(&mut self, violation: Violation) {
+        self.inflater = None;
+        self.socket.refuse(violation);
     }
 
     /// Queues a message; nothing may be queued before it.
