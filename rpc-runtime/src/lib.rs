@@ -53,7 +53,7 @@
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
-//! | `websocket` | | WebSocket on the same port: `ws://` |
+//! | `websocket` | | WebSocket on the same port: `ws://`, and JSON-RPC over it |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
@@ -108,6 +108,8 @@ pub use service::{
 pub use status::{CallError, Code, Phase, Status};
 #[cfg(feature = "tls")]
 pub use transport::tls;
+#[cfg(feature = "http")]
+pub use wire::Cors;
 pub use wire::Wire;
 
 /// The tour in the README is compiled and run like every other example.

@@ -1,4 +1,4 @@
-//! The connections to one address: mostly one, and more while none has a place for a call.
+//! Further connections to an address, while those that are there have no place for a call.
 
 #![allow(
     clippy::result_large_err,
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::endpoint::{Attempt, Endpoint};
 use crate::call::{Request, Response};
-use crate::service::BoxFuture;
+use crate::service::ResponseFuture;
 use crate::status::Status;
 use crate::wire::Connection;
 
@@ -22,106 +22,64 @@ use crate::wire::Connection;
 const IDLE_LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// One address, with its connections.
-pub(super) struct Pool {
-    first: Arc<Endpoint>,
-    /// Those beside the first, while there are calls for them.
-    further: Mutex<Vec<Arc<Endpoint>>>,
-    max_connections: usize,
-}
+/// The connections of an endpoint beside its own, each an endpoint by itself.
+#[derive(Default)]
+pub(super) struct Further(Mutex<Vec<Arc<Endpoint>>>);
 
-impl Pool {
-    pub(super) fn new(first: Arc<Endpoint>, max_connections: usize) -> Arc<Self> {
-        Arc::new(Self {
-            first,
-            further: Mutex::default(),
-            max_connections,
-        })
+impl Further {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Endpoint>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the endpoint that every connection is like.
-    pub(super) fn first(&self) -> &Arc<Endpoint> {
-        &self.first
+    fn open(&self) -> Vec<Arc<Connection>> {
+        let endpoints = self.lock();
+        let open = endpoints.iter().filter_map(|it| it.open_connection());
+        open.collect()
     }
 
-    /// Returns the calls on their way to this address; `None` while it is out of reach.
-    pub(super) fn load(&self) -> Option<usize> {
-        let further = self.further();
-        let further = further.iter().filter_map(|it| it.open_connection());
-        Some(self.first.load()? + further.map(|it| it.calls()).sum::<usize>())
+    /// Returns the calls that are on their way.
+    pub(super) fn calls(&self) -> usize {
+        self.open().iter().map(|it| it.calls()).sum()
     }
 
-    fn further(&self) -> MutexGuard<'_, Vec<Arc<Endpoint>>> {
-        self.further.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a call: at once where there is a place for it.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        match self.try_start(request) {
-            Ok(future) => future,
-            Err(request) => {
-                let pool = Arc::clone(self);
-                Box::pin(async move { pool.wait_and_start(request).await })
-            }
-        }
-    }
-
-    fn try_start(
-        &self,
-        request: Request,
-    ) -> Result<BoxFuture<'static, Result<Response, Status>>, Request> {
-        let started = if let Some(connection) = self.first.first_connection() {
-            connection.try_start(request)
-        } else if let Some(connection) = self.first.open_connection() {
-            connection.try_start(request)
-        } else {
-            return Err(request);
-        };
-        started.or_else(|request| self.try_start_further(request))
-    }
-
-    fn try_start_further(
-        &self,
-        mut request: Request,
-    ) -> Result<BoxFuture<'static, Result<Response, Status>>, Request> {
-        for endpoint in self.further().iter() {
-            if let Some(connection) = endpoint.open_connection() {
-                request = match connection.try_start(request) {
-                    Ok(future) => return Ok(future),
-                    Err(request) => request,
-                };
-            }
+    /// Begins a call where there is a place for it; else the request comes back.
+    pub(super) fn start(&self, mut request: Request) -> Result<ResponseFuture, Request> {
+        for connection in self.open() {
+            request = match connection.try_start(request) {
+                Ok(future) => return Ok(future),
+                Err(request) => request,
+            };
         }
         Err(request)
     }
+}
 
-    /// Waits for a connection, for a place on any that is open, and for a further one that is made.
-    async fn wait_and_start(self: &Arc<Self>, mut request: Request) -> Result<Response, Status> {
+impl Endpoint {
+    /// Makes a call: waits for a connection, for a place on any that is open, and for a further one
+    /// that is made.
+    pub(super) async fn call(self: &Arc<Self>, mut request: Request) -> Result<Response, Status> {
         let end = request.first_deadline();
         loop {
-            let first = self.first.connected(end).await?;
-            let started = first.try_start(request);
-            request = match started.or_else(|request| self.try_start_further(request)) {
+            let own = self.connected(end).await?;
+            let started = own.try_start(request);
+            request = match started.or_else(|request| self.further().start(request)) {
                 Ok(future) => return future.await,
                 Err(request) => request,
             };
             let grown = self.grow();
-            let open = self.connections(first);
+            let mut open = self.further().open();
+            open.push(own);
             let grown = async {
                 match &grown {
                     Some(attempt) => attempt.over().await,
                     None => std::future::pending().await,
                 }
             };
-            let place = first_of(
-                open.iter()
-                    .map(|it| async move { (it, it.place(end).await) }),
-            );
+            let places = open
+                .iter()
+                .map(|it| async move { (it, it.place(end).await) });
             tokio::select! {
-                (connection, place) = place => {
+                (connection, place) = first_of(places) => {
                     return connection.start_at(place?, request).await;
                 }
                 () = grown => {}
@@ -129,15 +87,9 @@ impl Pool {
         }
     }
 
-    fn connections(&self, first: Arc<Connection>) -> Vec<Arc<Connection>> {
-        let further = self.further();
-        let further = further.iter().filter_map(|it| it.open_connection());
-        std::iter::once(first).chain(further).collect()
-    }
-
     /// Has one connection more made, if there may be one, and none is on its way already.
     fn grow(self: &Arc<Self>) -> Option<Arc<Attempt>> {
-        let mut further = self.further();
+        let mut further = self.further().lock();
         for endpoint in further.iter() {
             match endpoint.connection_or_attempt() {
                 Ok(_) => {}
@@ -148,10 +100,10 @@ impl Pool {
                 }
             }
         }
-        if further.len() + 1 >= self.max_connections {
+        if further.len() + 1 >= self.max_connections() {
             return None;
         }
-        let endpoint = self.first.sibling();
+        let endpoint = self.sibling();
         let attempt = endpoint.connection_or_attempt().err()?.ok();
         tokio::spawn(retire(Arc::downgrade(self), Arc::downgrade(&endpoint)));
         further.push(endpoint);
@@ -160,17 +112,19 @@ impl Pool {
 }
 
 /// Lets a further connection go when there are no calls for it.
-async fn retire(pool: Weak<Pool>, endpoint: Weak<Endpoint>) {
+async fn retire(of: Weak<Endpoint>, endpoint: Weak<Endpoint>) {
     let mut idle = 0;
     loop {
         sleep(BETWEEN_LOOKS).await;
-        let (Some(pool), Some(endpoint)) = (pool.upgrade(), endpoint.upgrade()) else {
+        let (Some(of), Some(endpoint)) = (of.upgrade(), endpoint.upgrade()) else {
             return;
         };
-        let has_calls = endpoint.load().is_some_and(|calls| calls > 0);
+        let connection = endpoint.open_connection();
+        let has_calls = connection.is_some_and(|it| it.calls() > 0);
         idle = if has_calls { 0 } else { idle + 1 };
         if idle >= IDLE_LOOKS {
-            pool.further().retain(|it| !Arc::ptr_eq(it, &endpoint));
+            let mut further = of.further().lock();
+            further.retain(|it| !Arc::ptr_eq(it, &endpoint));
             return;
         }
     }

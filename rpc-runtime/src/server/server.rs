@@ -23,6 +23,8 @@ use crate::service::{BoxService, Service};
 #[cfg(feature = "tls")]
 use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
+#[cfg(feature = "http")]
+use crate::wire::Cors;
 use crate::wire::budget::SharedBudget;
 use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::{Wire, Wires};
@@ -228,6 +230,18 @@ impl Server {
         self
     }
 
+    /// Lets pages of other sites call from a browser: Connect and gRPC-Web. None may by default.
+    ///
+    /// # Panics
+    ///
+    /// Panics if any origin may send credentials.
+    #[cfg(feature = "http")]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        cors.check();
+        self.config.cors = Some(cors);
+        self
+    }
+
     /// Lets pages of another origin, such as `https://app.example`, connect by
     /// [WebSocket](Wire::WebSocket); call it once for each.
     ///
@@ -245,6 +259,17 @@ impl Server {
     #[cfg(feature = "websocket")]
     pub fn websocket_any_origin(mut self) -> Self {
         self.config.websocket.any_origin = true;
+        self
+    }
+
+    /// Compresses messages of JSON-RPC over [WebSocket](Wire::WebSocket) from 256 bytes on, for clients that can
+    /// (RFC 7692): less bytes on a slow line for more work. It is off by default.
+    ///
+    /// Do not turn it on where one message holds a secret beside text of an attacker's choice: the
+    /// length of it then tells of the secret. The native wire is never compressed.
+    #[cfg(feature = "websocket")]
+    pub fn websocket_compression(mut self, is_on: bool) -> Self {
+        self.config.websocket.compresses = is_on;
         self
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Config {
     /// The same for a gRPC server, which may not be pinged often.
     #[cfg(feature = "http")]
     pub(crate) grpc_keepalive_interval: Duration,
+    /// How many connections a client may make to one gRPC server.
+    pub(crate) max_connections: usize,
     /// Whether requests go out compressed, over gRPC.
     #[cfg(feature = "http")]
     pub(crate) compress_requests: bool,
@@ -37,6 +39,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Which pages of other sites may call.
+    #[cfg(feature = "http")]
+    pub(crate) cors: Option<super::Cors>,
     /// Who may connect by WebSocket.
     #[cfg(feature = "websocket")]
     pub(crate) websocket: super::websocket::Settings,
@@ -50,6 +55,7 @@ impl Default for Config {
             keepalive_interval: Duration::from_secs(20),
             #[cfg(feature = "http")]
             grpc_keepalive_interval: Duration::from_secs(310),
+            max_connections: 8,
             #[cfg(feature = "http")]
             compress_requests: false,
             keepalive_timeout: Duration::from_secs(20),
@@ -59,6 +65,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(feature = "http")]
+            cors: None,
             #[cfg(feature = "websocket")]
             websocket: super::websocket::Settings::default(),
         }
@@ -93,6 +101,11 @@ impl RunningCalls {
     #[cfg(feature = "jsonrpc")]
     pub(crate) fn of_connection(limit: usize) -> Arc<Self> {
         Self::bounded(limit, ("connection", "max_calls"))
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn of_subscriptions(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("connection", "max_subscriptions"))
     }
 
     fn bounded(limit: usize, names: (&'static str, &'static str)) -> Arc<Self> {

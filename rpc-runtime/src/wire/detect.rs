@@ -11,10 +11,11 @@ pub(super) const DETECT_BYTES: usize = 64;
 pub enum Wire {
     /// The native wire, which is always accepted.
     Native,
-    /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
+    /// HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
     #[cfg(feature = "http")]
     Http,
-    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
+    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`), and
+    /// with [`JsonRpc`](Self::JsonRpc) also that, a text in each message.
     #[cfg(feature = "websocket")]
     WebSocket,
     /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
@@ -91,7 +92,7 @@ impl Wires {
     }
 
     /// Says whether calls are taken as HTTP requests.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "websocket")]
     pub(super) fn has_http(self) -> bool {
         self.http
     }
@@ -104,6 +105,12 @@ impl Wires {
         #[cfg(not(feature = "websocket"))]
         let websocket = false;
         websocket
+    }
+
+    /// Says whether JSON-RPC is spoken.
+    #[cfg(feature = "websocket")]
+    pub(super) fn has_json_rpc(self) -> bool {
+        self.json_rpc
     }
 
     fn others(self) -> impl Iterator<Item = (Wire, Detector)> {

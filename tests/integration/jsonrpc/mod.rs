@@ -2,3 +2,4 @@
 
 mod example;
 mod over_tcp;
+mod over_websocket;

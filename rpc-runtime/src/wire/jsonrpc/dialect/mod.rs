@@ -1,6 +1,6 @@
 //! What the dialects differ in: how the members of an object are a call, and how an answer looks.
 
-mod json_rpc;
+pub(super) mod json_rpc;
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(crate) struct Dialect {
     pub(super) is_ordered: bool,
     /// Whether an array is a batch of calls.
     pub(super) has_batches: bool,
+    /// How streams are told, where they can be.
+    pub(super) subscription: Option<fn(method: &str, id: &str) -> Notification>,
     /// Reads a call.
     pub(super) read_call: for<'a> fn(&Envelope<'a>) -> Result<Call<'a>, Failure>,
     /// Returns the id of what may be no call, for the answer that says so.
@@ -27,6 +29,18 @@ pub(crate) struct Dialect {
     pub(super) around_result: fn(id: Option<&str>) -> (String, String),
     /// Writes a failure; `None` is no answer.
     pub(super) failure: fn(id: Option<&str>, &Failure) -> Option<BytesMut>,
+}
+
+/// What stands around the items of one subscription.
+#[derive(Debug)]
+pub(crate) struct Notification {
+    /// What stands before an item or the end, up to the name of its member.
+    pub(super) before: String,
+    pub(super) behind: &'static str,
+    pub(super) item: &'static str,
+    pub(super) end: &'static str,
+    /// Writes why a subscription failed.
+    pub(super) error: fn(&Failure) -> BytesMut,
 }
 
 /// A call, as the texts of its parts.
