@@ -364,3 +364,31 @@ async fn a_server_that_has_fallen_silent_is_noticed_where_that_was_asked_for() {
     let error = call.expect("it is noticed in time").unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_message_that_is_the_whole_body_is_compressed_as_a_body_is() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2: Server = server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, mut reply))) = http2.accept().await {
+            tokio::spawn(async move {
+                let named = request.headers().get("content-encoding").cloned();
+                let first = request.into_body().data().await.unwrap().unwrap();
+                let is_packed = first.starts_with(&[0x1F, 0x8B]);
+                assert_eq!(named, is_packed.then(|| HeaderValue::from_static("gzip")));
+                let head = head(200, &[("content-type", "application/json")]);
+                let mut stream = reply.send_response(head, false).unwrap();
+                let answer = if is_packed { "1" } else { "0" };
+                stream.send_data(answer.into(), true).unwrap();
+            });
+        }
+    });
+    let url = url.replace("grpc://", "connect+http://");
+    let channel = Channel::connect(&url).compress_requests(true);
+    let channel = channel.await.unwrap().with_encoding(Encoding::JSON);
+    for (length, expected) in [(2_000, 1), (100, 0)] {
+        let call = channel.call::<_, u8>("test.v1.Test/call", ("a".repeat(length),));
+        assert_eq!(call.await.unwrap(), expected, "{length}");
+    }
+}

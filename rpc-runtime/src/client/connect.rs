@@ -154,7 +154,7 @@ impl<T> Connect<T> {
         self
     }
 
-    /// Compresses what is sent over gRPC, with gzip; not by default. A server that does not know gzip
+    /// Compresses what is sent over gRPC and Connect, with gzip; not by default. A server that does not know gzip
     /// fails the calls with [`Code::Unimplemented`](crate::Code::Unimplemented).
     ///
     /// Messages below 256 bytes stay as they are. A call can choose for itself
