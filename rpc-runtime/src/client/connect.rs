@@ -275,7 +275,10 @@ fn secured(
             wire,
             address: Address::Tls { host, port },
         } => {
-            let connector = Connector::new(tls.clone(), vec![wire.alpn().to_vec()]);
+            let connector = Connector::new(
+                tls.clone(),
+                wire.alpn().map(<[u8]>::to_vec).into_iter().collect(),
+            );
             let connector = connector.map_err(|error| {
                 refuse("TLS cannot be spoken like this".to_owned()).with_source(error)
             })?;
@@ -387,6 +390,10 @@ fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + 
             let authority = authority.parse()?;
             return Ok((ClientWire::Grpc(GrpcServer { scheme, authority }), address));
         }
+    }
+    #[cfg(feature = "jsonrpc")]
+    if let Some((server, address)) = crate::wire::jsonrpc::Server::of(url.trim()) {
+        return Ok((ClientWire::Json(server), address.parse()?));
     }
     Ok((ClientWire::Native, url.parse()?))
 }

@@ -24,6 +24,8 @@ pub(crate) enum ClientWire {
     /// The native wire inside of WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
+    #[cfg(feature = "jsonrpc")]
+    Json(super::jsonrpc::Server),
 }
 
 /// A gRPC server as requests name it, in `:scheme` and `:authority`.
@@ -49,6 +51,8 @@ pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
     Grpc(super::http::GrpcConnection),
+    #[cfg(feature = "jsonrpc")]
+    Json(super::jsonrpc::Connection),
 }
 
 impl ClientWire {
@@ -60,18 +64,22 @@ impl ClientWire {
             Self::Grpc(server) => Some(server.to_string()),
             #[cfg(feature = "websocket")]
             Self::WebSocket(target) => Some(target.to_string()),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(server) => Some(server.url.clone()),
         }
     }
 
-    /// What this wire is called in ALPN.
+    /// What this wire is called in ALPN, if it has a name there.
     #[cfg(feature = "tls")]
-    pub(crate) fn alpn(&self) -> &'static [u8] {
+    pub(crate) fn alpn(&self) -> Option<&'static [u8]> {
         match self {
-            Self::Native => native::ALPN,
+            Self::Native => Some(native::ALPN),
             #[cfg(feature = "http")]
-            Self::Grpc(_) => super::http::ALPN_HTTP2,
+            Self::Grpc(_) => Some(super::http::ALPN_HTTP2),
             #[cfg(feature = "websocket")]
-            Self::WebSocket(_) => super::http::ALPN_HTTP1,
+            Self::WebSocket(_) => Some(super::http::ALPN_HTTP1),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(_) => None,
         }
     }
 
@@ -105,6 +113,17 @@ impl ClientWire {
                 connection.introduced().await?;
                 Ok(Connection::Grpc(connection))
             }
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(server) => {
+                if served.is_some() {
+                    let text = "a server cannot call back in JSON: leave out `Connect::serve`";
+                    return Err(Status::invalid_argument(text));
+                }
+                let opened = super::jsonrpc::Connection::open(io, server.dialect, config);
+                let (connection, driver) = opened;
+                tokio::spawn(log_end(driver));
+                Ok(Connection::Json(connection))
+            }
         }
     }
 }
@@ -134,6 +153,8 @@ impl Connection {
             Self::Native(connection) => connection.is_open(),
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.is_open(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => connection.is_open(),
         }
     }
 
@@ -143,6 +164,8 @@ impl Connection {
             Self::Native(connection) => connection.calls(),
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.calls(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => connection.calls(),
         }
     }
 
@@ -152,6 +175,8 @@ impl Connection {
             Self::Native(connection) => connection.start(request),
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.start(request),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => connection.start(request),
         }
     }
 }

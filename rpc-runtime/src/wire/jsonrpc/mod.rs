@@ -8,6 +8,7 @@
 
 mod arguments;
 mod batch;
+mod client;
 mod detect;
 mod dialect;
 mod envelope;
@@ -18,6 +19,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use detect::detect;
+pub(crate) use client::{Connection, Server};
+pub(crate) use detect::{detect_lengths, detect_lines};
 pub(crate) use dialect::Dialect;
-pub(crate) use stream::serve;
+pub(crate) use stream::{Dialects, serve};

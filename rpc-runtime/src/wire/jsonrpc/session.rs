@@ -68,6 +68,21 @@ impl Session {
         })
     }
 
+    /// Returns the same session in another dialect.
+    pub(super) fn in_dialect(&self, dialect: &'static Dialect) -> Arc<Self> {
+        Arc::new(Self {
+            dialect,
+            config: Arc::clone(&self.config),
+            service: self.service.clone(),
+            methods: Arc::clone(&self.methods),
+            info: Arc::clone(&self.info),
+            budget: Arc::clone(&self.budget),
+            open: Arc::clone(&self.open),
+            running: Arc::clone(&self.running),
+            is_closing: AtomicBool::new(self.is_closing.load(Ordering::Relaxed)),
+        })
+    }
+
     /// Refuses every call from now on, as a drain does.
     pub(crate) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
@@ -218,7 +233,8 @@ impl Session {
         };
         answered.await.map_err(|status: Status| {
             if status.code() == Code::Unimplemented && !is_known {
-                return Failure::NotFound;
+                let method = call.method.clone();
+                return Failure::NotFound { method };
             }
             status.into()
         })
@@ -229,6 +245,7 @@ impl Session {
         let mut out = BytesMut::from(before.as_bytes());
         put_value(&mut out, message)?;
         out.put_slice(behind.as_bytes());
+        let out = (self.dialect.finish)(out);
         let limit = self.config.limits.max_message;
         if out.len() > limit {
             return Err(too_large(limit).into());

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::batch::once;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, is_kn_sock};
+use super::envelope::{Envelope, Unreadable};
 use super::framing::{Framing, Received, Splitter};
 use super::session::{Session, Text, too_large};
 use crate::call::{Cancellation, Cancelled, ConnectionInfo, deadline_after};
@@ -30,6 +31,16 @@ const READ: usize = 16 << 10;
 const FIRST_PROBE: Duration = Duration::from_millis(5);
 const LONGEST_PROBE: Duration = Duration::from_secs(5);
 
+/// Which dialects a connection may speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dialects {
+    JsonRpc,
+    KnSock,
+    /// The first call says which.
+    JsonRpcOrKnSock,
+    LengthPrefixed,
+}
+
 /// Serves a byte stream of which `received` was read already.
 ///
 /// # Errors
@@ -42,11 +53,16 @@ const LONGEST_PROBE: Duration = Duration::from_secs(5);
 pub(crate) async fn serve(
     io: Io,
     received: BytesMut,
-    dialect: &'static Dialect,
+    dialects: Dialects,
     config: Arc<Config>,
     served: Served,
     draining: Draining,
 ) -> Result<(), Status> {
+    let dialect = match dialects {
+        Dialects::JsonRpc | Dialects::JsonRpcOrKnSock => Dialect::JSON_RPC,
+        Dialects::KnSock => Dialect::KN_SOCK,
+        Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
+    };
     let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
     let (info, budget) = (Arc::new(info), Arc::new(budget));
@@ -69,6 +85,7 @@ pub(crate) async fn serve(
         quiet_since: Instant::now(),
         stuck_since: Instant::now(),
         probe: FIRST_PROBE,
+        may_be_kn_sock: dialects == Dialects::JsonRpcOrKnSock,
         dialect,
         config,
     };
@@ -78,6 +95,8 @@ pub(crate) async fn serve(
 struct Stream {
     io: Io,
     dialect: &'static Dialect,
+    /// Until the first call.
+    may_be_kn_sock: bool,
     config: Arc<Config>,
     session: Arc<Session>,
     splitter: Splitter,
@@ -158,6 +177,14 @@ impl Stream {
 
     /// Begins a call. Most have their answer at once; one that has not becomes a task.
     async fn begin(&mut self, text: Bytes) {
+        if self.may_be_kn_sock {
+            let envelope = Envelope::read(&text);
+            self.may_be_kn_sock = matches!(envelope, Err(Unreadable::Syntax));
+            if envelope.is_ok_and(|it| is_kn_sock(&it)) {
+                self.dialect = Dialect::KN_SOCK;
+                self.session = self.session.in_dialect(self.dialect);
+            }
+        }
         let mut call = Box::pin(Arc::clone(&self.session).answer(text));
         match once(call.as_mut()).await {
             Some(answer) => self.put(answer),
