@@ -244,8 +244,10 @@ impl Stream {
         {
             return Poll::Ready(written.map(|()| Event::Written));
         }
+        // Where one call runs at a time, what comes after it is read, and with that its end.
+        let reads = self.takes_more() || (self.has_room() && self.splitter.bytes.len() < READ);
         if !self.is_ended
-            && self.takes_more()
+            && reads
             && let Poll::Ready(read) = self.poll_read(cx)
         {
             return Poll::Ready(read.map(|()| Event::Read));
