@@ -13,6 +13,9 @@ use crate::status::Status;
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The boxed future of a call.
+pub(crate) type ResponseFuture = BoxFuture<'static, Result<Response, Status>>;
+
 /// A function from [`Request`] to [`Response`].
 ///
 /// A server is one and so is a client ([`Channel`](crate::Channel)); a layer makes one out of
@@ -30,13 +33,18 @@ pub trait Service: Send + Sync + 'static {
     /// Takes one call.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send;
 
-    /// The same as a boxed future; services whose future is boxed anyway save a second box.
+    /// The same as a boxed future that holds nothing of the service, where there is one; else the
+    /// request comes back. It saves a second box, and counting who holds the service.
     #[doc(hidden)]
-    fn call_boxed(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response, Status>>
-    where
-        Self: Sized,
-    {
-        Box::pin(async move { Self::call(&self, request).await })
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
+    fn call_detached(
+        &self,
+        request: Request,
+    ) -> Result<BoxFuture<'static, Result<Response, Status>>, Request> {
+        Err(request)
     }
 
     /// Whether calls end by their deadline without anyone else looking after that.
@@ -51,20 +59,23 @@ pub trait Service: Send + Sync + 'static {
 pub struct BoxService(Arc<dyn ErasedService>);
 
 trait ErasedService: Send + Sync {
-    // A name of its own: on an `Arc` it would hide a `call` or `start` that takes `&self`.
-    fn start_erased(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>>;
+    // Names of their own: on an `Arc` they would hide those of the service.
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
+    fn start_detached(&self, request: Request) -> Result<ResponseFuture, Request>;
+    fn start_owned(self: Arc<Self>, request: Request) -> ResponseFuture;
     fn keeps_deadlines(&self) -> bool;
 }
 
 impl<S: Service> ErasedService for S {
-    fn start_erased(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.call_boxed(request)
+    fn start_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        self.call_detached(request)
+    }
+
+    fn start_owned(self: Arc<Self>, request: Request) -> ResponseFuture {
+        Box::pin(async move { Self::call(&self, request).await })
     }
 
     fn keeps_deadlines(&self) -> bool {
@@ -88,8 +99,11 @@ impl BoxService {
         Self::new(layer.layer(self))
     }
 
-    pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
-        Arc::clone(&self.0).start_erased(request)
+    pub(crate) fn start(&self, request: Request) -> ResponseFuture {
+        match self.0.start_detached(request) {
+            Ok(future) => future,
+            Err(request) => Arc::clone(&self.0).start_owned(request),
+        }
     }
 }
 
@@ -98,12 +112,8 @@ impl Service for BoxService {
         self.start(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        // By name: on an `Arc`, a call of `start` finds that of `ErasedService`, which ends here.
-        Self::start(&self, request)
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        Ok(self.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {

@@ -37,6 +37,13 @@ impl Cancellation {
         }
     }
 
+    /// Gives the signal back for another call, if nobody else holds it or ever waited for it.
+    pub(crate) fn reclaim(mut self) -> Option<Self> {
+        let inner = Arc::get_mut(&mut self.0)?;
+        let unused = !*inner.cancelled.get_mut() && inner.waiting.get().is_none();
+        unused.then_some(self)
+    }
+
     /// Returns whether the signal was given.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)

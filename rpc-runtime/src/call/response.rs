@@ -1,6 +1,7 @@
 //! What a service answers.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use http::{Extensions, HeaderMap};
@@ -12,13 +13,12 @@ use super::metadata::Metadata;
 ///
 /// A call ends with its body, not with the future that gives the response: see
 /// [`on_end`](Self::on_end).
-#[derive(Debug)]
 pub struct Response {
     metadata: Metadata,
     trailers: Metadata,
     extensions: Extensions,
     /// Who answered, where a wire brought the response.
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     body: Body,
 }
 
@@ -81,12 +81,12 @@ impl Response {
         self.trailers.take()
     }
 
-    pub(crate) fn take_peer(&mut self) -> Option<Arc<str>> {
+    pub(crate) fn take_peer(&mut self) -> Option<Arc<dyn Peer>> {
         self.peer.take()
     }
 
-    pub(crate) fn set_peer(&mut self, peer: &Arc<str>) {
-        self.peer = Some(Arc::clone(peer));
+    pub(crate) fn set_peer(&mut self, peer: Arc<dyn Peer>) {
+        self.peer = Some(peer);
     }
 
     /// Returns the body.
@@ -118,6 +118,24 @@ impl Response {
     pub fn on_end(&mut self, guard: impl Any + Send) {
         self.body.on_end(Box::new(guard));
     }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Metadata can hold credentials, so only its names are printed.
+        f.debug_struct("Response")
+            .field("metadata", &self.metadata.keys().collect::<Vec<_>>())
+            .field("trailers", &self.trailers.keys().collect::<Vec<_>>())
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What knows who answered: the connection that brought the response, which is handed on as it is,
+/// as all calls of a connection would meet at a count of who holds its name.
+pub(crate) trait Peer: Send + Sync {
+    /// Returns the name in errors.
+    fn name(&self) -> &Arc<str>;
 }
 
 /// A value with the metadata that came around it.

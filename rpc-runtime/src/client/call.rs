@@ -12,7 +12,8 @@ use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::reply_call::ReplyCall;
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Reply, Response, Returns,
+    Body, BodyFrame, IntoMetadataValue, Message, Metadata, MethodError, Peer, Reply, Response,
+    Returns,
 };
 use crate::codec::Encoding;
 use crate::layer::Retry;
@@ -199,7 +200,7 @@ enum State {
 }
 
 struct Reading {
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     body: Body,
     watch: Watch,
     message: Option<Message>,
@@ -208,7 +209,7 @@ struct Reading {
 }
 
 struct Exchanged {
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     message: Message,
     metadata: Metadata,
     trailers: Metadata,

@@ -18,7 +18,7 @@ use crate::call::{
     Body, Context, DynamicArgs, EXPECTED_KIND, Method, MethodKind, Request, Response, ValueMessage,
 };
 use crate::codec::{Encodes, Encoding, Serde};
-use crate::service::{BoxFuture, BoxService, Layer, Service};
+use crate::service::{BoxService, Layer, ResponseFuture, Service};
 use crate::status::Status;
 use crate::transport::Io;
 use crate::wire::config::Config;
@@ -241,11 +241,8 @@ impl Service for Channel {
         self.service.start(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.service.start(request)
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        Ok(self.service.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::{Cancellation, Request, Response, deadline_in};
-use crate::service::{BoxFuture, Service};
+use crate::service::{BoxFuture, ResponseFuture, Service};
 use crate::status::{Phase, Status};
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -99,6 +99,9 @@ pub(super) struct Endpoint {
     config: Arc<Config>,
     connect_timeout: Duration,
     served: Option<Served>,
+    /// The first connection that was made. Most channels never have another, and all their calls
+    /// would meet at the lock.
+    first: OnceLock<Arc<Connection>>,
     state: Mutex<State>,
 }
 
@@ -137,6 +140,7 @@ impl Endpoint {
             config,
             connect_timeout,
             served,
+            first: OnceLock::new(),
             state: Mutex::new(State::Idle),
         })
     }
@@ -288,7 +292,10 @@ impl Endpoint {
 
     fn settle(&self, attempts: u32, outcome: &Outcome) {
         *self.state() = match outcome {
-            Ok(connection) => State::Connected(Arc::clone(connection)),
+            Ok(connection) => {
+                self.first.get_or_init(|| Arc::clone(connection));
+                State::Connected(Arc::clone(connection))
+            }
             Err(reason) => State::Failed {
                 attempts: attempts.saturating_add(1),
                 again: Instant::now() + pause(attempts),
@@ -384,14 +391,19 @@ impl Service for Endpoints {
         connection.start(request).await
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
         // Nearly always there is a connection, and the call's own future is all that is needed.
-        match self.pick().and_then(|it| it.open_connection()) {
-            Some(connection) => connection.start(request),
-            None => Box::pin(async move { self.call(request).await }),
+        let Some(endpoint) = self.pick() else {
+            return Err(request);
+        };
+        if let Some(first) = endpoint.first.get()
+            && first.is_open()
+        {
+            return Ok(first.start(request));
+        }
+        match endpoint.open_connection() {
+            Some(connection) => Ok(connection.start(request)),
+            None => Err(request),
         }
     }
 

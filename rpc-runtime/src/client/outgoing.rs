@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, BoxError, Context, Method, MethodHandle, Request, Response, append_metadata,
+    Body, BoxError, Context, Method, MethodHandle, Peer, Request, Response, append_metadata,
     check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
@@ -232,9 +232,9 @@ impl Origin {
 }
 
 /// Adds to a status who answered.
-pub(super) fn name_peer(status: Status, peer: Option<&Arc<str>>) -> Status {
+pub(super) fn name_peer(status: Status, peer: Option<&Arc<dyn Peer>>) -> Status {
     match peer {
-        Some(peer) => status.at_peer(peer),
+        Some(peer) => status.at_peer(peer.name()),
         None => status,
     }
 }

@@ -15,7 +15,7 @@ use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Response, Returns, deadline_in,
+    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, deadline_in,
 };
 use crate::codec::Encoding;
 use crate::layer::Retry;
@@ -237,7 +237,7 @@ impl<T, X> fmt::Debug for Blocking<T, X> {
 struct Download {
     origin: Origin,
     /// Who accepted the stream.
-    peer: Option<Arc<str>>,
+    peer: Option<Arc<dyn Peer>>,
     first_item_timeout: Option<Duration>,
     first_item: Option<Pin<Box<Sleep>>>,
     metadata: HeaderMap,

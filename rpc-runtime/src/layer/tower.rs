@@ -140,7 +140,10 @@ impl<S: Service> tower_service::Service<Request> for IntoTower<S> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        Arc::clone(&self.0).call_boxed(request)
+        self.0.call_detached(request).unwrap_or_else(|request| {
+            let service = Arc::clone(&self.0);
+            Box::pin(async move { service.call(request).await })
+        })
     }
 }
 

@@ -52,11 +52,8 @@ impl<H: Handler> Service for H {
         dispatch(self, request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        dispatch(&*self, request)
+    fn call_detached(&self, request: Request) -> Result<HandlerFuture, Request> {
+        Ok(dispatch(self, request))
     }
 }
 

@@ -13,7 +13,7 @@ use super::function::{self, Callable, Function};
 use super::nearest::{shown, suggestion};
 use crate::call::{Method, MethodError, MethodTable, Request, Response, ServiceDescriptor};
 use crate::codec::{Encodes, EncodesArgs, Serde};
-use crate::service::{BoxFuture, BoxService, Service};
+use crate::service::{BoxService, Service};
 use crate::status::Status;
 
 /// Sends each request to the service or the function that it names.
@@ -263,11 +263,8 @@ impl Service for Router {
         self.dispatch(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.dispatch(request)
+    fn call_detached(&self, request: Request) -> Result<HandlerFuture, Request> {
+        Ok(self.dispatch(request))
     }
 }
 

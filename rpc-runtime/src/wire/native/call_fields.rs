@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 #[cfg(test)]
 use http::HeaderMap;
 
 use super::field::{
-    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_varint_field, varint_value,
+    FieldError, FieldProblem, FieldType, Fields, metadata_value, put_varint_field, split_block,
+    varint_value,
 };
 #[cfg(test)]
 use super::field::{put_field, put_metadata};
@@ -87,37 +88,66 @@ pub(crate) struct CallFields {
 }
 
 impl CallFields {
-    /// Reads a block of fields. Numbers cost no allocation, the method and details share `block`.
+    /// Reads a block of fields. Numbers cost no allocation, the method and details share its memory.
     ///
     /// # Errors
     ///
     /// A limit is exceeded, a field is malformed or repeated, or one is unknown and may not be
     /// ignored.
-    pub(crate) fn parse(block: Bytes, limits: &FieldLimits) -> Result<Self, FieldError> {
+    pub(crate) fn parse(block: &Bytes, limits: &FieldLimits) -> Result<Self, FieldError> {
+        let mut fields = Self::default();
+        fields.read_block(block, block, limits)?;
+        Ok(fields)
+    }
+
+    /// Reads the payload of a REQUEST or RESPONSE, a block of fields, and returns the message behind
+    /// it. The fields are read into where they stay, as they are large and each call has some.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), and the payload ends before the fields do.
+    pub(crate) fn read_payload(
+        &mut self,
+        mut payload: Bytes,
+        limits: &FieldLimits,
+    ) -> Result<Bytes, FieldError> {
+        let (block, message) = split_block(&payload)?;
+        let length = payload.len() - message.len();
+        self.read_block(&payload, block, limits)?;
+        payload.advance(length);
+        Ok(payload)
+    }
+
+    /// Reads a block that is all or a part of `memory`.
+    fn read_block(
+        &mut self,
+        memory: &Bytes,
+        block: &[u8],
+        limits: &FieldLimits,
+    ) -> Result<(), FieldError> {
         if block.len() > limits.max_bytes {
             return Err(FieldError::block(FieldProblem::TooManyBytes {
                 length: block.len() as u64,
                 limit: limits.max_bytes as u64,
             }));
         }
-        let mut fields = Self::default();
-        for field in Fields::new(&block) {
+        for field in Fields::new(block) {
             let (field, value) = field?;
-            fields.read(field, value, &block, limits)?;
+            self.read(field, value, memory, limits)?;
         }
-        Ok(fields)
+        Ok(())
     }
 
     fn read(
         &mut self,
         field: FieldType,
         value: &[u8],
-        block: &Bytes,
+        memory: &Bytes,
         limits: &FieldLimits,
     ) -> Result<(), FieldError> {
         let number = || varint_value(field, value);
         let text = || {
-            let text = Text::new(block.slice_ref(value));
+            let text = Text::new(memory.slice_ref(value));
             text.ok_or_else(|| FieldError::of(field, FieldProblem::NotUtf8))
         };
         match field {
@@ -129,7 +159,7 @@ impl CallFields {
             FieldType::METADATA => self.read_metadata(value, limits),
             FieldType::CODE => once(&mut self.code, field, number()?),
             FieldType::TEXT => once(&mut self.text, field, text()?.as_str().to_owned()),
-            FieldType::DETAILS => once(&mut self.details, field, block.slice_ref(value)),
+            FieldType::DETAILS => once(&mut self.details, field, memory.slice_ref(value)),
             FieldType::LAST_CALL => once(&mut self.last_call, field, number()?),
             FieldType::MESSAGE_LENGTH => once(&mut self.message_length, field, number()?),
             FieldType::ATTEMPT => once(&mut self.attempt, field, number()?),
@@ -246,7 +276,7 @@ mod tests {
     }
 
     fn parse(block: impl Into<Bytes>) -> Result<CallFields, FieldError> {
-        CallFields::parse(block.into(), &FieldLimits::default())
+        CallFields::parse(&block.into(), &FieldLimits::default())
     }
 
     fn message_of(block: impl Into<Bytes>) -> String {
@@ -404,18 +434,18 @@ mod tests {
             let map = HeaderMap::from_iter([(name, HeaderValue::from_static("v"))]);
             put_metadata(&mut block, &map);
         }
-        let parsed = CallFields::parse(block.clone().freeze(), &limits).unwrap();
+        let parsed = CallFields::parse(&block.clone().freeze(), &limits).unwrap();
         assert_eq!(parsed.metadata.len(), 3);
         block.unsplit(metadata_block(b"x-2", b"again"));
-        let error = CallFields::parse(block.freeze(), &limits).unwrap_err();
+        let error = CallFields::parse(&block.freeze(), &limits).unwrap_err();
         assert!(error.is_limit());
         let expected = "field `METADATA` is there too often, the limit `max_metadata` is 3 entries";
         assert_eq!(error.to_string(), expected);
 
         let exact = block_of(FieldType(0x80), &[0; 58]).freeze();
-        assert!(CallFields::parse(exact, &limits).is_ok());
+        assert!(CallFields::parse(&exact, &limits).is_ok());
         let over = block_of(FieldType(0x80), &[0; 59]).freeze();
-        let error = CallFields::parse(over, &limits).unwrap_err();
+        let error = CallFields::parse(&over, &limits).unwrap_err();
         assert!(error.is_limit());
     }
 

@@ -26,7 +26,7 @@ use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scr
 use super::turn::{Place, introduced, take_place, wait_for_turn};
 use crate::call::{Body, BodyFrame, Message, MethodHandle, Request, Response, Schema};
 use crate::codec::Encoding;
-use crate::service::{BoxFuture, Service};
+use crate::service::{ResponseFuture, Service};
 use crate::status::{Code, Phase, Status};
 use crate::wire::catch_panic::catch_panic;
 use crate::wire::cork;
@@ -90,11 +90,8 @@ impl Service for Connection {
         self.start(request)
     }
 
-    fn call_boxed(
-        self: Arc<Self>,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
-        self.start(request)
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        Ok(self.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {
@@ -104,10 +101,7 @@ impl Service for Connection {
 
 impl Connection {
     /// Begins a call: at once, if its request is one message and there is a place and room for it.
-    pub(crate) fn start(
-        &self,
-        mut request: Request,
-    ) -> BoxFuture<'static, Result<Response, Status>> {
+    pub(crate) fn start(&self, mut request: Request) -> ResponseFuture {
         let shared = &self.shared;
         if let Some(mut message) = request.body_mut().take_single() {
             if let Some(place) = take_place(shared) {
@@ -138,7 +132,7 @@ async fn wait_and_call(shared: &Arc<Shared>, mut request: Request) -> Result<Res
     if head.is_none() && body.has_head() {
         head = first_message(&mut body).await?;
     }
-    let mut opened = loop {
+    let opened = loop {
         match open(shared, &request, head.as_mut(), streams, place) {
             Ok(opened) => break opened,
             Err(Refused::Failed(status)) => return Err(status.in_phase(Phase::Send)),
@@ -147,7 +141,7 @@ async fn wait_and_call(shared: &Arc<Shared>, mut request: Request) -> Result<Res
         }
     };
     if streams {
-        opened.start_upload(body);
+        opened.start_upload(shared, body);
     }
     Responding(Some(opened)).await
 }
@@ -305,11 +299,10 @@ fn enter(
     sweeper.into_iter().for_each(Waker::wake);
     shared.finish_flush(flush);
     Ok(OpenCall {
-        shared: Arc::clone(shared),
+        shared: Some(Arc::clone(shared)),
         inbox,
         encoding,
         call,
-        over: false,
     })
 }
 
@@ -320,19 +313,18 @@ pub(super) fn method_key(method: MethodHandle) -> (usize, usize) {
 
 /// A call of ours on its way. Dropping it gives the call up, if it has not ended.
 pub(super) struct OpenCall {
-    shared: Arc<Shared>,
+    /// Until the whole reply was taken, when nothing is left to give up.
+    shared: Option<Arc<Shared>>,
     inbox: Arc<Inbox>,
     encoding: Encoding,
     call: u64,
-    /// The whole reply was taken; nothing is left to give up.
-    over: bool,
 }
 
 impl OpenCall {
     /// Starts the task that sends the stream; it ends with the call.
-    fn start_upload(&mut self, mut body: Body) {
+    fn start_upload(&self, shared: &Arc<Shared>, mut body: Body) {
         let mut sender = Sender {
-            shared: Arc::clone(&self.shared),
+            shared: Arc::clone(shared),
             call: self.call,
             side: Side::Ours,
             encoding: self.encoding,
@@ -349,19 +341,19 @@ impl OpenCall {
                 Err(Stopped::Failed(status)) => fail_upload(&sender, status),
             }
         });
-        self.keep_upload(task.abort_handle());
+        self.keep_upload(shared, task.abort_handle());
     }
 
-    fn response(mut self, accepted: Accepted) -> Response {
-        let shared = Arc::clone(&self.shared);
+    fn response(mut self, accepted: Accepted) -> Result<Response, Status> {
+        let shared = self.shared.take().ok_or_else(polled_again)?;
         let mut response = if let Some((bytes, trailers)) = accepted.whole {
-            self.over = true;
             let limits = shared.config.limits.decode_limits();
             let message = Message::with_limits(bytes, self.encoding, limits);
             let mut response = Response::new(Body::message(message));
             response.set_trailers(trailers);
             response
         } else {
+            self.shared = Some(Arc::clone(&shared));
             Response::new(Body::frames(InboxBody {
                 shared: Arc::clone(&shared),
                 inbox: Arc::clone(&self.inbox),
@@ -373,12 +365,12 @@ impl OpenCall {
             }))
         };
         response.set_metadata(accepted.metadata);
-        response.set_peer(&shared.peer);
-        response
+        response.set_peer(shared);
+        Ok(response)
     }
 
-    fn keep_upload(&self, upload: AbortHandle) {
-        let mut state = self.shared.state();
+    fn keep_upload(&self, shared: &Shared, upload: AbortHandle) {
+        let mut state = shared.state();
         match state.calls.get_mut(&self.call) {
             Some(call) => call.upload = Some(upload),
             None => upload.abort(),
@@ -393,17 +385,25 @@ impl Future for Responding {
     type Output = Result<Response, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Some(opened) = &self.0 else {
-            return Poll::Ready(Err(Status::internal("a call was polled after its end")));
+        let polled = match &self.0 {
+            Some(OpenCall {
+                shared: Some(shared),
+                inbox,
+                ..
+            }) => {
+                let polled = inbox.poll_accepted(cx, &shared.budget);
+                polled.map_err(|status| status.in_phase(Phase::Reply).at_peer(&shared.peer))
+            }
+            _ => Poll::Ready(Err(polled_again())),
         };
-        let accepted = ready_or_pending!(opened.inbox.poll_accepted(cx, &opened.shared.budget));
+        let accepted = ready_or_pending!(polled);
         let opened = self.0.take();
-        let opened = opened.ok_or_else(|| Status::internal("the call is gone"))?;
-        Poll::Ready(match accepted {
-            Ok(accepted) => Ok(opened.response(accepted)),
-            Err(status) => Err(status.in_phase(Phase::Reply).at_peer(&opened.shared.peer)),
-        })
+        Poll::Ready(accepted.and_then(|it| opened.ok_or_else(polled_again)?.response(it)))
     }
+}
+
+fn polled_again() -> Status {
+    Status::internal("a call was polled after its end")
 }
 
 /// The user's stream failed: the call fails with that status, and the peer hears of a cancel.
@@ -423,11 +423,11 @@ fn fail_upload(sender: &Sender, status: Status) {
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        if self.over {
+        let Some(shared) = &self.shared else {
             return;
-        }
-        self.shared.cancel(self.call, Code::Cancelled);
+        };
+        shared.cancel(self.call, Code::Cancelled);
         // Also of a call that has ended, whose answer nobody has taken.
-        self.inbox.abandon(&self.shared.budget);
+        self.inbox.abandon(&shared.budget);
     }
 }

@@ -5,7 +5,7 @@
 //! alone, or leaves that to the driver; the driver puts what comes into the inbox of its call.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -22,7 +22,7 @@ use super::room::Waiting;
 use super::settings::WireSettings;
 use super::spares::Spares;
 use super::writer::Writer;
-use crate::call::ConnectionInfo;
+use crate::call::{ConnectionInfo, Peer};
 use crate::status::{Code, Status};
 use crate::transport::BoxWriter;
 use crate::wire::budget::Budget;
@@ -82,6 +82,9 @@ pub(super) struct Shared {
     pub(super) handles: AtomicUsize,
     /// New calls are refused; [`refusal`](Self::refusal) says why.
     pub(super) refuses: AtomicBool,
+    /// The last call of the peer that may have been run. Only the driver changes it, before it looks
+    /// at `refuses`; who sets `refuses` reads it after that. So no call runs that a GO_AWAY excludes.
+    pub(super) last_peers_call: AtomicU64,
     /// What the peer said of itself, once it has.
     pub(super) peer_settings: OnceLock<WireSettings>,
     state: Mutex<State>,
@@ -99,7 +102,6 @@ pub(super) struct State {
     /// Those of them that have ended for the peer, by when they are dropped. A peer may make each
     /// request cost a look at this, so it is never counted through.
     silenced: BTreeSet<(Instant, u64)>,
-    pub(super) last_peers_call: u64,
     /// Our numbers for the peer's methods, by service and index.
     pub(super) method_numbers: OwnIds<(usize, usize), u64>,
     /// Who waits for room in `outgoing`, or for the peer's settings.
@@ -137,6 +139,7 @@ impl Shared {
             places: Semaphore::new(0),
             handles: AtomicUsize::new(0),
             refuses: AtomicBool::new(false),
+            last_peers_call: AtomicU64::new(0),
             peer_settings: OnceLock::new(),
             state: Mutex::new(State {
                 outgoing: Outgoing::default(),
@@ -145,7 +148,6 @@ impl Shared {
                 calls: OwnIds::default(),
                 peers_calls: HashMap::new(),
                 silenced: BTreeSet::new(),
-                last_peers_call: 0,
                 method_numbers: OwnIds::default(),
                 room: Waiting::default(),
                 next_sweep: None,
@@ -209,8 +211,8 @@ impl Shared {
         self.role == Role::Connected && self.handles.load(Ordering::Acquire) == 0
     }
 
-    /// Writes from a task that is not the driver. What does not fit is the driver's.
-    fn write_alone(&self) {
+    /// Writes at once, without waiting for the peer to take more: that is left to the driver's turn.
+    pub(super) fn write_alone(&self) {
         let Ok(mut writer) = self.writer.try_lock() else {
             return self.wake_driver();
         };
@@ -338,19 +340,37 @@ impl Shared {
             return;
         }
         state.draining = true;
-        self.refuses.store(true, Ordering::Release);
+        self.refuses.store(true, Ordering::SeqCst);
         if state.introduced {
-            state.push_go_away(None, "");
+            self.push_go_away(&mut state, None, "");
         }
         let driver = state.driver.take();
         drop(state);
         driver.into_iter().for_each(Waker::wake);
     }
 
+    /// Tells the peer that no new calls are taken, and why if that is its fault.
+    pub(super) fn push_go_away(&self, state: &mut State, code: Option<Code>, text: &str) {
+        let mut payload = BytesMut::new();
+        if let Some(code) = code {
+            put_varint_field(&mut payload, FieldType::CODE, code.number().into());
+            put_field(&mut payload, FieldType::TEXT, text.as_bytes());
+        }
+        let last = self.last_peers_call.load(Ordering::SeqCst);
+        put_varint_field(&mut payload, FieldType::LAST_CALL, last);
+        state.push(FrameType::GO_AWAY, Flags::NONE, 0, &payload);
+    }
+
     pub(super) fn handle_dropped(&self) {
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.wake_driver();
         }
+    }
+}
+
+impl Peer for Shared {
+    fn name(&self) -> &Arc<str> {
+        &self.peer
     }
 }
 
@@ -408,16 +428,6 @@ impl State {
         let mut payload = BytesMut::new();
         put_varint_field(&mut payload, FieldType::CODE, code.number().into());
         self.push(FrameType::CANCEL, Flags::NONE, call, &payload);
-    }
-
-    pub(super) fn push_go_away(&mut self, code: Option<Code>, text: &str) {
-        let mut payload = BytesMut::new();
-        if let Some(code) = code {
-            put_varint_field(&mut payload, FieldType::CODE, code.number().into());
-            put_field(&mut payload, FieldType::TEXT, text.as_bytes());
-        }
-        put_varint_field(&mut payload, FieldType::LAST_CALL, self.last_peers_call);
-        self.push(FrameType::GO_AWAY, Flags::NONE, 0, &payload);
     }
 
     pub(super) fn is_corked(&self) -> bool {

@@ -60,7 +60,7 @@ impl Receiver {
     }
 
     pub(super) fn go_away(&mut self, frame: Frame) -> Result<(), Broken> {
-        let fields = CallFields::parse(frame.payload, &self.field_limits());
+        let fields = CallFields::parse(&frame.payload, &self.field_limits());
         let fields = fields.map_err(|error| Broken::new(format!("bad GO_AWAY: {error}")))?;
         let mut state = self.shared.state();
         state.peer_draining = true;

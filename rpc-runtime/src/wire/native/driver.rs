@@ -15,11 +15,9 @@ use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
 use super::look::Look;
-use super::preface::{PREFACE, detect, is_tls, version};
 use super::receive::Receiver;
 use crate::status::{Code, Status};
 use crate::transport::{BoxReader, Guard};
-use crate::wire::detect::Detect;
 
 /// How often calls are looked at for deadlines that have passed.
 const SWEEP: Duration = Duration::from_millis(5);
@@ -30,6 +28,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
+/// How many bytes of answers leave before all of a read was handed out, if as much of it is left: a
+/// dozen small calls, which take longer than a write.
+const EARLY: usize = 1 << 10;
+
 /// How many bytes one poll reads before it lets other tasks run.
 const TURN: usize = 128 << 10;
 
@@ -37,24 +39,24 @@ const TURN: usize = 128 << 10;
 ///
 /// Dropping it fails every call of the connection.
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     reader: BoxReader,
-    frames: FrameReader,
-    receiver: Receiver,
-    greeted: bool,
+    pub(super) frames: FrameReader,
+    pub(super) receiver: Receiver,
+    pub(super) greeted: bool,
     timer: Pin<Box<Sleep>>,
-    began: Instant,
-    last_read: Instant,
-    ping_sent: Option<Instant>,
+    pub(super) began: Instant,
+    pub(super) last_read: Instant,
+    pub(super) ping_sent: Option<Instant>,
     /// When the frame began that is not whole yet.
-    frame_began: Option<Instant>,
+    pub(super) frame_began: Option<Instant>,
     /// Since when the peer has taken no byte of what waits for it.
-    stalled: Option<Instant>,
-    idle_since: Option<Instant>,
+    pub(super) stalled: Option<Instant>,
+    pub(super) idle_since: Option<Instant>,
     /// An idle connection is being closed.
-    idle_closing: bool,
+    pub(super) idle_closing: bool,
     /// Since when our writing direction is being ended.
-    shutting: Option<Instant>,
+    pub(super) shutting: Option<Instant>,
     /// It has ended; until then the peer may end its own.
     lingers: Option<Instant>,
     yielded: bool,
@@ -66,7 +68,7 @@ pub(crate) struct Driver {
 }
 
 /// How a connection ended.
-enum End {
+pub(super) enum End {
     /// The peer ended it, or we did when there was nothing left to do.
     Done(Status),
     Failed(Status),
@@ -106,19 +108,6 @@ impl Driver {
             driver.introduce();
         }
         driver
-    }
-
-    /// Queues our preface and settings, before anything else.
-    fn introduce(&self) {
-        let mut bytes = BytesMut::new();
-        bytes.extend_from_slice(&PREFACE);
-        self.shared
-            .config
-            .settings(self.shared.served.is_some())
-            .encode(&mut bytes);
-        let mut state = self.shared.state();
-        state.introduced = true;
-        state.outgoing.push_frames(&bytes);
     }
 
     fn drive(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
@@ -192,19 +181,6 @@ impl Driver {
         Ok(false)
     }
 
-    fn end_of_file(&self) -> End {
-        if self.frames.is_mid_frame() {
-            let text = "the peer closed the connection inside a frame";
-            return End::Failed(Status::unavailable(text));
-        }
-        if self.shared.role == Role::Connected && !self.receiver.is_settled() {
-            let text = "the peer closed the connection before it introduced itself: \
-                        is it a server that speaks this wire?";
-            return End::Failed(Status::unavailable(text));
-        }
-        End::Done(Status::unavailable("the peer closed the connection"))
-    }
-
     fn hand_out(&mut self) -> Result<(), End> {
         if !self.greeted && !self.greet()? {
             return Ok(());
@@ -230,6 +206,7 @@ impl Driver {
                     if let Err(broken) = self.receiver.frame(frame) {
                         break Err(broken);
                     }
+                    self.answer_early();
                 }
                 Err(too_large) => {
                     let broken = Broken::new(too_large.to_string());
@@ -249,61 +226,27 @@ impl Driver {
         result.map_err(|broken| self.broken(&broken))
     }
 
+    /// Sends the answers that there are, when there is more to hand out: the peer goes on with them
+    /// on another core meanwhile, and else both sides would wait for each other in turn.
+    fn answer_early(&mut self) {
+        let answers = self.receiver.responder.frames.len();
+        if answers.min(self.frames.buffered()) >= EARLY {
+            self.receiver.responder.push_frames();
+            self.shared.write_alone();
+        }
+    }
+
     /// Tells the peer, as far as that goes, why the connection ends.
-    fn broken(&mut self, broken: &Broken) -> End {
+    pub(super) fn broken(&mut self, broken: &Broken) -> End {
         let reason = &broken.text;
-        self.shared.state().push_go_away(Some(broken.code), reason);
+        let shared = &self.shared;
+        shared.push_go_away(&mut shared.state(), Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let _ = self.shared.poll_write(&mut cx);
         let _ = self.shared.poll_shutdown(&mut cx);
         End::Failed(Status::unavailable(format!(
             "the connection was closed because the peer broke the protocol: {reason}"
         )))
-    }
-
-    /// Reads the peer's preface. False until it is whole.
-    fn greet(&mut self) -> Result<bool, End> {
-        let buffer = self.frames.buffer_mut();
-        match detect(buffer) {
-            Detect::NeedMore => return Ok(false),
-            Detect::No => {
-                let status = foreign(buffer);
-                return Err(self.refuse_foreign(status));
-            }
-            Detect::Yes => {}
-        }
-        let Some(preface) = buffer.first_chunk::<8>().copied() else {
-            return Ok(false);
-        };
-        let _ = buffer.split_to(preface.len());
-        self.greeted = true;
-        if self.shared.role == Role::Accepted {
-            self.introduce();
-        }
-        version(&preface).map_err(|other| {
-            let mut cx = TaskContext::from_waker(Waker::noop());
-            let _ = self.shared.poll_write(&mut cx);
-            let text = format!("the peer speaks version {other} of the wire, this side version 1");
-            End::Failed(Status::unavailable(text))
-        })?;
-        Ok(true)
-    }
-
-    /// Ends a connection that is not one of this wire. A client that speaks TLS is shown our preface, as
-    /// without any answer it could not tell what it has met.
-    fn refuse_foreign(&mut self, status: Status) -> End {
-        if self.shared.role == Role::Accepted && is_tls(self.frames.buffer_mut()) {
-            let peer = &*self.shared.peer;
-            tracing::warn!(
-                peer,
-                "refused: the client speaks TLS, and this server does not"
-            );
-            self.introduce();
-            let mut cx = TaskContext::from_waker(Waker::noop());
-            let _ = self.shared.poll_write(&mut cx);
-            let _ = self.shared.poll_shutdown(&mut cx);
-        }
-        End::Failed(status)
     }
 
     /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
@@ -333,60 +276,6 @@ impl Driver {
                 Ok(true)
             }
         }
-    }
-
-    /// Looks at everything that has a time.
-    fn keep_time(&mut self, now: Instant, look: &mut Look) -> Option<End> {
-        let config = Arc::clone(&self.shared.config);
-        if look.next_sweep.is_some_and(|it| it <= now) {
-            self.receiver.sweep(now);
-            self.receiver.end_batch();
-            *look = Look::at(&self.shared);
-        }
-        let spares = &self.shared.spares;
-        if spares.expires().is_some_and(|it| it <= now) {
-            spares.clear(&self.shared.budget);
-        }
-        let over = |since: Option<Instant>, limit| since.is_some_and(|it| now - it >= limit);
-        if !self.receiver.is_settled() && now - self.began >= config.handshake_timeout {
-            let text = "the peer did not introduce itself within `handshake_timeout`";
-            return Some(End::Failed(Status::unavailable(text)));
-        }
-        if over(self.ping_sent, config.keepalive_timeout) {
-            let text = "the peer has fallen silent: it did not answer within `keepalive_timeout`";
-            return Some(End::Failed(Status::unavailable(text)));
-        }
-        if over(self.frame_began, config.frame_timeout) {
-            let broken = Broken::new("a frame was not whole within `frame_timeout`");
-            return Some(self.broken(&broken.with_code(Code::DeadlineExceeded)));
-        }
-        if over(self.stalled.or(self.shutting), config.keepalive_timeout) {
-            let text = "the peer does not read: it took no byte within `keepalive_timeout`";
-            return Some(End::Failed(Status::unavailable(text)));
-        }
-        if look.calls == 0 {
-            self.idle_since.get_or_insert(now);
-        } else {
-            self.idle_since = None;
-        }
-        let idle = config
-            .idle_timeout
-            .is_some_and(|limit| over(self.idle_since, limit));
-        if idle && !self.idle_closing {
-            self.idle_closing = true;
-            self.shared.drain();
-        }
-        let silent = now - self.last_read >= config.keepalive_interval;
-        if silent && self.greeted && self.ping_sent.is_none() {
-            self.ping_sent = Some(now);
-            self.shared.state().push(
-                super::frame::FrameType::PING,
-                super::frame::Flags::NONE,
-                0,
-                &[0; 8],
-            );
-        }
-        None
     }
 
     /// Says whether nothing is left to do and nothing more may come.
@@ -450,44 +339,6 @@ impl Driver {
         // Ready means that a moment has come meanwhile.
         self.timer.as_mut().poll(cx).is_pending()
     }
-
-    fn next_moment(&self, sweep: Option<Instant>) -> Instant {
-        let config = &self.shared.config;
-        // Only what `keep_time` acts on, or the task would spin on a moment that has passed: before
-        // its preface a peer is not pinged, and `handshake_timeout` bounds that time.
-        let keepalive = match self.ping_sent {
-            Some(sent) => Some(sent + config.keepalive_timeout),
-            None => self
-                .greeted
-                .then(|| self.last_read + config.keepalive_interval),
-        };
-        let handshake =
-            (!self.receiver.is_settled()).then(|| self.began + config.handshake_timeout);
-        let frame = self.frame_began.map(|it| it + config.frame_timeout);
-        let stalled = self.stalled.or(self.shutting);
-        let stalled = stalled.map(|it| it + config.keepalive_timeout);
-        let idle_timeout = config.idle_timeout.filter(|_| !self.idle_closing);
-        let idle = self
-            .idle_since
-            .zip(idle_timeout)
-            .map(|(since, limit)| since + limit);
-        let spares = self.shared.spares.expires();
-        let moments = [sweep, keepalive, handshake, frame, stalled, idle, spares];
-        let next = moments.into_iter().flatten().min();
-        next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)
-    }
-}
-
-/// What it means that a peer begins with these bytes. They are shown, because people know an
-/// `HTTP/1.1 400` when they see one.
-fn foreign(bytes: &[u8]) -> Status {
-    if is_tls(bytes) {
-        let text = "the peer speaks TLS, and this side does not: is it a `tls://` URL?";
-        return Status::unavailable(text);
-    }
-    let shown = bytes.get(..24).unwrap_or(bytes).escape_ascii();
-    let text = format!("the peer does not speak this wire: it began with `{shown}`");
-    Status::unavailable(text)
 }
 
 /// Reads once into the room behind what the buffer holds; `Ok(0)` is the end of the stream.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[allow(unused_imports)]
@@ -259,17 +259,11 @@ pub(crate) fn finish_block(out: &mut BytesMut, start: usize) {
 /// # Errors
 ///
 /// The payload ends before the fields do.
-pub(crate) fn split_block(mut payload: Bytes) -> Result<(Bytes, Bytes), FieldError> {
-    let mut rest = payload.as_ref();
-    let length = get_varint(&mut rest)?;
-    let prefix = payload.len() - rest.len();
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|&length| length <= rest.len())
-        .ok_or_else(|| FieldError::block(FieldProblem::Truncated))?;
-    payload.advance(prefix);
-    let fields = payload.split_to(length);
-    Ok((fields, payload))
+pub(crate) fn split_block(mut payload: &[u8]) -> Result<(&[u8], &[u8]), FieldError> {
+    let length = get_varint(&mut payload)?;
+    let length = usize::try_from(length).ok();
+    let split = length.and_then(|it| payload.split_at_checked(it));
+    split.ok_or_else(|| FieldError::block(FieldProblem::Truncated))
 }
 
 /// The fields of a block, in order, without copying. Ends after the first error.
@@ -398,11 +392,11 @@ mod tests {
             finish_block(&mut out, start);
             out.put_slice(b"message");
             let payload = out.freeze().slice(6..);
-            let (fields, message) = split_block(payload.clone()).unwrap();
+            let (fields, message) = split_block(&payload).unwrap();
             assert_eq!(fields, vec![7; length]);
             assert_eq!(message, b"message".as_slice());
             for cut in 0..payload.len() - 7 {
-                let error = split_block(payload.slice(..cut)).unwrap_err();
+                let error = split_block(&payload[..cut]).unwrap_err();
                 assert_eq!(error.problem(), &FieldProblem::Truncated);
                 // Each length of a long block would take long and tell nothing.
                 if length > 200 && cut > 8 {

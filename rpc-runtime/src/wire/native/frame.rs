@@ -181,6 +181,13 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
+impl Frame {
+    /// Returns whether this side sends nothing more on the call.
+    pub(crate) fn is_last(&self) -> bool {
+        self.flags.contains(Flags::END) && !self.flags.contains(Flags::MORE)
+    }
+}
+
 /// Messages of one call, one whole frame behind the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Run {
@@ -389,6 +396,11 @@ impl FrameReader {
             call: first.call,
             bytes,
         })
+    }
+
+    /// Returns how many bytes were read and not split off.
+    pub(crate) fn buffered(&self) -> usize {
+        self.unsplit.len()
     }
 
     /// Returns whether an end of file now would cut a frame short.

@@ -114,12 +114,13 @@ fn decode(frame: &Frame) -> Result<(Payload, Bytes), FieldError> {
             (Payload::Settings(settings), none)
         }
         FrameType::REQUEST | FrameType::RESPONSE => {
-            let (block, message) = split_block(frame.payload.clone())?;
-            let fields = CallFields::parse(block, &limits)?;
+            let payload = frame.payload.clone();
+            let mut fields = CallFields::default();
+            let message = fields.read_payload(payload, &limits)?;
             (Payload::Block(fields, b""), message)
         }
         FrameType::END | FrameType::ERROR | FrameType::CANCEL | FrameType::GO_AWAY => {
-            let fields = CallFields::parse(frame.payload.clone(), &limits)?;
+            let fields = CallFields::parse(&frame.payload, &limits)?;
             (Payload::Fields(fields), none)
         }
         FrameType::CREDIT => {
@@ -479,7 +480,7 @@ fn a_payload_cut_at_any_byte_is_an_error_or_ends_between_fields() {
                 let expected = match frame.frame_type {
                     FrameType::REQUEST | FrameType::RESPONSE => {
                         let unknown = name == "unknown_field_must_understand";
-                        split_block(payload).is_ok() && !unknown
+                        split_block(&payload).is_ok() && !unknown
                     }
                     FrameType::CREDIT => false,
                     FrameType::MESSAGE | FrameType::PING => true,

@@ -28,7 +28,7 @@ const PLACE: usize = 96;
 const COPIED: usize = 16 << 10;
 
 /// Whole replies up to this size are not counted in the budget.
-const SHORT_REPLY: usize = 4 << 10;
+pub(super) const SHORT_REPLY: usize = 4 << 10;
 
 /// One direction of one call, from the task that reads the connection to the task that reads the
 /// call. It has a lock of its own, so readers of different calls do not meet.
@@ -42,7 +42,8 @@ struct Inner {
     /// A reply that came whole in one frame, with what the budget holds for it.
     reply: Option<(Bytes, usize)>,
     messages: VecDeque<Received>,
-    assembly: Option<Assembly>,
+    /// In a box, because few calls have it.
+    assembly: Option<Box<Assembly>>,
     end: Option<Result<Metadata, Status>>,
     waker: Option<Waker>,
     /// What the sender may still send, as it was told.
@@ -109,8 +110,7 @@ impl Bounds<'_> {
             return Err(too_large(bytes.len(), self.max_message, self.role));
         }
         if bytes.len() <= SHORT_REPLY {
-            // In memory of its own: the reader of the connection can use its buffer again.
-            return Ok((Bytes::copy_from_slice(&bytes), 0));
+            return Ok((bytes, 0));
         }
         let charge = bytes.len();
         self.charge(charge)?;
@@ -128,9 +128,10 @@ pub(super) struct Accepted {
 
 impl Inbox {
     pub(super) fn new(window: u32) -> Self {
-        let inbox = Self::default();
-        inbox.lock().credit = i64::from(window);
-        inbox
+        Self(Mutex::new(Inner {
+            credit: i64::from(window),
+            ..Inner::default()
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -176,7 +177,7 @@ impl Inbox {
         if inner.abandoned || inner.end.is_some() {
             return None;
         }
-        let so_far = inner.assembly.as_ref().map_or(0, Assembly::len);
+        let so_far = inner.assembly.as_ref().map_or(0, |it| it.len());
         if so_far.saturating_add(length) > bounds.max_message {
             return None;
         }
@@ -320,13 +321,13 @@ impl Inner {
                 "the peer sent more of a stream than the limit `stream_window` lets it",
             ));
         }
-        let so_far = self.assembly.as_ref().map_or(0, Assembly::len);
+        let so_far = self.assembly.as_ref().map_or(0, |it| it.len());
         let added = fragment.payload.len();
         let length = so_far.saturating_add(added);
         if length > bounds.max_message {
             return Err(too_large(length, bounds.max_message, bounds.role));
         }
-        let paid = self.assembly.as_ref().map_or(0, Assembly::paid);
+        let paid = self.assembly.as_ref().map_or(0, |it| it.paid());
         let place = if fragment.more { 0 } else { PLACE };
         let charge = added - paid.min(added) + place;
         bounds.charge(charge)?;
@@ -334,7 +335,7 @@ impl Inner {
         let bytes = match (self.assembly.take(), fragment.more) {
             (None, true) => {
                 let (assembly, reused) = Assembly::begin(fragment.payload, counted, bounds);
-                self.assembly = Some(assembly);
+                self.assembly = Some(Box::new(assembly));
                 self.charged += reused;
                 self.uncharge(added.min(reused), bounds.budget);
                 return Ok(None);

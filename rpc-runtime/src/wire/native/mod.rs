@@ -20,9 +20,11 @@ mod frame;
 mod fuzz_tests;
 #[cfg(test)]
 mod golden_tests;
+mod greeting;
 mod inbox;
 mod inbox_body;
 mod look;
+mod messages;
 mod open;
 mod outgoing;
 mod own_ids;
@@ -30,6 +32,7 @@ mod pace;
 mod preface;
 mod reader;
 mod receive;
+mod replies;
 mod reply;
 mod responder;
 mod room;
@@ -40,6 +43,7 @@ mod spares;
 #[cfg(test)]
 mod stream_tests;
 mod sweep;
+mod timekeeping;
 mod turn;
 mod varint;
 mod writer;

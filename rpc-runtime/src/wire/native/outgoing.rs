@@ -29,6 +29,9 @@ pub(super) struct Chunks {
 
 impl Chunks {
     fn put(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         self.tail.extend_from_slice(bytes);
         self.length += bytes.len();
     }

@@ -5,21 +5,21 @@
 //! Frames of the connection itself are in [`control`](super::control).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::assembly::Payload;
-use super::caller::method_key;
 use super::calls::OurCall;
 use super::connection::Shared;
 use super::control::Broken;
-use super::field::{CallFields, FieldError, FieldLimits, get_varint, split_block};
-use super::frame::{Flags, Frame, FrameHeader, FrameType, Run};
-use super::inbox::{Fragment, Inbox};
+use super::field::{CallFields, FieldError, FieldLimits, get_varint};
+use super::frame::{Flags, Frame, FrameType};
+use super::replies::Replies;
 use super::reply::Reply;
-use super::responder::{Load, Responder, bounds, malformed};
+use super::responder::{Responder, malformed};
 use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::pushback::Pushback;
@@ -30,6 +30,8 @@ pub(super) struct Receiver {
     pub(super) shared: Arc<Shared>,
     pub(super) responder: Responder,
     pub(super) settings_seen: bool,
+    /// Answers that came whole and were not handed out yet.
+    pub(super) replies: Replies,
     /// Readers of calls, which are woken when the whole read was handed out.
     pub(super) wakers: Vec<Waker>,
 }
@@ -40,6 +42,7 @@ impl Receiver {
             responder: Responder::new(Arc::clone(&shared)),
             shared,
             settings_seen: false,
+            replies: Replies::default(),
             wakers: Vec::new(),
         }
     }
@@ -51,6 +54,7 @@ impl Receiver {
 
     /// Ends a read: what was answered in place is queued, and readers hear of what came.
     pub(super) fn end_batch(&mut self) {
+        self.hand_over();
         self.responder.end_batch();
         self.wakers.drain(..).for_each(Waker::wake);
     }
@@ -62,12 +66,21 @@ impl Receiver {
                 "the first frame is {name}, not SETTINGS"
             )));
         }
+        let ours = self.is_ours(frame.call);
+        match frame.frame_type {
+            FrameType::REQUEST => return self.request(frame),
+            FrameType::RESPONSE if ours && frame.is_last() => {
+                self.whole_reply(frame);
+                return Ok(());
+            }
+            // What comes behind an answer must find its call ended.
+            _ => self.hand_over(),
+        }
         match frame.frame_type {
             FrameType::SETTINGS => self.settings(&frame),
-            FrameType::REQUEST => self.request(frame),
             FrameType::PING => self.ping(&frame),
             FrameType::GO_AWAY => self.go_away(frame),
-            FrameType::RESPONSE if self.is_ours(frame.call) => {
+            FrameType::RESPONSE if ours => {
                 self.response(frame);
                 Ok(())
             }
@@ -75,11 +88,11 @@ impl Receiver {
                 self.message(frame.call, frame.flags, Payload::Shared(frame.payload))
             }
             FrameType::END => self.end(frame),
-            FrameType::ERROR if self.is_ours(frame.call) => {
+            FrameType::ERROR if ours => {
                 self.error(frame);
                 Ok(())
             }
-            FrameType::CANCEL if !self.is_ours(frame.call) => {
+            FrameType::CANCEL if !ours => {
                 self.cancel(frame.call);
                 Ok(())
             }
@@ -87,24 +100,6 @@ impl Receiver {
             other if other.may_ignore() => Ok(()),
             other => self.misplaced(frame.call, other),
         }
-    }
-
-    /// Takes a fragment that was read in place.
-    pub(super) fn fragment(&mut self, header: FrameHeader, bytes: BytesMut) -> Result<(), Broken> {
-        self.message(header.call, header.flags, Payload::InPlace(bytes))
-    }
-
-    /// Lends memory of a message, for a fragment of it and the header behind that.
-    pub(super) fn lend(&self, header: FrameHeader) -> Option<BytesMut> {
-        let state = self.shared.state();
-        let inbox = if self.is_ours(header.call) {
-            Arc::clone(&state.calls.get(&header.call)?.inbox)
-        } else {
-            state.peers_calls.get(&header.call)?.upload.clone()?
-        };
-        drop(state);
-        let more = header.flags.contains(Flags::MORE);
-        inbox.lend(header.payload_length(), more, &bounds(&self.shared))
     }
 
     pub(super) fn is_ours(&self, call: u64) -> bool {
@@ -125,17 +120,18 @@ impl Receiver {
                 "a REQUEST has the number {call} of the wrong side"
             )));
         }
-        let mut state = self.shared.state();
-        if call <= state.last_peers_call {
-            let last = state.last_peers_call;
+        let last = self.shared.last_peers_call.load(Ordering::Relaxed);
+        if call <= last {
             return Err(Broken::new(format!(
                 "a REQUEST has the number {call} after {last}"
             )));
         }
-        state.last_peers_call = call;
-        let load = Load::of(&state, &self.shared.config.limits);
-        drop(state);
-        self.responder.request(frame, &load);
+        self.shared.last_peers_call.store(call, Ordering::SeqCst);
+        if self.shared.refuses.load(Ordering::SeqCst) {
+            self.responder.look_again();
+        }
+        let load = self.responder.load();
+        self.responder.request(frame, load);
         self.check_flood_behind(load.small)
     }
 
@@ -157,17 +153,18 @@ impl Receiver {
         Ok(())
     }
 
+    /// Takes the RESPONSE of an answer that goes on.
     fn response(&mut self, frame: Frame) {
         let Frame { call, flags, .. } = frame;
         let limits = self.field_limits();
-        let parsed = split_block(frame.payload)
-            .and_then(|(block, message)| Ok((CallFields::parse(block, &limits)?, message)));
+        let mut fields = CallFields::default();
+        let parsed = fields.read_payload(frame.payload, &limits);
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
         };
-        let (fields, message) = match parsed {
-            Ok(parsed) if !entry.accepted => parsed,
+        let message = match parsed {
+            Ok(message) if !entry.accepted => message,
             parsed => {
                 drop(state);
                 let status = match parsed {
@@ -179,23 +176,11 @@ impl Receiver {
         };
         entry.accepted = true;
         entry.expires = entry.deadline;
-        let key = entry.method.map(method_key);
-        if let (Some(key), Some(number)) = (key, fields.method_number)
-            && state.method_numbers.len() < super::caller::MAX_METHOD_NUMBERS
-        {
-            state.method_numbers.insert(key, number);
-        }
-        let message = flags.contains(Flags::BODY).then_some(message);
-        if flags.contains(Flags::END) && !flags.contains(Flags::MORE) {
-            let removed = self.shared.remove_call(&mut state, call);
-            drop(state);
-            return self.reply(removed, fields.metadata, message);
-        }
-        let inbox = state.calls.get(&call).map(|it| Arc::clone(&it.inbox));
+        let inbox = Arc::clone(&entry.inbox);
+        let method = entry.method;
+        state.learn_number(method, fields.method_number);
         drop(state);
-        let Some(inbox) = inbox else {
-            return;
-        };
+        let message = flags.contains(Flags::BODY).then_some(message);
         self.wakers.extend(inbox.accept(fields.metadata));
         if let Some(message) = message {
             let message = Payload::Shared(message);
@@ -203,54 +188,7 @@ impl Receiver {
         }
     }
 
-    /// Ends a call of ours with a reply that came whole.
-    fn reply(&mut self, call: Option<OurCall>, metadata: Metadata, message: Option<Bytes>) {
-        let Some(call) = call else {
-            return;
-        };
-        match call.inbox.reply(metadata, message, &bounds(&self.shared)) {
-            Ok(waker) => {
-                self.wakers.extend(waker);
-                call.stop_upload();
-            }
-            Err(status) => self.finish(call, Err(status.at_peer(&self.shared.peer))),
-        }
-    }
-
-    /// Adds to a call of ours what came of a message, and its end if this is it.
-    fn push_ours(
-        &mut self,
-        call: u64,
-        inbox: &Inbox,
-        payload: Payload,
-        flags: Flags,
-        counted: bool,
-    ) {
-        let more = flags.contains(Flags::MORE);
-        let fragment = Fragment {
-            payload,
-            more,
-            counted,
-        };
-        match inbox.push(fragment, &bounds(&self.shared)) {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => return self.fail_ours(call, status),
-        }
-        self.expect_more(inbox, flags);
-        if flags.contains(Flags::END) {
-            self.end_ours(call, Ok(Metadata::default()));
-        }
-    }
-
-    /// Sees to it that a message which is not whole yet does not stay so.
-    fn expect_more(&self, inbox: &Inbox, flags: Flags) {
-        if flags.contains(Flags::MORE) {
-            // This is the driver, which looks at the next sweep before it sleeps.
-            self.shared.state().sweep_by(inbox.message_expires());
-        }
-    }
-
-    fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
+    pub(super) fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
         let mut state = self.shared.state();
         let removed = self.shared.remove_call(&mut state, call);
         drop(state);
@@ -269,7 +207,7 @@ impl Receiver {
     }
 
     /// Ends a call of ours because of what the peer sent for it, and tells the peer.
-    fn fail_ours(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_ours(&mut self, call: u64, status: Status) {
         let mut state = self.shared.state();
         let Some(removed) = self.shared.remove_call(&mut state, call) else {
             return;
@@ -280,7 +218,7 @@ impl Receiver {
     }
 
     /// Ends a call of the peer because of what it sent for it.
-    fn fail_peers(&mut self, call: u64, status: Status) {
+    pub(super) fn fail_peers(&mut self, call: u64, status: Status) {
         let removed = self.shared.state().remove_peers_call(call);
         let Some(entry) = removed else {
             return;
@@ -295,92 +233,12 @@ impl Receiver {
         super::reply::error_frame(&self.shared, frames, reply, status, Flags::NONE);
     }
 
-    fn message(&mut self, call: u64, flags: Flags, payload: Payload) -> Result<(), Broken> {
-        if call == 0 {
-            return Err(Broken::new("a MESSAGE belongs to no call".to_owned()));
-        }
-        if flags.contains(Flags::MORE | Flags::END) {
-            let status = Status::internal("a MESSAGE has both MORE and END");
-            self.fail_any(call, status);
-            return Ok(());
-        }
-        let state = self.shared.state();
-        if self.is_ours(call) {
-            let found = state.calls.get(&call);
-            let found = found.map(|it| (Arc::clone(&it.inbox), it.accepted));
-            drop(state);
-            if let Some((inbox, accepted)) = found {
-                if !accepted {
-                    let status = Status::internal("the peer sent a MESSAGE before its RESPONSE");
-                    self.fail_ours(call, status);
-                    return Ok(());
-                }
-                self.push_ours(call, &inbox, payload, flags, true);
-            }
-            return Ok(());
-        }
-        let inbox = state
-            .peers_calls
-            .get(&call)
-            .and_then(|it| it.upload.clone());
-        drop(state);
-        let Some(inbox) = inbox else {
-            return Ok(());
-        };
-        let fragment = Fragment {
-            payload,
-            more: flags.contains(Flags::MORE),
-            counted: true,
-        };
-        match inbox.push(fragment, &bounds(&self.shared)) {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => {
-                self.fail_peers(call, status);
-                return Ok(());
-            }
-        }
-        self.expect_more(&inbox, flags);
-        if flags.contains(Flags::END) {
-            self.wakers.extend(inbox.end(Ok(Metadata::default())));
-        }
-        Ok(())
-    }
-
-    /// Takes several messages of a call as [`message`](Self::message) takes one.
-    pub(super) fn run(&mut self, run: Run) {
-        let call = run.call;
-        let ours = self.is_ours(call);
-        let state = self.shared.state();
-        let found = if ours {
-            let found = state.calls.get(&call);
-            found.map(|it| (Arc::clone(&it.inbox), it.accepted))
-        } else {
-            let inbox = state.peers_calls.get(&call);
-            let inbox = inbox.and_then(|it| it.upload.clone());
-            inbox.map(|it| (it, true))
-        };
-        drop(state);
-        let Some((inbox, accepted)) = found else {
-            return;
-        };
-        let pushed = if accepted {
-            inbox.push_run(run, &bounds(&self.shared))
-        } else {
-            let text = "the peer sent a MESSAGE before its RESPONSE";
-            Err(Status::internal(text))
-        };
-        match pushed {
-            Ok(waker) => self.wakers.extend(waker),
-            Err(status) => self.fail_any(call, status),
-        }
-    }
-
     fn end(&mut self, frame: Frame) -> Result<(), Broken> {
         let call = frame.call;
         if call == 0 {
             return Err(Broken::new("an END belongs to no call".to_owned()));
         }
-        let trailers = match CallFields::parse(frame.payload, &self.field_limits()) {
+        let trailers = match CallFields::parse(&frame.payload, &self.field_limits()) {
             Ok(fields) => fields.metadata,
             Err(error) => {
                 self.fail_any(call, malformed(error));
@@ -414,7 +272,7 @@ impl Receiver {
 
     fn error(&mut self, frame: Frame) {
         let call = frame.call;
-        let fields = match CallFields::parse(frame.payload, &self.field_limits()) {
+        let fields = match CallFields::parse(&frame.payload, &self.field_limits()) {
             Ok(fields) => fields,
             Err(error) => {
                 return self.end_ours(call, Err(unreadable("ERROR", &error)));
@@ -522,7 +380,7 @@ impl Receiver {
 }
 
 /// What it means for a call of ours that the peer's fields cannot be read.
-fn unreadable(frame: &str, error: &FieldError) -> Status {
+pub(super) fn unreadable(frame: &str, error: &FieldError) -> Status {
     let code = if error.is_limit() {
         Code::ResourceExhausted
     } else {

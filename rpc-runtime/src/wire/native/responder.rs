@@ -18,7 +18,7 @@ use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
 use super::connection::{Shared, State};
-use super::field::{CallFields, FieldError, FieldLimits, split_block};
+use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
@@ -48,6 +48,10 @@ pub(super) struct Responder {
     turns: InPlace,
     /// The pace of the methods without a number, all together.
     others: Pace,
+    /// What the state held when it was last looked at in this read.
+    load: Option<Load>,
+    /// A signal that was neither given nor kept, for the next call.
+    spare: Option<Cancellation>,
 }
 
 struct Numbered {
@@ -55,7 +59,8 @@ struct Numbered {
     pace: Pace,
 }
 
-/// What the state held when a REQUEST came.
+/// What the state held when REQUESTs came.
+#[derive(Clone, Copy)]
 pub(super) struct Load {
     /// There is room for an answer.
     room: bool,
@@ -98,12 +103,34 @@ impl Responder {
             frames: BytesMut::new(),
             turns: InPlace::default(),
             others: Pace::default(),
+            load: None,
+            spare: None,
         }
+    }
+
+    /// Returns what the state holds, for which it is looked at once in a read: the lock is the one
+    /// that all users of the connection meet at.
+    pub(super) fn load(&mut self) -> Load {
+        let shared = &self.shared;
+        *self
+            .load
+            .get_or_insert_with(|| Load::of(&shared.state(), &shared.config.limits))
+    }
+
+    /// Looks at the state anew for the next REQUEST.
+    pub(super) fn look_again(&mut self) {
+        self.load = None;
     }
 
     /// Queues what ended in place since the last read.
     pub(super) fn end_batch(&mut self) {
         self.turns = InPlace::default();
+        self.load = None;
+        self.push_frames();
+    }
+
+    /// Queues what ended in place so far.
+    pub(super) fn push_frames(&mut self) {
         if !self.frames.is_empty() {
             self.shared.state().outgoing.push_frames(&self.frames);
             self.frames.clear();
@@ -111,7 +138,7 @@ impl Responder {
     }
 
     /// Serves one REQUEST. What is wrong with it is told to the peer and harms no other call.
-    pub(super) fn request(&mut self, frame: Frame, load: &Load) {
+    pub(super) fn request(&mut self, frame: Frame, load: Load) {
         let call = frame.call;
         let shared = Arc::clone(&self.shared);
         let Some(served) = &shared.served else {
@@ -135,17 +162,18 @@ impl Responder {
         error_frame(shared, frames, reply, status, Flags::NONE);
     }
 
-    fn accept(&mut self, frame: Frame, served: &Served, load: &Load) -> Result<Accepted, Status> {
+    fn accept(&mut self, frame: Frame, served: &Served, load: Load) -> Result<Accepted, Status> {
         let call = frame.call;
         let running = admit(&self.shared, served, load)?;
         check_flags(frame.flags)?;
-        let (block, message) = split_block(frame.payload).map_err(malformed)?;
-        let block_length = block.len();
+        let length = frame.payload.len();
         let limits = FieldLimits {
             max_bytes: self.shared.config.limits.max_metadata,
             ..FieldLimits::default()
         };
-        let mut fields = CallFields::parse(block, &limits).map_err(malformed)?;
+        let mut fields = CallFields::default();
+        let message = fields.read_payload(frame.payload, &limits);
+        let message = message.map_err(malformed)?;
         let Found {
             method,
             numbered,
@@ -153,13 +181,13 @@ impl Responder {
         } = self.method(&fields, &*served.methods)?;
         let schema = fields.schema.take();
         let service = schema.and_then(|it| self.meet(&method, *it, &*served.methods));
-        let mut weight = block_length + fields.metadata.len() * ENTRY;
-        if frame.flags.contains(Flags::END) {
-            weight += message.len();
+        let mut weight = length + fields.metadata.len() * ENTRY;
+        if !frame.flags.contains(Flags::END) {
+            weight -= message.len();
         }
         let held = Held::try_new(&self.shared, weight).map_err(Status::from)?;
         let encoding = encoding(&fields)?;
-        let cancellation = Cancellation::new();
+        let cancellation = self.spare.take().unwrap_or_default();
         let deadline = fields
             .timeout
             .map(|it| deadline_after(self.turns.now(), it));
@@ -301,7 +329,7 @@ impl Responder {
         Ok((body.with_head(), Some(inbox)))
     }
 
-    fn run(&mut self, accepted: Accepted, served: &Served, load: &Load) {
+    fn run(&mut self, accepted: Accepted, served: &Served, load: Load) {
         let Accepted {
             running,
             held,
@@ -321,7 +349,10 @@ impl Responder {
             let taken = self.turns.end();
             self.pace(numbered).took(taken);
             match rest {
-                None => return,
+                None => {
+                    self.spare = cancellation.reclaim();
+                    return;
+                }
                 Some(rest) => future = rest,
             }
         }
@@ -353,6 +384,10 @@ impl Responder {
                 }
             }
         }));
+        if self.frames.len() == start {
+            // The answer was queued by itself, or is still to come.
+            self.look_again();
+        }
         polled.unwrap_or_else(|_| {
             self.frames.truncate(start);
             self.fail(reply, panicked("the service"));
@@ -365,7 +400,7 @@ impl Responder {
         found.map_or(&mut self.others, |it| &mut it.pace)
     }
 
-    fn may_run_in_place(&mut self, numbered: Option<usize>, load: &Load) -> bool {
+    fn may_run_in_place(&mut self, numbered: Option<usize>, load: Load) -> bool {
         let waiting = self.frames.len() + load.small;
         self.pace(numbered).is_quick()
             && load.room
@@ -373,7 +408,8 @@ impl Responder {
             && self.turns.begin()
     }
 
-    fn spawn(&self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
+    fn spawn(&mut self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
+        self.look_again();
         let mut state = self.shared.state();
         entry.sending = Sending::new(self.shared.peer_settings.get());
         // The task ends by looking for its entry, for which it needs the lock that is held here.
@@ -396,7 +432,7 @@ struct Found {
 }
 
 /// Counts the call, if the limits let it in.
-fn admit(shared: &Shared, served: &Served, load: &Load) -> Result<RunningCall, Status> {
+fn admit(shared: &Shared, served: &Served, load: Load) -> Result<RunningCall, Status> {
     if load.draining {
         return Err(Status::unavailable(
             "the server is shutting down and takes no new calls",

@@ -308,7 +308,8 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
         let end = status::end(&mut headers, limits)?;
         let mut response = Response::new(Body::empty());
         response.set_trailers(end.into());
-        response.set_peer(&call.link.peer);
+        let link = Arc::clone(&call.link);
+        response.set_peer(link);
         return Ok(response);
     }
     if head.status != StatusCode::OK {
@@ -316,10 +317,10 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
     }
     let compression = Compression::of(&headers)?;
     let metadata = metadata::from_headers(&headers, limits.max_metadata)?;
-    let peer = Arc::clone(&call.link.peer);
+    let link = Arc::clone(&call.link);
     let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));
     response.set_metadata(metadata.into());
-    response.set_peer(&peer);
+    response.set_peer(link);
     Ok(response)
 }
 

@@ -10,7 +10,7 @@ use h2::client::{self, SendRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::Cancellation;
+use crate::call::{Cancellation, Peer};
 use crate::status::{Phase, Status};
 use crate::transport::Io;
 use crate::wire::GrpcServer;
@@ -147,6 +147,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.link.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Peer for Link {
+    fn name(&self) -> &Arc<str> {
+        &self.peer
     }
 }
 
