@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rpc_runtime::Wire;
+use rpc_runtime::{Server, Status, Wire, rpc_service};
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -139,4 +139,49 @@ async fn json_with_its_length_is_answered_as_it_finishes() {
     assert_eq!(receive(&mut stream).await["error"]["code"], "SERVER_BUSY");
     send(&mut stream, sum).await;
     assert_eq!(receive(&mut stream).await["result"], 6);
+}
+
+/// What kn-sock's own server has, as `tests/python/record_kn_sock.py` gives it.
+#[rpc_service]
+trait Recorded {
+    async fn add(&self, a: i64, b: i64) -> i64;
+    async fn divide(&self, a: f64, b: f64) -> Result<f64, Status>;
+    async fn echo(&self, value: Value) -> Value;
+}
+
+struct Functions;
+
+impl Recorded for Functions {
+    async fn add(&self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+
+    async fn divide(&self, a: f64, b: f64) -> Result<f64, Status> {
+        if b == 0.0 {
+            let text = "Division by zero is not allowed";
+            return Err(Status::invalid_argument(text));
+        }
+        Ok(a / b)
+    }
+
+    async fn echo(&self, value: Value) -> Value {
+        value
+    }
+}
+
+#[tokio::test]
+async fn what_kn_socks_own_server_answered_is_answered_here() {
+    let server = Server::new().add(RecordedServer::new(Functions));
+    let serving = serve("tcp", server.accept([Wire::KnSock])).await;
+    let address = serving.url.strip_prefix("tcp://").expect("a TCP address");
+    let recorded = include_str!("../../golden/kn_sock.txt");
+    let mut exchanges = 0;
+    for one in recorded.split("> ").skip(1) {
+        let (call, answer) = one.split_once('\n').expect("a line");
+        let stream = TcpStream::connect(address).await.unwrap();
+        let ours = exchange(stream, format!("{call}\n").as_bytes()).await;
+        assert_eq!(ours, answer, "{call}");
+        exchanges += 1;
+    }
+    assert!(exchanges >= 25, "{exchanges}");
 }

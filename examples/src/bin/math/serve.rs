@@ -10,7 +10,13 @@ use crate::Failure;
 
 /// Serves at these URLs until the process is interrupted; over TLS with a certificate and its key.
 pub(crate) async fn run(urls: &[String], tls: Option<(PathBuf, PathBuf)>) -> Result<(), Failure> {
-    let mut server = Server::new().router(math::router()).accept([Wire::Http]);
+    let wires = [
+        Wire::Http,
+        Wire::JsonRpc,
+        Wire::KnSock,
+        Wire::LengthPrefixedJson,
+    ];
+    let mut server = Server::new().router(math::router()).accept(wires);
     if let Some((certificate, key)) = tls {
         server = server.tls(ServerTls::new(Certificate::from_pem_files(
             certificate,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::calls::Calls;
 use super::request;
-use crate::call::{Body, Message, Request, Response};
+use crate::call::{Body, Message, Peer, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
 use crate::status::{Phase, Status};
@@ -33,6 +33,12 @@ struct Link {
     /// As many as calls may be open at once.
     places: Semaphore,
     budget: Arc<Budget>,
+}
+
+impl Peer for Link {
+    fn name(&self) -> &Arc<str> {
+        &self.peer
+    }
 }
 
 impl Drop for Connection {
@@ -132,7 +138,7 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
     let message = Message::with_limits(bytes, Encoding::JSON, limits);
     let mut response = Response::new(Body::message(message));
     response.on_end(held);
-    response.set_peer(&link.peer);
+    response.set_peer(Arc::clone(link) as _);
     Ok(response)
 }
 
