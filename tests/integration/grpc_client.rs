@@ -1,5 +1,5 @@
-//! Our gRPC client against servers that misbehave: it never hangs, and never takes a broken stream
-//! for a good one.
+//! Our gRPC client and how servers end calls and connections. What a server can do wrong is in
+//! `tests/hostile/grpc_servers.rs`.
 
 use std::future::IntoFuture;
 use std::time::Duration;
@@ -99,102 +99,6 @@ async fn failure(client: &MathClient) -> Status {
         "not a good end, after {status}"
     );
     status
-}
-
-#[tokio::test]
-async fn answers_that_are_none_of_grpc_are_failures() {
-    for (status, content_type, code) in [
-        (200, "text/html", Code::Unknown),
-        (400, "text/html", Code::Internal),
-        (401, "text/html", Code::Unauthenticated),
-        (403, "text/html", Code::PermissionDenied),
-        (404, "text/html", Code::Unimplemented),
-        (429, "text/html", Code::Unavailable),
-        (500, "text/html", Code::Unknown),
-        (502, "text/html", Code::Unavailable),
-        (503, "application/grpc", Code::Unavailable),
-        (504, "text/html", Code::Unavailable),
-        (302, "text/html", Code::Unknown),
-        (200, "application/grpc-web", Code::Unknown),
-        (200, "application/grpc+thrift", Code::Internal),
-    ] {
-        let client = answering(move |(_, mut reply)| {
-            let mut stream = reply
-                .send_response(head(status, &[("content-type", content_type)]), false)
-                .unwrap();
-            let _ = stream.send_data(Bytes::from_static(b"<html>no</html>"), true);
-        })
-        .await;
-        let failed = failure(&client).await;
-        assert_eq!(failed.code(), code, "{status} {content_type}: {failed}");
-    }
-}
-
-#[tokio::test]
-async fn broken_answers_are_failures() {
-    let five = frame(b"5");
-    let two = [frame(b"5"), frame(b"6")].concat();
-    let large = frame(&[b'1'; 4_001]);
-    type Trailers = Option<&'static [(&'static str, &'static str)]>;
-    const OK: Trailers = Some(&[("grpc-status", "0")]);
-    let cases: [(&[u8], Trailers, Code); 13] = [
-        (&five, None, Code::Internal),
-        (&five, Some(&[]), Code::Internal),
-        (&five, Some(&[("other", "x")]), Code::Internal),
-        (&five, Some(&[("grpc-status", "5")]), Code::NotFound),
-        (&five, Some(&[("grpc-status", "99")]), Code::Unknown),
-        (&five, Some(&[("grpc-status", "")]), Code::Unknown),
-        (&five, Some(&[("grpc-status", "OK")]), Code::Unknown),
-        (&five[..3], OK, Code::Internal),
-        (&five[..5], OK, Code::Internal),
-        (&large, OK, Code::ResourceExhausted),
-        (b"\x02\0\0\0\0", OK, Code::Internal),
-        (b"\x01\0\0\0\x01x", OK, Code::Internal),
-        (b"\0\0\0\0\x01x", OK, Code::Internal),
-    ];
-    for (data, trailers, code) in cases {
-        let owned = data.to_vec();
-        let client = answering(move |asked| answer_with(asked, &owned, trailers)).await;
-        let failed = failure(&client).await;
-        assert_eq!(failed.code(), code, "{data:?} {trailers:?}: {failed}");
-    }
-    for data in [Vec::new(), two] {
-        let client = answering(move |asked| answer_with(asked, &data, OK)).await;
-        assert_eq!(client.add(2, 3).await.unwrap_err().code(), Code::Internal);
-    }
-}
-
-#[tokio::test]
-async fn every_reset_is_a_failure_with_its_code() {
-    for (reason, code) in [
-        (Reason::NO_ERROR, Code::Internal),
-        (Reason::PROTOCOL_ERROR, Code::Internal),
-        (Reason::INTERNAL_ERROR, Code::Internal),
-        (Reason::FLOW_CONTROL_ERROR, Code::Internal),
-        (Reason::REFUSED_STREAM, Code::Unavailable),
-        (Reason::CANCEL, Code::Cancelled),
-        (Reason::COMPRESSION_ERROR, Code::Internal),
-        (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
-        (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
-        (Reason::from(99), Code::Unknown),
-    ] {
-        let client = answering(move |(_, mut reply)| reply.send_reset(reason)).await;
-        assert_eq!(failure(&client).await.code(), code, "{reason:?}");
-        let client = answering(move |(_, mut reply)| {
-            let mut stream = reply.send_response(head(200, &[GRPC]), false).unwrap();
-            stream.send_data(frame(b"0").into(), false).unwrap();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                stream.send_reset(reason);
-            });
-        })
-        .await;
-        assert_eq!(
-            failure(&client).await.code(),
-            code,
-            "{reason:?} behind a message"
-        );
-    }
 }
 
 #[tokio::test]

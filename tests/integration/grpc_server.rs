@@ -213,6 +213,43 @@ async fn what_is_wrong_with_a_call_fails_it_alone() {
 }
 
 #[tokio::test]
+async fn every_unit_of_time_is_read_and_nothing_else() {
+    let mut raw = raw(Limits::new()).await;
+    let whole = frame(ARGS);
+    let enough = [
+        "1H",
+        "1M",
+        "9S",
+        "9000m",
+        "9000000u",
+        "99999999H",
+        "00000009S",
+    ];
+    let none = [
+        "",
+        "1",
+        "S",
+        "1s",
+        "1d",
+        "-1S",
+        "+1S",
+        "1.5S",
+        "123456789S",
+        "1S ",
+        "1 S",
+    ];
+    let over = ["0H", "0S", "1n"];
+    let cases = [(&enough[..], "0"), (&none, "3"), (&over, "4")];
+    for (timeouts, status) in cases {
+        for timeout in timeouts {
+            let headers = [("grpc-timeout", *timeout)];
+            let answer = raw.call(ADD, &headers, &[&whole]).await;
+            assert_eq!(answer.field("grpc-status"), status, "{timeout}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_call_gets_an_http_status() {
     let mut raw = raw(Limits::new()).await;
     let get = Request::get(format!("http://localhost{ADD}"))

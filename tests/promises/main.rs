@@ -32,16 +32,26 @@ macro_rules! on_every_transport {
     )*};
 }
 
-/// Makes a test of each function over gRPC: of those that speak no frames of the native wire.
-macro_rules! over_grpc {
+/// Makes a test of each function over gRPC and over TLS, with either wire in it: of those that speak
+/// no frames of the native wire.
+macro_rules! over_grpc_and_tls {
     ($($name:ident)*) => {
-        mod over_grpc {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::within(super::$name("grpc")).await;
-            }
-        )*}
+        mod over_grpc {
+            over_grpc_and_tls!("grpc": $($name)*);
+        }
+        mod over_tls {
+            over_grpc_and_tls!("tls": $($name)*);
+        }
+        mod over_grpc_and_tls {
+            over_grpc_and_tls!("grpcs": $($name)*);
+        }
     };
+    ($transport:literal: $($name:ident)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            crate::within(super::$name($transport)).await;
+        }
+    )*};
 }
 
 mod p01_ends_once;

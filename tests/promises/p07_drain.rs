@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use rpc_runtime::{Channel, Code};
+use rpc_runtime::Code;
 use rpc_tests::raw::{RawPeer, block, field, flag, frame, kind, method};
+use rpc_tests::serving::connect;
 
 use crate::probe::{Event, Panics, ProbeClient, Probing, Then, Trap, bounded, eventually};
 
@@ -18,7 +19,7 @@ on_every_transport! {
     a_drain_can_begin_before_anyone_has_come
 }
 
-over_grpc! {
+over_grpc_and_tls! {
     accepted_streams_finish
     a_drain_can_begin_before_anyone_has_come
 }
@@ -62,7 +63,7 @@ async fn accepted_calls_finish_and_new_ones_are_refused(transport: &str) {
     drop(raw);
     ended(&mut probing).await;
     assert_eq!(probing.shared.count(), 11);
-    let late = Channel::connect(&probing.serving.url).await;
+    let late = connect(&probing.serving.url).await;
     assert_eq!(late.unwrap_err().code(), Code::Unavailable);
 }
 
@@ -138,7 +139,7 @@ async fn idle_and_silent_peers_hold_nothing_up(transport: &str) {
     )
     .await;
     probing.works().await;
-    let idle = Channel::connect(&probing.serving.url).await.unwrap();
+    let idle = connect(&probing.serving.url).await.unwrap();
     let silent = RawPeer::introduced(&probing.serving.url).await;
     let never_spoke = RawPeer::connect(&probing.serving.url).await;
     let mut half_spoke = RawPeer::connect(&probing.serving.url).await;

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use rpc_runtime::{Channel, Code, Phase, Status};
+use rpc_runtime::{Code, Phase, Status};
 use rpc_tests::raw::{RawServer, block, field, field_of, flag, kind};
-use rpc_tests::serving::address;
+use rpc_tests::serving::{address, connect};
 
 use crate::probe::{Panics, ProbeClient, Probing, Then, Trap, bounded};
 
@@ -20,7 +20,7 @@ on_every_transport! {
     one_line_says_it_all
 }
 
-over_grpc! {
+over_grpc_and_tls! {
     connecting
     sending
 }
@@ -48,12 +48,12 @@ fn root(status: &Status) -> &(dyn Error + 'static) {
 
 /// A URL of this transport where nobody listens.
 async fn nobody(transport: &str) -> String {
-    if ["tcp", "ws"].contains(&transport) {
-        // The port was free a moment ago.
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        return format!("{transport}://{}", listener.local_addr().unwrap());
+    if ["unix", "mem"].contains(&transport) {
+        return address(transport);
     }
-    address(transport)
+    // The port was free a moment ago.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("{transport}://{}", listener.local_addr().unwrap())
 }
 
 /// A client of a server by hand, and the name of that server.
@@ -66,7 +66,7 @@ async fn by_hand(transport: &str) -> (ProbeClient, rpc_tests::raw::RawPeer, Stri
 
 async fn connecting(transport: &str) {
     let url = nobody(transport).await;
-    let status = Channel::connect(&url).await.unwrap_err();
+    let status = connect(&url).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     says(&status, Phase::Connect, None, &url);
     let cause = root(&status).to_string();
@@ -80,7 +80,7 @@ async fn connecting(transport: &str) {
         "{source:?}"
     );
 
-    let lazy: ProbeClient = ProbeClient::new(Channel::connect(&url).lazy().unwrap());
+    let lazy: ProbeClient = ProbeClient::new(connect(&url).lazy().unwrap());
     for _ in 0..2 {
         let status = bounded(lazy.add(1, 2).into_future()).await.unwrap_err();
         says(&status, Phase::Connect, Some(ADD), &url);

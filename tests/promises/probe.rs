@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use rpc_runtime::server::BlockingThreads;
 use rpc_runtime::{Channel, Code, Context, Limits, Server, Status, Streaming, rpc_service, shield};
-use rpc_tests::serving::{Serving, serve};
+use rpc_tests::serving::{Serving, connect, serve};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteBuf;
 use tokio::sync::{Semaphore, mpsc};
@@ -365,7 +365,7 @@ impl Probing {
     /// Serves with limits for both sides.
     pub(crate) async fn limited(transport: &str, server: Limits, client: Limits) -> Self {
         let mut probing = Self::with(transport, |it| it.limits(server), None).await;
-        let connect = Channel::connect(&probing.serving.url).limits(client);
+        let connect = connect(&probing.serving.url).limits(client);
         probing.channel = connect.await.expect("the server listens");
         probing.client = ProbeClient::new(probing.channel.clone());
         probing
@@ -389,9 +389,7 @@ impl Probing {
         };
         let server = Server::new().add(ProbeServer::new(Prober(shared.clone())));
         let serving = serve(transport, configure(server)).await;
-        let channel = Channel::connect(&serving.url)
-            .await
-            .expect("the server listens");
+        let channel = connect(&serving.url).await.expect("the server listens");
         Self {
             client: ProbeClient::new(channel.clone()),
             channel,

@@ -1,9 +1,12 @@
 //! Servers on every transport, at free addresses.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rpc_runtime::client::Connect;
 use rpc_runtime::server::ShutdownHandle;
-use rpc_runtime::{Error, Server, Wire};
+use rpc_runtime::tls::{Certificate, ClientTls, Roots, ServerTls};
+use rpc_runtime::{Channel, Error, Server, Wire};
 use tokio::task::JoinHandle;
 
 /// A server that runs until it is dropped or shut down.
@@ -33,6 +36,7 @@ pub fn address(transport: &str) -> String {
     let process = std::process::id();
     match transport {
         "tcp" | "grpc" | "ws" => "tcp://127.0.0.1:0".to_owned(),
+        "tls" | "grpcs" => "tls://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
             format!("unix://{}", path.display())
@@ -42,13 +46,36 @@ pub fn address(transport: &str) -> String {
     }
 }
 
+/// A certificate for this machine that vouches for itself, and its key, both in PEM.
+static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+    let made = made.expect("an address is a name");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+});
+
+/// Begins to connect to a server of these tests; over TLS with trust in its certificate.
+pub fn connect(url: &str) -> Connect<Channel> {
+    let connect = Channel::connect(url);
+    if url.starts_with("tls://") || url.starts_with("grpcs://") {
+        connect.tls(ClientTls::new().roots(Roots::from_pem(&CERTIFICATE.0)))
+    } else {
+        connect
+    }
+}
+
 /// Serves on a transport. `grpc` and `ws` are TCP with a URL that makes clients speak gRPC, or
-/// WebSocket.
+/// WebSocket; `grpcs` is gRPC over TLS.
 pub async fn serve(transport: &str, server: Server) -> Serving {
     let server = match transport {
-        "grpc" => server.accept([Wire::Http]),
+        "grpc" | "grpcs" => server.accept([Wire::Http]),
         "ws" => server.accept([Wire::WebSocket]),
         _ => server,
+    };
+    let server = if matches!(transport, "tls" | "grpcs") {
+        let (chain, key) = &*CERTIFICATE;
+        server.tls(ServerTls::new(Certificate::from_pem(chain, key)))
+    } else {
+        server
     };
     let bound = server
         .listen(address(transport))
@@ -57,7 +84,10 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .expect("the address is free");
     Serving {
         url: match transport {
-            "grpc" | "ws" => bound.url().replacen("tcp", transport, 1),
+            "grpc" | "ws" | "grpcs" => {
+                let (_, address) = bound.url().split_once("://").expect("a URL");
+                format!("{transport}://{address}")
+            }
             _ => bound.url().to_owned(),
         },
         stop: bound.shutdown_handle(),

@@ -35,13 +35,18 @@ impl Held {
         self.bytes = bytes;
         Ok(())
     }
+
+    pub(crate) fn clear(&mut self) {
+        if self.bytes > 0 {
+            self.budget.release(self.bytes);
+            self.bytes = 0;
+        }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.release(self.bytes);
-        }
+        self.clear();
     }
 }
 

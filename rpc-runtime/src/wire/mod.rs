@@ -20,6 +20,7 @@ mod incomplete;
 #[cfg(feature = "jsonrpc")]
 pub(crate) mod jsonrpc;
 pub(crate) mod native;
+mod pace;
 #[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod running;
 #[cfg(feature = "websocket")]

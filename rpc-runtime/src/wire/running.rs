@@ -72,6 +72,14 @@ impl Handling {
         mut request: Request,
         running: Running,
     ) -> Result<Self, Status> {
+        if running
+            .deadline
+            .as_ref()
+            .is_some_and(|it| it.deadline() <= Instant::now())
+        {
+            let text = "the deadline passed before the call began";
+            return Err(Status::deadline_exceeded(text));
+        }
         request.set_cancellation(running.cancellation.clone());
         let started = catch_unwind(AssertUnwindSafe(|| service.start(request)));
         let future = started.map_err(|_| panicked("the service"))?;

@@ -1,4 +1,4 @@
-//! HTTP/2: one task for the connection, and one for each request.
+//! HTTP/2: one task for the connection, and one for each request that is not answered at once.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
 use h2::server::{self, SendResponse};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -22,6 +22,8 @@ use super::server::Connection;
 use crate::call::{Cancellation, Limits};
 use crate::status::Status;
 use crate::wire::config::Config;
+use crate::wire::incomplete::Held;
+use crate::wire::pace::{InPlace, Pace};
 
 /// What is kept of a list of headers for those that are not metadata.
 const OTHER_HEADERS: usize = 8 << 10;
@@ -35,6 +37,9 @@ const SEND_BUFFER: usize = 256 << 10;
 /// How many calls a peer may give up before they were looked at, all at once; a flood of them
 /// (CVE-2023-44487) ends the connection.
 const MAX_RESETS: usize = 1_000;
+
+/// How many requests are taken before they are answered.
+const AT_ONCE: usize = 64;
 
 /// How much a peer may send before it hears of more.
 pub(super) fn connection_window(limits: &Limits) -> u32 {
@@ -62,32 +67,78 @@ pub(super) async fn serve(
     io: Prefixed,
     drained: Cancellation,
 ) -> Result<(), Status> {
-    let (mut http2, mut keepalive) = open(&connection.config, io).await?;
-    // Dropped with the connection, and the calls with it.
-    let mut calls = JoinSet::new();
+    let (http2, mut keepalive) = open(&connection.config, io).await?;
+    let mut requests = Requests {
+        connection: Arc::clone(&connection),
+        http2,
+        came: Vec::new(),
+        pace: Pace::default(),
+        tasks: JoinSet::new(),
+    };
     let mut idle = pin!(connection.idle());
     let mut drained = pin!(drained.cancelled());
     let mut ending = false;
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
-            () = drained.as_mut(), if !ending => None,
-            () = idle.as_mut(), if !ending => None,
+            () = drained.as_mut(), if !ending => {}
+            () = idle.as_mut(), if !ending => {}
             silent = poll_fn(|cx| keepalive.poll_silent(cx, true)) => return Err(silent),
-            Some(_) = calls.join_next() => continue,
-            accepted = http2.accept() => match accepted {
-                Some(request) => Some(request.map_err(broken)?),
-                None => return Ok(()),
-            },
-        };
-        match accepted {
-            Some((request, reply)) => {
-                calls.spawn(answer(Arc::clone(&connection), request, reply));
+            ended = poll_fn(|cx| requests.poll_answer(cx)) => return ended,
+        }
+        ending = true;
+        requests.http2.graceful_shutdown();
+    }
+}
+
+/// The requests of a connection, and what answers them.
+struct Requests {
+    connection: Arc<Connection>,
+    http2: Http2,
+    /// Came together, and are to be answered now.
+    came: Vec<(Request<RecvStream>, SendResponse<Bytes>)>,
+    pace: Pace,
+    /// Those that are not answered at once. Dropped with the connection, and the calls with it.
+    tasks: JoinSet<()>,
+}
+
+impl Requests {
+    /// Ready when the connection has ended.
+    fn poll_answer(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(cx) {}
+        loop {
+            let taken = self.poll_take(cx);
+            if self.came.is_empty() || taken.is_ready() {
+                return taken;
             }
-            None => {
-                ending = true;
-                http2.graceful_shutdown();
+            self.answer(cx);
+        }
+    }
+
+    /// Takes what comes together, so that the answers leave together. Ready at the end.
+    fn poll_take(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        while self.came.len() < AT_ONCE {
+            match ready!(self.http2.poll_accept(cx)) {
+                Some(asked) => self.came.push(asked.map_err(broken)?),
+                None => return Poll::Ready(Ok(())),
             }
+        }
+        Poll::Pending
+    }
+
+    /// Answers each request in place, if it can be at once, and else in a task.
+    fn answer(&mut self, cx: &mut TaskContext<'_>) {
+        let mut turns = InPlace::default();
+        for (request, reply) in self.came.drain(..) {
+            let mut answering = Box::pin(answer(Arc::clone(&self.connection), request, reply));
+            if self.pace.is_quick() && turns.begin() {
+                let polled = answering.as_mut().poll(cx);
+                self.pace.took(turns.end());
+                if polled.is_ready() {
+                    continue;
+                }
+            }
+            self.tasks.spawn(answering);
         }
     }
 }
@@ -128,6 +179,7 @@ async fn answer(
     request: Request<RecvStream>,
     mut reply: SendResponse<Bytes>,
 ) {
+    let held = Held::new(Arc::clone(&connection.budget));
     let mut responding = pin!(respond(connection, request.map(Chunks::Http2)));
     let response = poll_fn(|cx| {
         if let Poll::Ready(response) = responding.as_mut().poll(cx) {
@@ -146,6 +198,7 @@ async fn answer(
             stream,
             body,
             chunk: Bytes::new(),
+            held,
         };
         if !sending.body.is_end() {
             poll_fn(|cx| sending.poll(cx)).await;
@@ -159,6 +212,8 @@ struct Sending {
     body: ReplyBody,
     /// What the peer has given no room for yet.
     chunk: Bytes,
+    /// Counts that, so that a peer that asks and does not read cannot fill the memory.
+    held: Held,
 }
 
 impl Sending {
@@ -175,12 +230,21 @@ impl Sending {
                     Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
                     Poll::Pending => {
                         // A peer that takes nothing does not keep a call from its deadline.
-                        ready!(self.body.poll_expired(cx));
+                        let waiting = self.chunk.len() + self.body.waiting();
+                        if let Err(status) = self.held.set(waiting) {
+                            if !self.body.fail(status) {
+                                self.stream.send_reset(Reason::ENHANCE_YOUR_CALM);
+                                return Poll::Ready(());
+                            }
+                        } else {
+                            ready!(self.body.poll_expired(cx));
+                        }
                         self.chunk.clear();
                     }
                 }
                 continue;
             }
+            self.held.clear();
             // Asked for only as long as the body is: room that is held back is missed by others.
             self.stream.reserve_capacity(grpc::BATCH);
             let part = self.body.poll_part(cx, self.stream.capacity());

@@ -21,6 +21,8 @@ pub(super) struct Keepalive {
     frame_timeout: Duration,
     timer: Pin<Box<Sleep>>,
     sent: Option<Instant>,
+    /// When a frame of the peer's was whole for sure: bytes alone may be those of one that trickles.
+    answered: Instant,
 }
 
 impl Keepalive {
@@ -40,6 +42,7 @@ impl Keepalive {
             frame_timeout,
             timer: Box::pin(sleep_until(first)),
             sent: None,
+            answered: Instant::now(),
         }
     }
 
@@ -69,10 +72,11 @@ impl Keepalive {
             let now = Instant::now();
             let since_read = now - self.last_read.get();
             match self.sent {
-                None if since_read >= self.interval && may_ping => self.ping_now(),
-                None if since_read >= self.interval => self.sleep(self.interval, now),
-                // Something came, so the time begins again.
-                None => self.sleep(self.interval - since_read, now),
+                None => match self.until_ping(since_read, now) {
+                    Some(left) => self.sleep(left, now),
+                    None if may_ping => self.ping_now(),
+                    None => self.sleep(self.interval, now),
+                },
                 Some(sent) if since_read >= self.timeout || now - sent >= self.longest() => {
                     return Poll::Ready(Status::unavailable(
                         "the peer has fallen silent: it did not answer within `keepalive_timeout`",
@@ -89,6 +93,14 @@ impl Keepalive {
         }
     }
 
+    /// Returns how long a ping is not needed yet.
+    fn until_ping(&self, since_read: Duration, now: Instant) -> Option<Duration> {
+        let silence = self.interval.checked_sub(since_read)?;
+        let unanswered = self.interval.saturating_add(self.frame_timeout);
+        let trickle = unanswered.checked_sub(now - self.answered)?;
+        Some(silence.min(trickle)).filter(|left| !left.is_zero())
+    }
+
     fn longest(&self) -> Duration {
         self.timeout.saturating_add(self.frame_timeout)
     }
@@ -103,7 +115,8 @@ impl Keepalive {
             && pings.poll_pong(cx).is_ready()
         {
             self.sent = None;
-            self.sleep(self.interval, Instant::now());
+            self.answered = Instant::now();
+            self.sleep(self.interval, self.answered);
         }
     }
 }

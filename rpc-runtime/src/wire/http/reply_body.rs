@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use super::grpc;
+use crate::status::Status;
 
 /// The body of an answer.
 pub(super) enum ReplyBody {
@@ -51,6 +52,27 @@ impl ReplyBody {
         };
         *self = Self::Empty;
         Poll::Ready(Some(part))
+    }
+
+    /// Returns the bytes that wait in here to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Grpc(stream) => stream.waiting(),
+        }
+    }
+
+    /// Ends the call with a failure in place of what was to follow. False if it has no way to say
+    /// so.
+    pub(super) fn fail(&mut self, status: Status) -> bool {
+        match self {
+            Self::Grpc(stream) => {
+                stream.fail(status);
+                true
+            }
+            Self::Empty | Self::Bytes(_) => false,
+        }
     }
 
     /// Ready when the deadline of the call passes while its peer takes nothing; what was to follow

@@ -28,7 +28,6 @@ mod messages;
 mod open;
 mod outgoing;
 mod own_ids;
-mod pace;
 mod preface;
 mod reader;
 mod receive;

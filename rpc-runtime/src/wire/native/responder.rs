@@ -22,7 +22,6 @@ use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
-use super::pace::{InPlace, Pace};
 use super::reply::{Reply, error_frame};
 use super::room::Wanted;
 use crate::call::{
@@ -33,6 +32,7 @@ use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::{RunningCall, Served};
+use crate::wire::pace::{InPlace, Pace};
 
 /// About what an entry of metadata takes in a map.
 const ENTRY: usize = 128;

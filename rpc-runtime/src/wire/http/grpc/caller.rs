@@ -304,7 +304,11 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
         })
     });
     call.encoding = named.transpose()?.unwrap_or(call.encoding);
-    if headers.contains_key(status::STATUS) {
+    // A good status that is not the end is none.
+    let failed = headers
+        .get(status::STATUS)
+        .is_some_and(|it| *it != status::OK);
+    if failed || (headers.contains_key(status::STATUS) && stream.is_end_stream()) {
         let end = status::end(&mut headers, limits)?;
         let mut response = Response::new(Body::empty());
         response.set_trailers(end.into());
@@ -315,8 +319,10 @@ fn read_head(response: http::Response<RecvStream>, mut call: OpenCall) -> Result
     if head.status != StatusCode::OK {
         return Err(not_grpc(head.status, headers.get(CONTENT_TYPE)));
     }
-    let compression = Compression::of(&headers)?;
-    let metadata = metadata::from_headers(&headers, limits.max_metadata)?;
+    let compression = Compression::of(&headers).map_err(|status| {
+        Status::internal("the server compresses as it was not offered").with_source(status)
+    })?;
+    let metadata = status::metadata_of_reply(&headers, limits)?;
     let link = Arc::clone(&call.link);
     let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));
     response.set_metadata(metadata.into());

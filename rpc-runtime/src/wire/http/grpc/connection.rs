@@ -73,6 +73,7 @@ impl Connection {
             keepalive,
             link: Arc::clone(&link),
             places: 0,
+            yielded: false,
         };
         Ok((Self { http2, link }, driver))
     }
@@ -201,6 +202,8 @@ pub(crate) struct Driver {
     link: Arc<Link>,
     /// Places that were given, taken ones included.
     places: usize,
+    /// Others had their turn before this one.
+    yielded: bool,
 }
 
 impl Driver {
@@ -259,6 +262,13 @@ impl Future for Driver {
     type Output = Result<(), Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        // The first of many callers wakes this; the others have their turn first, so that one write
+        // is for all of them.
+        self.yielded = !self.yielded && self.link.calls.load(Ordering::Relaxed) > 1;
+        if self.yielded {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let result = std::task::ready!(self.poll_end(cx));
         let closed = Status::unavailable("the peer closed the connection");
         self.link.close(result.clone().err().unwrap_or(closed));

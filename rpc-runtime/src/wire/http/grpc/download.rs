@@ -59,7 +59,9 @@ impl Open {
             }
         }
         let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
-        let mut trailers = trailers.unwrap_or_default();
+        let mut trailers = trailers.ok_or_else(|| {
+            Status::internal("the server ended the call without trailers").into_remote()
+        })?;
         let end = status::end(&mut trailers, &self.call.link.config.limits);
         Poll::Ready(end.map(Next::End))
     }

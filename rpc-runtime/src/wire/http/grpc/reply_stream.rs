@@ -114,10 +114,21 @@ impl ReplyStream {
 
     /// Ready when the deadline passes while the peer takes nothing.
     pub(in crate::wire::http) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.replying.poll_expired(cx).map(|status| {
-            self.ready.clear();
-            self.end = Some(Err(status));
-        })
+        self.replying
+            .poll_expired(cx)
+            .map(|status| self.fail(status))
+    }
+
+    /// Returns the bytes that are encoded and not sent.
+    pub(in crate::wire::http) fn waiting(&self) -> usize {
+        self.ready.iter().map(Bytes::len).sum()
+    }
+
+    /// Ends the call with a failure in place of what was to follow.
+    pub(in crate::wire::http) fn fail(&mut self, status: Status) {
+        self.replying.give_up();
+        self.ready.clear();
+        self.end = Some(Err(status));
     }
 
     fn take_trailers(&mut self, end: Result<(), Status>) -> HeaderMap {

@@ -26,7 +26,7 @@ pub(super) const PREVIOUS_ATTEMPTS: HeaderName =
     HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Success, which no [`Code`] is.
-const OK: HeaderValue = HeaderValue::from_static("0");
+pub(super) const OK: HeaderValue = HeaderValue::from_static("0");
 
 /// What a message is escaped for: everything but space to tilde, and the percent sign
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Responses").
@@ -139,9 +139,14 @@ pub(in crate::wire::http) fn take(
     trailers: &mut HeaderMap,
     limits: crate::codec::DecodeLimits,
 ) -> Option<Result<(), Status>> {
+    let several = trailers.get_all(STATUS).iter().nth(1).is_some();
     let number = trailers.remove(STATUS)?;
     let message = trailers.remove(MESSAGE);
     let pushback = trailers.remove(PUSHBACK);
+    if several {
+        let text = "the server ended the call with several statuses";
+        return Some(Err(Status::new(Code::Unknown, text).into_remote()));
+    }
     if number == OK {
         return Some(Ok(()));
     }
@@ -167,10 +172,11 @@ pub(in crate::wire::http) fn take(
 /// Reads what a call ended with: the metadata of a good end, or why it failed.
 pub(super) fn end(trailers: &mut HeaderMap, limits: &Limits) -> Result<HeaderMap, Status> {
     let end = take(trailers, limits.decode_limits()).unwrap_or_else(|| {
-        // <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Responses"
-        Err(Status::internal("the server ended the call without a status").into_remote())
+        // What HTTP status 200 means by itself: <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
+        let text = "the server ended the call without a status";
+        Err(Status::new(Code::Unknown, text).into_remote())
     });
-    let metadata = metadata::from_headers(trailers, limits.max_metadata);
+    let metadata = metadata_of_reply(trailers, limits);
     match end {
         Ok(()) => metadata,
         Err(mut failure) => {
@@ -178,6 +184,17 @@ pub(super) fn end(trailers: &mut HeaderMap, limits: &Limits) -> Result<HeaderMap
             Err(failure)
         }
     }
+}
+
+/// Reads the metadata of an answer. What is wrong with it is the server's mistake, not the caller's.
+pub(super) fn metadata_of_reply(headers: &HeaderMap, limits: &Limits) -> Result<HeaderMap, Status> {
+    let metadata = metadata::from_headers(headers, limits.max_metadata);
+    metadata.map_err(|status| match status.code() {
+        Code::InvalidArgument => {
+            Status::internal("the server sent metadata that cannot be read").with_source(status)
+        }
+        _ => status,
+    })
 }
 
 fn escape(message: &str, limit: usize) -> String {

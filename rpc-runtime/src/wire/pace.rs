@@ -22,7 +22,7 @@ const LONGEST_PENALTY: u32 = 4096;
 
 /// How quick the handlers of a method are.
 #[derive(Default, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// The last call took long, which may have been the machine's doing: a core is taken away at
     /// times. Two in a row are the method's.
     doubtful: bool,
@@ -33,7 +33,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Says whether the next call may be tried in place.
-    pub(super) fn is_quick(&mut self) -> bool {
+    pub(crate) fn is_quick(&mut self) -> bool {
         match self.left.checked_sub(1) {
             None => true,
             Some(left) => {
@@ -44,7 +44,7 @@ impl Pace {
     }
 
     /// Notes how long a call took in place.
-    pub(super) fn took(&mut self, time: Duration) {
+    pub(crate) fn took(&mut self, time: Duration) {
         if time <= QUICK {
             self.penalty = 0;
             self.doubtful = false;
@@ -60,7 +60,7 @@ impl Pace {
 
 /// The handlers that were polled in place since the last read began to be handed out.
 #[derive(Default, Debug)]
-pub(super) struct InPlace {
+pub(crate) struct InPlace {
     turns: u32,
     /// When the first began, and when the last ended; what lies between it and the next is little.
     times: Option<(Instant, Instant)>,
@@ -68,19 +68,19 @@ pub(super) struct InPlace {
 
 impl InPlace {
     /// The time, as of the last handler's end.
-    pub(super) fn now(&mut self) -> Instant {
+    pub(crate) fn now(&mut self) -> Instant {
         self.times().1
     }
 
     /// Takes a turn, if there is one left in this read.
-    pub(super) fn begin(&mut self) -> bool {
+    pub(crate) fn begin(&mut self) -> bool {
         self.turns += 1;
         let (began, now) = *self.times();
         self.turns <= MOST_TURNS && now - began < LONGEST
     }
 
     /// Ends the turn, and says how long it took.
-    pub(super) fn end(&mut self) -> Duration {
+    pub(crate) fn end(&mut self) -> Duration {
         let now = Instant::now();
         now - std::mem::replace(&mut self.times().1, now)
     }
