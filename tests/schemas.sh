@@ -6,7 +6,7 @@
 #   bash tests/schemas.sh                 what CI runs: two minutes
 #   bash tests/schemas.sh --write         after a change of the small files: writes the table of verdicts
 #   bash tests/schemas.sh --all           all packages: 9,000 files, ten minutes
-#   bash tests/schemas.sh --rust --all    the Rust of all packages, as far as it is generated together: an hour
+#   bash tests/schemas.sh --rust --all    the Rust of all packages: hours
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

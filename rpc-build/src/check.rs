@@ -6,6 +6,7 @@ mod defaults;
 mod enums;
 mod extensions;
 mod fields;
+mod imports;
 mod json;
 mod maps;
 mod options;
@@ -23,6 +24,7 @@ use crate::load::is_embedded;
 use crate::schema::{Locations, Schema};
 use crate::source::Span;
 
+pub(crate) use imports::unused as unused_imports;
 pub(crate) use json::json_name;
 
 /// The largest number of a field.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::breaking::Policy;
-use crate::check::check;
+use crate::check::{check, unused_imports};
 use crate::emit::{Settings, emit};
 use crate::error::Error;
 use crate::load::{Input, load};
@@ -14,6 +14,7 @@ use crate::lock::ACCEPT_VARIABLE;
 use crate::output::{self, FileCache};
 use crate::release::Release;
 use crate::schema::Schema;
+use crate::source::SourceFile;
 
 /// Compiles `.proto` files in a build script, where nothing else has to be said.
 ///
@@ -185,6 +186,12 @@ impl Config {
     pub fn compile(&self) -> Result<(), Error> {
         self.check_paths()?;
         let schema = self.load()?;
+        for unused in unused_imports(&schema) {
+            let (name, line) = unused.line(&schema.sources).unwrap_or(("", 0));
+            let shown = schema.sources.file(name).map(SourceFile::shown);
+            let shown = shown.unwrap_or_default();
+            say(format_args!("warning={shown}:{line}: {}", unused.message));
+        }
         self.check_release(&schema)?;
         let folder = self.folder()?;
         let mut cache = FileCache::new(

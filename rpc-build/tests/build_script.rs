@@ -36,6 +36,8 @@ message Page {
 ";
 
 const MAIN: &str = "\
+#![deny(warnings, unreachable_pub)]
+
 mod users {
     rpc_runtime::include_schema!(\"users.v1\");
 }
@@ -342,4 +344,13 @@ fn mistakes_read_in_the_output_of_cargo_as_the_compiler_would_write_them() {
         "string name = 2",
     );
     project.build().succeeds();
+
+    project.replace(
+        "proto/users/v1/users.proto",
+        "import",
+        "import \"google/protobuf/any.proto\";\nimport",
+    );
+    project.build().succeeds().says(&[
+        "warning: app@0.1.0: proto/users/v1/users.proto:3: the import `google/protobuf/any.proto` is not used",
+    ]);
 }

@@ -6,7 +6,7 @@ mod errors;
 mod messages;
 mod modules;
 mod names;
-mod options;
+pub(crate) mod options;
 mod plan;
 mod redirect;
 mod service;

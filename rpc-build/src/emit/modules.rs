@@ -36,6 +36,7 @@ pub(crate) fn expand_stub(package: &str, closure: &BTreeSet<String>) -> Vec<Outp
     let stub = quote! {
         #module
         mod __package;
+        #[allow(unreachable_pub, unused_imports)]
         pub use self::__package::*;
     };
     vec![OutputFile::text(
@@ -71,13 +72,12 @@ fn expand_tree(
     ));
     let path = format!("{}/tree.rs", folder.display());
     let module = expand_module(&path);
-    // Of nothing to see nothing can be used.
-    let items = (!packages.is_empty()).then(|| quote! { pub use self::__schema:: #(#shown::)* *; });
     let stub = quote! {
         #module
         #[doc(hidden)]
         pub mod __schema;
-        #items
+        #[allow(unreachable_pub, unused_imports)]
+        pub use self::__schema:: #(#shown::)* *;
     };
     files.push(OutputFile::text(format!("{name}.rs"), print(stub, source)));
     files

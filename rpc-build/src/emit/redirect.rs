@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 /// The crates that generated messages name by an absolute path.
 const CRATES: [&str; 4] = ["buffa", "buffa_descriptor", "buffa_types", "serde"];
@@ -41,6 +41,12 @@ impl Edits<'_> {
                         self.found
                             .push((range, format!("{}::{name}", self.private)));
                     }
+                }
+                // Written without their path, where messages of these names would be meant.
+                TokenTree::Ident(ident) if is_conversion(ident, &tokens, at) => {
+                    let range = ident.span().byte_range();
+                    self.found
+                        .push((range, format!("::core::convert::{ident}")));
                 }
                 TokenTree::Group(group) if is_attribute(&tokens[..at], group) => {
                     self.attribute(group)
@@ -119,6 +125,13 @@ fn is_absolute(before: &[TokenTree]) -> bool {
     !continues || previous.span().byte_range().end < colon.span().byte_range().start
 }
 
+/// Whether this is one of the two traits, which have parameters where no message has, without its path.
+fn is_conversion(ident: &Ident, tokens: &[TokenTree], at: usize) -> bool {
+    let has_parameters = tokens.get(at + 1).is_some_and(|next| is_punct(next, '<'));
+    let has_path = at > 0 && is_punct(&tokens[at - 1], ':');
+    (ident == "From" || ident == "Into") && has_parameters && !has_path
+}
+
 fn is_punct(token: &TokenTree, expected: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == expected)
 }
@@ -164,6 +177,10 @@ mod tests {
                 "::rt::p::buffa::vec![::rt::p::buffa::A]",
             ),
             ("use ::serde::ser::S;", "use ::rt::p::serde::ser::S;"),
+            (
+                "impl From<From> for A { fn f(a: impl Into<Into>) {} }",
+                "impl ::core::convert::From<From> for A { fn f(a: impl ::core::convert::Into<Into>) {} }",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(redirected(text), expected);
@@ -178,6 +195,7 @@ mod tests {
             "::core::A",
             "\"::buffa::x\"",
             "super::serde::A",
+            "::core::convert::From<A>",
             "<A>::buffa::B",
         ] {
             assert_eq!(redirected(text), text);

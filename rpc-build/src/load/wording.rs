@@ -11,16 +11,20 @@ pub(super) fn translate(
     mistakes: &mut Vec<Diagnostic>,
     place: impl Fn(Range<usize>) -> Span + Copy,
 ) {
-    let found = report.to_string();
+    let advice = report.help().map(|help| help.to_string());
+    // The parser says this with the words of another mistake.
+    let is_import = advice
+        .as_deref()
+        .is_some_and(|advice| advice.starts_with("imports may not contain"));
+    let found = match is_import {
+        true => "invalid import".to_owned(),
+        false => report.to_string(),
+    };
     let (message, help) = reword(&found);
     let mut mistake = Diagnostic::error(message);
     mistake.help.extend(help.map(str::to_owned));
-    mistake.help.extend(
-        report
-            .help()
-            .filter(|_| help.is_none())
-            .map(|help| backticks(&help.to_string())),
-    );
+    let advice = advice.filter(|_| help.is_none());
+    mistake.help.extend(advice.map(|advice| backticks(&advice)));
     let cause = report.diagnostic_source().map(ToString::to_string);
     mistake.notes.extend(cause.map(|cause| backticks(&cause)));
     // The first use is a place to compare with; the mistake is where it is used again.
@@ -57,6 +61,11 @@ fn is_second(label: &str) -> bool {
 
 /// Message and advice for what reads badly as it is. Each is found by how it begins.
 const WORDS: &[(&str, &str, &str)] = &[
+    (
+        "invalid import",
+        "this is no path that can be imported",
+        "write the path from the include folder on, without `.`, `..`, backslashes or empty parts",
+    ),
     (
         "message numbers must be between",
         "field numbers begin at 1 and end at 536870911",

@@ -1,0 +1,3 @@
+//! What `rpc-build` writes.
+
+rpc_runtime::include_schema!();
