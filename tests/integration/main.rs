@@ -21,6 +21,7 @@ mod python;
 mod reconnect;
 mod retry;
 mod schemas;
+mod servers;
 mod slow_methods;
 mod tls;
 mod websocket;

@@ -12,8 +12,10 @@ use bytes::BytesMut;
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::connect::{Connect, IntoTarget};
-use super::endpoint::{Destination, Endpoints};
+use super::connect::Connect;
+use super::endpoint::Destination;
+use super::servers::Servers;
+use super::target::{IntoTarget, Target};
 use crate::call::{
     Body, Context, DynamicArgs, EXPECTED_KIND, Method, MethodKind, Request, Response, ValueMessage,
 };
@@ -91,7 +93,7 @@ impl Channel {
             name: Arc::from(name.into()),
             connector: Arc::new(move || Box::pin(connector())),
         };
-        Connect::to(Ok(vec![destination]), |channel| channel)
+        Connect::to(Target::one(destination), |channel| channel)
     }
 
     /// Makes a channel over one byte stream, such as a pipe. When it ends, so does the channel:
@@ -107,8 +109,8 @@ impl Channel {
         Self::new(connection)
     }
 
-    pub(super) fn over_endpoints(endpoints: Endpoints) -> Self {
-        Self::new(endpoints)
+    pub(super) fn over_servers(servers: Servers) -> Self {
+        Self::new(servers)
     }
 
     /// Returns a channel to whoever made the call that `context` belongs to, over the same

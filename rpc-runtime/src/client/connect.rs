@@ -1,28 +1,28 @@
 //! From a URL to a channel.
 
-use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocking;
 use super::channel::Channel;
-use super::endpoint::{Destination, Endpoint, Endpoints};
+use super::endpoint::{Destination, Endpoint};
+use super::servers::{Balance, Ejection, Instance, Servers, Source, Spread};
 use super::stub::RpcClient;
+use super::target::{IntoTarget, Target, Wanted, parse_url};
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService, Layer, Service};
-use crate::status::{Phase, Status};
+#[cfg(feature = "tls")]
+use crate::status::Phase;
+use crate::status::Status;
+#[cfg(feature = "tls")]
+use crate::transport::Address;
 #[cfg(feature = "tls")]
 use crate::transport::tls::{ClientTls, Connector};
-use crate::transport::{self, Address, Io};
-use crate::wire::ClientWire;
-#[cfg(feature = "http")]
-use crate::wire::GrpcServer;
 use crate::wire::config::{Config, RunningCalls, Served};
-#[cfg(feature = "websocket")]
-use crate::wire::websocket;
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
 /// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language; with the
 /// feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where the port may be left
-/// out if it is 80 or 443. A list of URLs makes one channel that spreads its calls over all of them.
+/// out if it is 80 or 443. A list of URLs, or what [finds servers](super::Target), makes one channel that spreads its
+/// calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
@@ -56,7 +57,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct Connect<T> {
-    target: Result<Vec<Destination>, Status>,
+    target: Result<Wanted, Status>,
+    spread: Spread,
     config: Config,
     connect_timeout: Duration,
     router: Option<Router>,
@@ -77,8 +79,8 @@ struct Finish<T> {
 }
 
 impl<T> Finish<T> {
-    fn finish(self, endpoints: Endpoints) -> T {
-        let channel = Channel::over_endpoints(endpoints);
+    fn finish(self, servers: Servers) -> T {
+        let channel = Channel::over_servers(servers);
         let layers = self.layers.into_iter();
         (self.make)(layers.fold(channel, |channel, put| put(channel)))
     }
@@ -94,15 +96,13 @@ impl<C: RpcClient> Connect<C> {
 
 impl<T> Connect<T> {
     pub(super) fn making(target: impl IntoTarget, make: fn(Channel) -> T) -> Self {
-        let addresses = target.into_target().0;
-        let destination = |(wire, address)| Destination::Address { wire, address };
-        let target = addresses.map(|it| it.into_iter().map(destination).collect());
-        Self::to(target, make)
+        Self::to(target.into_target(), make)
     }
 
-    pub(super) fn to(target: Result<Vec<Destination>, Status>, make: fn(Channel) -> T) -> Self {
+    pub(super) fn to(target: Target, make: fn(Channel) -> T) -> Self {
         Self {
-            target,
+            target: target.0,
+            spread: Spread::default(),
             config: Config::default(),
             connect_timeout: CONNECT_TIMEOUT,
             router: None,
@@ -159,6 +159,35 @@ impl<T> Connect<T> {
         self
     }
 
+    /// Sets how calls are spread over several servers; by default each goes to the one with the
+    /// fewest calls on their way.
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.spread.balance = balance;
+        self
+    }
+
+    /// Leaves a server out of several for a while after so many calls in a row failed there with
+    /// [`Code::Unavailable`](crate::Code::Unavailable) or
+    /// [`Code::DeadlineExceeded`](crate::Code::DeadlineExceeded): 5 by default, and about 5 seconds.
+    ///
+    /// The pause doubles each time, up to 5 minutes, until a call goes well there. No more than half
+    /// of the servers are left out at once. With `u32::MAX` none ever is.
+    pub fn eject_after(mut self, failures: u32, pause: Duration) -> Self {
+        self.spread.ejection = Ejection {
+            failures: failures.max(1),
+            pause,
+        };
+        self
+    }
+
+    /// Uses at most so many of the servers, drawn at random for this client, so that not each of
+    /// many clients connects to each of many servers. When the servers change, as few as possible of
+    /// those that are used do.
+    pub fn subset(mut self, servers: usize) -> Self {
+        self.spread.subset = servers.max(1);
+        self
+    }
+
     /// Puts a layer around the channel, as [`Channel::layer`] does; the one that is put on last is
     /// the outermost.
     ///
@@ -186,8 +215,8 @@ impl<T> Connect<T> {
     ///
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that cannot be read.
     pub fn lazy(self) -> Result<T, Status> {
-        let (endpoints, rest) = self.into_endpoints()?;
-        Ok(rest.finish(endpoints))
+        let (servers, rest) = self.into_servers()?;
+        Ok(rest.finish(servers))
     }
 
     /// Connects and blocks the thread until that is done, for programs without a runtime.
@@ -197,39 +226,81 @@ impl<T> Connect<T> {
     /// As for awaiting, and [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) inside
     /// asynchronous code.
     pub fn wait(self) -> Result<T, Status> {
-        let (endpoints, rest) = self.into_endpoints()?;
+        let patience = self.connect_timeout;
+        let (servers, rest) = self.into_servers()?;
         let connected = blocking::block_on(async move {
-            let connected = endpoints.connect().await;
-            connected.map(|()| endpoints)
+            let connected = servers.connect(patience).await;
+            connected.map(|()| servers)
         });
         Ok(rest.finish(connected??))
     }
 
-    fn into_endpoints(mut self) -> Result<(Endpoints, Finish<T>), Status> {
+    fn into_servers(mut self) -> Result<(Servers, Finish<T>), Status> {
         // The attempt ends first, with an error that names the client's own setting.
         self.config.handshake_timeout =
             self.connect_timeout.min(FAR_AHEAD) + Duration::from_secs(1);
-        let config = Arc::new(self.config);
         let served = self.router.map(|router| Served {
             running: RunningCalls::new(usize::MAX),
             service: BoxService::new(router.clone()),
             methods: Arc::new(router),
             extensions: http::Extensions::new(),
         });
-        let endpoint = |destination| {
-            Endpoint::new(
-                destination,
-                Arc::clone(&config),
-                self.connect_timeout,
-                served.clone(),
-            )
+        let making = Making {
+            config: Arc::new(self.config),
+            connect_timeout: self.connect_timeout,
+            served,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
         };
-        let destinations = self.target?;
-        #[cfg(feature = "tls")]
-        let destinations = secured(destinations, self.tls)?;
-        let endpoints = destinations.into_iter().map(endpoint).collect();
+        let servers = match self.target? {
+            Wanted::Listed(destinations) => {
+                Servers::listed(making.endpoints(destinations)?, self.spread)
+            }
+            Wanted::Discovered(discover) => {
+                let make = Box::new(move |found: &Instance| making.endpoint(found));
+                Servers::discovered(Source { discover, make }, self.spread)
+            }
+        };
         let (layers, make) = (self.layers, self.make);
-        Ok((Endpoints::new(endpoints), Finish { layers, make }))
+        Ok((servers, Finish { layers, make }))
+    }
+}
+
+/// How endpoints are made.
+struct Making {
+    config: Arc<Config>,
+    connect_timeout: Duration,
+    served: Option<Served>,
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
+}
+
+impl Making {
+    fn endpoints(&self, destinations: Vec<Destination>) -> Result<Vec<Arc<Endpoint>>, Status> {
+        #[cfg(feature = "tls")]
+        let destinations = secured(destinations, self.tls.clone())?;
+        let endpoints = destinations.into_iter().map(|it| self.make(it, None));
+        Ok(endpoints.collect())
+    }
+
+    /// Makes the endpoint of a server that was found.
+    fn endpoint(&self, found: &Instance) -> Result<Arc<Endpoint>, Status> {
+        let destination = parse_url(&found.url)?;
+        #[cfg(feature = "tls")]
+        let destination = secured(vec![destination], self.tls.clone())?
+            .pop()
+            .ok_or_else(|| Status::internal("the server has no address"))?;
+        Ok(self.make(destination, found.ip))
+    }
+
+    fn make(&self, destination: Destination, ip: Option<IpAddr>) -> Arc<Endpoint> {
+        Endpoint::new(
+            destination,
+            ip,
+            Arc::clone(&self.config),
+            self.connect_timeout,
+            self.served.clone(),
+        )
     }
 }
 
@@ -299,11 +370,12 @@ impl<T: 'static> IntoFuture for Connect<T> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let endpoints = self.into_endpoints();
+        let patience = self.connect_timeout;
+        let servers = self.into_servers();
         Box::pin(async move {
-            let (endpoints, rest) = endpoints?;
-            endpoints.connect().await?;
-            Ok(rest.finish(endpoints))
+            let (servers, rest) = servers?;
+            servers.connect(patience).await?;
+            Ok(rest.finish(servers))
         })
     }
 }
@@ -313,165 +385,5 @@ impl<T> fmt::Debug for Connect<T> {
         f.debug_struct("Connect")
             .field("target", &self.target)
             .finish_non_exhaustive()
-    }
-}
-
-/// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
-/// or look at them.
-///
-/// # Errors
-///
-/// A URL that cannot be read, or a peer that cannot be reached.
-///
-/// # Cancel safety
-///
-/// Dropping the future closes whatever it had opened.
-pub async fn open(url: &str) -> Result<Io, crate::Error> {
-    let failed = |error: Box<dyn Error + Send + Sync>| {
-        crate::Error::new(format!("cannot connect to {url}"), error)
-    };
-    #[cfg(feature = "websocket")]
-    if let Some(parsed) = parse_websocket(url.trim()) {
-        let (target, address) = parsed.map_err(failed)?;
-        let io = transport::connect(&address).await;
-        let io = io.map_err(|it| failed(it.into()))?;
-        let opened = websocket::open(io, &target).await;
-        return Ok(opened.map_err(|it| failed(it.into()))?.with_peer(url));
-    }
-    let parsed = url.parse::<Address>();
-    let address = parsed.map_err(|error| failed(error.into()))?;
-    let io = transport::connect(&address).await;
-    Ok(io.map_err(|it| failed(it.into()))?.with_peer(url))
-}
-
-/// Where to connect to: a URL, or a list of URLs.
-pub trait IntoTarget {
-    /// Reads the URLs.
-    fn into_target(self) -> Target;
-}
-
-/// Addresses to connect to.
-#[derive(Debug)]
-pub struct Target(Result<Vec<(ClientWire, Address)>, Status>);
-
-impl Target {
-    fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {
-        let refuse = |error| {
-            let status = Status::invalid_argument("the URL cannot be used");
-            status.with_source(error).in_phase(Phase::Connect)
-        };
-        let addresses: Result<Vec<_>, Status> =
-            urls.map(|url| parse_url(url).map_err(refuse)).collect();
-        Self(addresses.and_then(|addresses| {
-            if addresses.is_empty() {
-                let text = "there is no URL to connect to";
-                return Err(Status::invalid_argument(text).in_phase(Phase::Connect));
-            }
-            Ok(addresses)
-        }))
-    }
-}
-
-/// Reads a URL: what is spoken, and where.
-fn parse_url(url: &str) -> Result<(ClientWire, Address), Box<dyn Error + Send + Sync>> {
-    #[cfg(feature = "websocket")]
-    if let Some(parsed) = parse_websocket(url.trim()) {
-        return parsed.map(|(target, address)| (ClientWire::WebSocket(target), address));
-    }
-    #[cfg(feature = "http")]
-    if let Some((scheme, authority)) = url.trim().split_once("://") {
-        let below = match scheme.to_ascii_lowercase().as_str() {
-            "grpc" => Some(("tcp", http::uri::Scheme::HTTP)),
-            "grpcs" => Some(("tls", http::uri::Scheme::HTTPS)),
-            _ => None,
-        };
-        if let Some((below, scheme)) = below {
-            let address = format!("{below}://{authority}").parse()?;
-            let authority = authority.parse()?;
-            return Ok((ClientWire::Grpc(GrpcServer { scheme, authority }), address));
-        }
-    }
-    #[cfg(feature = "jsonrpc")]
-    if let Some((server, address)) = crate::wire::jsonrpc::Server::of(url.trim()) {
-        return Ok((ClientWire::Json(server), address.parse()?));
-    }
-    Ok((ClientWire::Native, url.parse()?))
-}
-
-/// Reads a URL of WebSocket: RFC 6455, section 3.
-#[cfg(feature = "websocket")]
-fn parse_websocket(
-    url: &str,
-) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (below, usual_port) = match scheme.to_ascii_lowercase().as_str() {
-        "ws" => ("tcp", 80),
-        "wss" => ("tls", 443),
-        _ => return None,
-    };
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
-    Some((|| {
-        if path.contains('#') {
-            return Err(format!("address `{url}`: a fragment cannot be sent").into());
-        }
-        let target = websocket::Target {
-            is_secure: below == "tls",
-            authority: authority.parse()?,
-            path: path.parse()?,
-            subprotocol: websocket::Subprotocol::Native,
-        };
-        let port = match target.authority.port() {
-            Some(_) => String::new(),
-            None => format!(":{usual_port}"),
-        };
-        let address = format!("{below}://{authority}{port}").parse()?;
-        Ok((target, address))
-    })())
-}
-
-impl IntoTarget for &str {
-    fn into_target(self) -> Target {
-        Target::parse(std::iter::once(self))
-    }
-}
-
-impl IntoTarget for String {
-    fn into_target(self) -> Target {
-        self.as_str().into_target()
-    }
-}
-
-impl IntoTarget for &String {
-    fn into_target(self) -> Target {
-        self.as_str().into_target()
-    }
-}
-
-impl<S: AsRef<str>> IntoTarget for Vec<S> {
-    fn into_target(self) -> Target {
-        Target::parse(self.iter().map(AsRef::as_ref))
-    }
-}
-
-impl<S: AsRef<str>> IntoTarget for &Vec<S> {
-    fn into_target(self) -> Target {
-        self.as_slice().into_target()
-    }
-}
-
-impl<S: AsRef<str>> IntoTarget for &[S] {
-    fn into_target(self) -> Target {
-        Target::parse(self.iter().map(AsRef::as_ref))
-    }
-}
-
-impl<S: AsRef<str>, const N: usize> IntoTarget for [S; N] {
-    fn into_target(self) -> Target {
-        Target::parse(self.iter().map(AsRef::as_ref))
     }
 }

@@ -1,13 +1,14 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::{Cancellation, Request, Response, deadline_in};
-use crate::service::{BoxFuture, ResponseFuture, Service};
+use crate::call::{Cancellation, Request, deadline_in};
+use crate::service::{BoxFuture, ResponseFuture};
 use crate::status::{Phase, Status};
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -45,15 +46,19 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// Opens the stream; TLS comes on top of it.
-    async fn connect(&self) -> std::io::Result<Io> {
+    /// Opens the stream, to `ip` if the host was looked up already; TLS comes on top of it.
+    async fn connect(&self, ip: Option<IpAddr>) -> std::io::Result<Io> {
+        let tcp = |host: &str, port| {
+            let host = ip.map_or_else(|| host.to_owned(), |ip| ip.to_string());
+            Address::Tcp { host, port }
+        };
         match self {
-            Self::Address { address, .. } => transport::connect(address).await,
+            Self::Address { address, .. } => match address {
+                Address::Tcp { host, port } => transport::connect(&tcp(host, *port)).await,
+                other => transport::connect(other).await,
+            },
             #[cfg(feature = "tls")]
-            Self::Tls { host, port, .. } => {
-                let (host, port) = (host.clone(), *port);
-                transport::connect(&Address::Tcp { host, port }).await
-            }
+            Self::Tls { host, port, .. } => transport::connect(&tcp(host, *port)).await,
             Self::Connector { connector, .. } => connector().await,
         }
     }
@@ -95,6 +100,8 @@ impl fmt::Debug for Destination {
 /// One destination, with the connection to it.
 pub(super) struct Endpoint {
     destination: Destination,
+    /// Where its host is, if that was looked up already.
+    ip: Option<IpAddr>,
     url: Arc<str>,
     config: Arc<Config>,
     connect_timeout: Duration,
@@ -119,10 +126,22 @@ enum State {
 
 type Outcome = Result<Arc<Connection>, Status>;
 
+/// How ready an endpoint is for a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Readiness {
+    /// It is connected, with so many calls on their way.
+    Ready {
+        calls: usize,
+    },
+    Connecting,
+    /// It could not be reached, and it is not time to try again.
+    Failed,
+}
+
 /// An attempt to connect that is on its way, for all who wait for it; they go on in the order in
 /// which they came.
 #[derive(Default)]
-struct Attempt {
+pub(super) struct Attempt {
     outcome: OnceLock<Outcome>,
     over: Cancellation,
 }
@@ -130,13 +149,19 @@ struct Attempt {
 impl Endpoint {
     pub(super) fn new(
         destination: Destination,
+        ip: Option<IpAddr>,
         config: Arc<Config>,
         connect_timeout: Duration,
         served: Option<Served>,
     ) -> Arc<Self> {
+        let url = match ip {
+            None => destination.to_string(),
+            Some(ip) => format!("{destination} ({ip})"),
+        };
         Arc::new(Self {
-            url: Arc::from(destination.to_string()),
+            url: Arc::from(url),
             destination,
+            ip,
             config,
             connect_timeout,
             served,
@@ -149,12 +174,20 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the calls on their way to this address; `None` while it is out of reach.
-    pub(super) fn load(&self) -> Option<usize> {
-        match &*self.state() {
-            State::Connected(connection) if connection.is_open() => Some(connection.calls()),
-            State::Failed { again, .. } if *again > Instant::now() => None,
-            _ => Some(0),
+    /// Returns what is connected to, for people.
+    pub(super) fn url(&self) -> &Arc<str> {
+        &self.url
+    }
+
+    /// Returns how ready it is for a call. One that is not begins to connect, if it is time for
+    /// that, so that it is ready for a later one.
+    pub(super) fn readiness(self: &Arc<Self>) -> Readiness {
+        match self.connection_or_attempt() {
+            Ok(connection) => Readiness::Ready {
+                calls: connection.calls(),
+            },
+            Err(Ok(_)) => Readiness::Connecting,
+            Err(Err(_)) => Readiness::Failed,
         }
     }
 
@@ -182,7 +215,24 @@ impl Endpoint {
         outcome.unwrap_or_else(|| Err(stopped()))
     }
 
-    fn open_connection(&self) -> Option<Arc<Connection>> {
+    /// Begins a call at once, if there is a connection; else the request comes back.
+    #[allow(
+        clippy::result_large_err,
+        reason = "nothing failed: the request comes back"
+    )]
+    pub(super) fn start(&self, request: Request) -> Result<ResponseFuture, Request> {
+        if let Some(first) = self.first.get()
+            && first.is_open()
+        {
+            return Ok(first.start(request));
+        }
+        match self.open_connection() {
+            Some(connection) => Ok(connection.start(request)),
+            None => Err(request),
+        }
+    }
+
+    pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
         match &*self.state() {
             State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
             _ => None,
@@ -193,7 +243,7 @@ impl Endpoint {
         clippy::type_complexity,
         reason = "the three ways it can be are its whole point"
     )]
-    fn connection_or_attempt(
+    pub(super) fn connection_or_attempt(
         self: &Arc<Self>,
     ) -> Result<Arc<Connection>, Result<Arc<Attempt>, Status>> {
         let mut state = self.state();
@@ -247,7 +297,7 @@ impl Endpoint {
     }
 
     async fn open_stream(&self, deadline: Instant) -> Result<Io, Status> {
-        let connected = timeout_at(deadline, self.destination.connect()).await;
+        let connected = timeout_at(deadline, self.destination.connect(self.ip)).await;
         let io = match connected {
             Ok(Ok(io)) => io,
             Ok(Err(error)) => {
@@ -327,87 +377,8 @@ impl Drop for Ending {
 
 /// The pause after so many failed attempts: doubling, and anything between half and all of it, so
 /// that many clients do not come back at once.
-fn pause(attempts: u32) -> Duration {
+pub(super) fn pause(attempts: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.min(16));
     let longest = doubled.min(LONGEST_PAUSE);
     longest.mul_f64(0.5 + 0.5 * fastrand::f64())
-}
-
-/// The addresses that a channel spreads its calls over.
-pub(super) struct Endpoints {
-    endpoints: Vec<Arc<Endpoint>>,
-    next: std::sync::atomic::AtomicUsize,
-}
-
-impl Endpoints {
-    /// `endpoints` is not empty.
-    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>) -> Self {
-        Self {
-            endpoints,
-            next: std::sync::atomic::AtomicUsize::new(0),
-        }
-    }
-
-    /// Connects to every address at once; succeeds if one can be reached.
-    pub(super) async fn connect(&self) -> Result<(), Status> {
-        for endpoint in &self.endpoints {
-            // Begins an attempt, which a task of its own goes on with.
-            let _ = endpoint.connection_or_attempt();
-        }
-        let mut failure = None;
-        let mut reached = false;
-        for endpoint in &self.endpoints {
-            match endpoint.connected(None).await {
-                Ok(_) => reached = true,
-                Err(status) => failure = Some(status),
-            }
-        }
-        match failure {
-            Some(status) if !reached => Err(status),
-            _ => Ok(()),
-        }
-    }
-
-    /// Picks the endpoint with the fewest calls on their way, taking turns among equals; one that
-    /// is out of reach only if all are.
-    fn pick(&self) -> Option<&Arc<Endpoint>> {
-        if let [only] = &self.endpoints[..] {
-            return Some(only);
-        }
-        let start = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let count = self.endpoints.len().max(1);
-        let turns = (0..count).map(|turn| start.wrapping_add(turn) % count);
-        let candidates = turns.filter_map(|index| self.endpoints.get(index));
-        candidates.min_by_key(|it| it.load().unwrap_or(usize::MAX))
-    }
-}
-
-impl Service for Endpoints {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let endpoint = self
-            .pick()
-            .ok_or_else(|| Status::unavailable("there is no endpoint"))?;
-        let connection = endpoint.connected(request.first_deadline()).await?;
-        connection.start(request).await
-    }
-
-    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
-        // Nearly always there is a connection, and the call's own future is all that is needed.
-        let Some(endpoint) = self.pick() else {
-            return Err(request);
-        };
-        if let Some(first) = endpoint.first.get()
-            && first.is_open()
-        {
-            return Ok(first.start(request));
-        }
-        match endpoint.open_connection() {
-            Some(connection) => Ok(connection.start(request)),
-            None => Err(request),
-        }
-    }
-
-    fn keeps_deadlines(&self) -> bool {
-        true
-    }
 }

@@ -9,16 +9,20 @@ mod endpoint;
 mod outgoing;
 mod reply_call;
 mod response_stream;
+mod servers;
 mod spawned;
 mod stub;
+mod target;
 mod upload;
 
 pub use batch::{Batch, BatchCall, BatchFuture, Calls, batch};
 pub use call::{Call, CallFuture, FallibleCall};
 pub use channel::Channel;
-#[doc(hidden)]
-pub use connect::open;
-pub use connect::{Connect, IntoTarget, Target};
+pub use connect::Connect;
 pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};
+pub use servers::{Balance, Discover, Dns, Instance, ServerFile};
 pub use stub::{Client, RpcClient, StubCall};
+#[doc(hidden)]
+pub use target::open;
+pub use target::{IntoTarget, Target};

@@ -11,6 +11,7 @@
 //! | [`Log`] | both | writes one `tracing` event when a call has ended |
 //! | [`ConcurrencyLimit`] | both | lets only so many calls run at once; the others wait or are refused |
 //! | [`Retry`] | client | makes calls again that failed, where that is safe |
+//! | [`Hedge`] | client | asks a second server when the first is slow, for read-only methods |
 //! | [`BearerAuth`](auth::BearerAuth) | server | asks for a bearer token, gives the call its identity |
 //! | [`BearerToken`](auth::BearerToken) | client | sends a bearer token |
 //! | `auth::HmacAuth` (feature `hmac`) | server | asks for a signature, gives the call its identity |
@@ -42,6 +43,7 @@
 
 pub mod auth;
 mod concurrency;
+mod hedge;
 mod log;
 mod retry;
 mod timeout;
@@ -49,6 +51,7 @@ mod timeout;
 mod tower;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyLimited};
+pub use hedge::{Hedge, HedgeService};
 pub use log::{Log, Logged};
 pub use retry::{Retry, RetryBudget, RetryService};
 pub use timeout::{Timeout, TimeoutService};

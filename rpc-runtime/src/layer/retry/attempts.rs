@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::Retry;
 use super::stream::Unread;
@@ -127,8 +127,8 @@ impl Attempts {
     /// Returns the pause, if the call still has time behind it.
     fn fits(&self, pause: Duration) -> Option<Duration> {
         let end = self.request.first_deadline();
-        let again = deadline_in(pause).max(Instant::now());
-        end.is_none_or(|end| again < end).then_some(pause)
+        end.is_none_or(|end| deadline_in(pause) < end)
+            .then_some(pause)
     }
 }
 

@@ -4,15 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// How many attempts are there before any call has earned one.
+const FIRST: u32 = 10;
+
 /// What one attempt costs; a call earns the share of it that the budget was made with.
 const ATTEMPT: u32 = 1_000;
 
-/// Bounds how many calls are made again: a share of all calls, and a few in reserve.
+/// Bounds how many calls are made again: a share of all calls, which can be saved up.
 ///
 /// When every call fails, attempts add that share to the load and no more, however long it lasts;
 /// without a bound they would multiply it when a server can bear it least. Each call earns its
-/// share, each further attempt costs one; a reserve is there from the beginning, so that a client
-/// that makes few calls can repeat them too, and is what quiet times save up to.
+/// share, and each further attempt costs one. What is not needed is saved up to a bound, so that
+/// there is enough when a server dies with many calls on their way. Ten are there from the
+/// beginning, or as many as can be saved if that is less.
 ///
 /// Clones share one budget: give the same to all layers of a channel.
 #[derive(Clone)]
@@ -25,17 +29,17 @@ struct Inner {
 }
 
 impl RetryBudget {
-    /// Makes a budget of so many attempts for 100 calls, and so many in reserve.
+    /// Makes a budget of so many attempts for 100 calls, of which so many can be saved up.
     ///
-    /// More than 10,000 for 100 calls, or 1,000,000 in reserve, count as that.
-    pub fn new(percent: u32, reserve: u32) -> Self {
-        let saved = reserve.min(1_000_000) * ATTEMPT;
+    /// More than 10,000 for 100 calls, or 1,000,000 saved, count as that.
+    pub fn new(percent: u32, savings: u32) -> Self {
+        let most = savings.min(1_000_000) * ATTEMPT;
         let earned_by_call = percent.min(10_000) * (ATTEMPT / 100);
         Self(Arc::new(Inner {
             earned_by_call,
             // What less than one attempt is worth must not be lost.
-            most: saved.max(ATTEMPT + earned_by_call),
-            saved: AtomicU32::new(saved),
+            most: most.max(ATTEMPT + earned_by_call),
+            saved: AtomicU32::new(most.min(FIRST * ATTEMPT)),
         }))
     }
 
@@ -61,9 +65,9 @@ impl RetryBudget {
 }
 
 impl Default for RetryBudget {
-    /// Makes a budget of 20 attempts for 100 calls, and 10 in reserve.
+    /// Makes a budget of 20 attempts for 100 calls, of which 100 can be saved up.
     fn default() -> Self {
-        Self::new(20, 10)
+        Self::new(20, 100)
     }
 }
 
@@ -90,29 +94,29 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_the_share_of_the_calls_and_the_reserve() {
-        for (percent, reserve) in [(20, 10), (20, 0), (0, 3), (5, 1), (150, 0)] {
-            let budget = RetryBudget::new(percent, reserve);
-            let expected = 1_000 * percent / 100 + reserve;
+    fn attempts_are_the_share_of_the_calls_and_the_first_few() {
+        for (percent, savings) in [(20, 100), (20, 3), (20, 0), (0, 3), (5, 1), (150, 0)] {
+            let budget = RetryBudget::new(percent, savings);
+            let expected = 1_000 * percent / 100 + savings.min(FIRST);
             let made = attempts(&budget, 1_000);
-            // What a call earns while the reserve is full is lost.
+            // What a call earns while no more can be saved is lost.
             assert!(
                 made <= expected && expected <= made + 1,
-                "{percent} % and {reserve}: {made}, not {expected}"
+                "{percent} % and {savings}: {made}, not {expected}"
             );
         }
     }
 
     #[test]
-    fn quiet_times_save_no_more_than_the_reserve() {
-        let budget = RetryBudget::new(20, 10);
+    fn quiet_times_save_up_to_the_bound() {
+        let budget = RetryBudget::default();
         (0..10_000).for_each(|_| budget.earn());
-        assert_eq!((0..).take_while(|_| budget.clone().spend()).count(), 10);
+        assert_eq!((0..).take_while(|_| budget.clone().spend()).count(), 100);
     }
 
     #[test]
-    fn no_share_and_no_reserve_is_no_attempt_and_sizes_without_sense_do_not_overflow() {
+    fn no_share_and_no_savings_is_no_attempt_and_sizes_without_sense_do_not_overflow() {
         assert_eq!(attempts(&RetryBudget::new(0, 0), 100), 0);
-        assert!(attempts(&RetryBudget::new(u32::MAX, u32::MAX), 1) >= 1_000_000);
+        assert!(attempts(&RetryBudget::new(u32::MAX, u32::MAX), 10_000) >= 1_000_000);
     }
 }

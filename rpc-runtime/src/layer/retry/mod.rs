@@ -202,12 +202,10 @@ pub struct RetryService {
 
 impl Service for RetryService {
     async fn call(&self, mut request: Request) -> Result<Response, Status> {
-        let is_governed = request.extensions().get::<Governed>().is_some();
+        let is_governed = request.extensions_mut().insert(Governed).is_some();
         if is_governed || self.policy.max_attempts <= 1 || request.body().is_stream() {
-            request.extensions_mut().insert(Governed);
             return self.inner.call(request).await;
         }
-        request.extensions_mut().insert(Governed);
         self.policy.budget.earn();
         Attempts::new(Arc::clone(&self.policy), self.inner.clone(), request)
             .run()

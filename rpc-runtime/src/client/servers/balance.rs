@@ -1,0 +1,94 @@
+//! Which of several servers a call goes to.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::HeaderName;
+
+use super::hash::{mix, of_text};
+use super::node::Node;
+use crate::call::Request;
+
+/// How the calls of a channel are spread over its servers.
+///
+/// Whatever the way, a call goes to a server that is connected while there is one, and not to one
+/// that [failed too often](super::Connect::eject_after) or said that it shuts down.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Balance {
+    /// To the server with the fewest calls on their way, taking turns among equals.
+    #[default]
+    LeastRequests,
+    /// To one after the other.
+    RoundRobin,
+    /// To any.
+    Random,
+    /// To the better of two that are drawn: the one with the lower product of its calls on their
+    /// way and how long it takes. A slow answer counts at once and is forgotten in seconds
+    /// (peak EWMA, as Finagle has it). For servers that differ, or change, in speed.
+    PeakEwma,
+    /// To the server that the value of this metadata belongs to, as long as that is ready. When
+    /// servers come and go, only their own values move. A call without it goes where
+    /// `LeastRequests` would send it.
+    ConsistentHash(HeaderName),
+}
+
+/// A server that a call may go to.
+pub(super) struct Candidate<'a> {
+    pub(super) node: &'a Node,
+    pub(super) place: usize,
+    pub(super) calls: usize,
+}
+
+impl Balance {
+    /// Picks one of the candidates; `None` if there is none.
+    pub(super) fn pick<'a>(
+        &self,
+        candidates: &'a [Candidate<'a>],
+        request: &Request,
+        turn: &AtomicUsize,
+    ) -> Option<&'a Candidate<'a>> {
+        if candidates.len() <= 1 {
+            return candidates.first();
+        }
+        match self {
+            Self::LeastRequests => least_requests(candidates, turn),
+            Self::RoundRobin => {
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                candidates.get(turn % candidates.len())
+            }
+            Self::Random => candidates.get(fastrand::usize(..candidates.len())),
+            Self::PeakEwma => better_of_two(candidates),
+            Self::ConsistentHash(name) => match request.metadata().get(name) {
+                None => least_requests(candidates, turn),
+                Some(value) => {
+                    let value = of_text(value.as_bytes());
+                    // The highest of random weights: a server that goes takes only its own along.
+                    candidates.iter().max_by_key(|it| mix(it.node.hash, value))
+                }
+            },
+        }
+    }
+}
+
+fn least_requests<'a>(
+    candidates: &'a [Candidate<'a>],
+    turn: &AtomicUsize,
+) -> Option<&'a Candidate<'a>> {
+    let start = turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
+    let (before, from) = candidates.split_at(start);
+    from.iter().chain(before).min_by_key(|it| it.calls)
+}
+
+/// Draws two and returns the better: nearly as good as the best of all, and no herd runs to it
+/// (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
+fn better_of_two<'a>(candidates: &'a [Candidate<'a>]) -> Option<&'a Candidate<'a>> {
+    let first = fastrand::usize(..candidates.len());
+    let second = (first + fastrand::usize(1..candidates.len())) % candidates.len();
+    let (first, second) = (candidates.get(first)?, candidates.get(second)?);
+    let cost = |it: &Candidate<'_>| it.node.latency() * (it.calls as f64 + 1.0);
+    Some(if cost(second) < cost(first) {
+        second
+    } else {
+        first
+    })
+}

@@ -1,0 +1,91 @@
+//! Where the servers of a channel are, when that changes.
+
+use std::error::Error;
+use std::future::Future;
+use std::net::IpAddr;
+
+use crate::service::BoxFuture;
+
+/// Tells where the servers of a channel are, and when that changes: see
+/// [`Target::discovered`](crate::client::Target::discovered).
+///
+/// # Examples
+///
+/// ```
+/// use rpc_runtime::client::{Discover, Instance, Target};
+/// use rpc_runtime::{Channel, Status};
+/// use tokio::sync::watch;
+///
+/// /// Servers that another part of the program knows.
+/// struct Known(watch::Receiver<Vec<String>>, bool);
+///
+/// impl Discover for Known {
+///     type Error = watch::error::RecvError;
+///
+///     async fn next(&mut self) -> Result<Vec<Instance>, Self::Error> {
+///         if std::mem::replace(&mut self.1, true) {
+///             self.0.changed().await?;
+///         }
+///         Ok(self.0.borrow().iter().map(Instance::new).collect())
+///     }
+/// }
+///
+/// # async fn connect(servers: watch::Receiver<Vec<String>>) -> Result<Channel, Status> {
+/// Channel::connect(Target::discovered(Known(servers, false))).await
+/// # }
+/// ```
+pub trait Discover: Send + 'static {
+    /// Why the servers are not known.
+    type Error: Into<Box<dyn Error + Send + Sync>>;
+
+    /// Waits for the next list of all servers; the first time it gives the one there is.
+    ///
+    /// After an error the channel keeps the servers that it knows, and asks again after a pause that
+    /// grows to 10 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped only with the channel, after which nothing is asked again.
+    fn next(&mut self) -> impl Future<Output = Result<Vec<Instance>, Self::Error>> + Send;
+}
+
+/// One server, as [`Discover`] finds it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Instance {
+    pub(in crate::client) url: String,
+    pub(in crate::client) ip: Option<IpAddr>,
+}
+
+impl Instance {
+    /// Names a server by its URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ip: None,
+        }
+    }
+
+    /// Says where the host of the URL is, so that it is not looked up again. It is still what the
+    /// server has to prove to be over TLS, and what it is called in gRPC.
+    #[must_use]
+    pub fn at(mut self, ip: IpAddr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+}
+
+/// What asks for the next list.
+pub(in crate::client) type BoxDiscover = Box<dyn ErasedDiscover>;
+
+type Found = Result<Vec<Instance>, Box<dyn Error + Send + Sync>>;
+
+/// A [`Discover`], its type forgotten.
+pub(in crate::client) trait ErasedDiscover: Send {
+    fn next_boxed(&mut self) -> BoxFuture<'_, Found>;
+}
+
+impl<D: Discover> ErasedDiscover for D {
+    fn next_boxed(&mut self) -> BoxFuture<'_, Found> {
+        Box::pin(async move { self.next().await.map_err(Into::into) })
+    }
+}

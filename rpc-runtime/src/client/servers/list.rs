@@ -1,0 +1,185 @@
+//! The list of servers, and what keeps it up to date.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::discover::{BoxDiscover, Instance};
+use super::hash::{mix, of_text};
+use super::no_servers;
+use super::node::Node;
+use crate::client::endpoint::{Endpoint, pause};
+use crate::status::{Phase, Status};
+
+/// The most servers of a channel; further ones are not used, and the log says so.
+const MAX_SERVERS: usize = 10_000;
+
+/// Where servers come from, and how each is connected to.
+pub(in crate::client) struct Source {
+    pub(in crate::client) discover: BoxDiscover,
+    pub(in crate::client) make: MakeEndpoint,
+}
+
+type MakeEndpoint = Box<dyn Fn(&Instance) -> Result<Arc<Endpoint>, Status> + Send + Sync>;
+
+/// The servers that are known.
+pub(super) struct List {
+    known: Arc<watch::Sender<Known>>,
+    subset: Subset,
+    /// What nobody has begun to ask: that takes a runtime, which the first call has.
+    source: Mutex<Option<Source>>,
+    asking: OnceLock<AbortHandle>,
+}
+
+type Nodes = Arc<[Arc<Node>]>;
+
+struct Known {
+    nodes: Nodes,
+    /// Why there are none.
+    missing: Option<Status>,
+}
+
+/// Which servers of all a client uses, so that not each of many clients connects to each of many
+/// servers.
+#[derive(Clone, Copy)]
+struct Subset {
+    size: usize,
+    /// Other clients have another.
+    client: u64,
+}
+
+impl Subset {
+    fn new(size: usize) -> Self {
+        Self {
+            size: size.min(MAX_SERVERS),
+            client: fastrand::u64(..),
+        }
+    }
+
+    /// Keeps the first by a random order, in which a server keeps its place when others change.
+    fn keep<T>(self, servers: &mut Vec<T>, name: impl Fn(&T) -> u64) {
+        if servers.len() > self.size {
+            servers.sort_by_cached_key(|it| mix(name(it), self.client));
+            servers.truncate(self.size);
+        }
+    }
+}
+
+impl List {
+    pub(super) fn listed(mut nodes: Vec<Arc<Node>>, subset: usize) -> Self {
+        let subset = Subset::new(subset);
+        subset.keep(&mut nodes, |it| it.hash);
+        Self::new(nodes.into(), subset, None)
+    }
+
+    pub(super) fn discovered(source: Source, subset: usize) -> Self {
+        Self::new(Arc::new([]), Subset::new(subset), Some(source))
+    }
+
+    fn new(nodes: Nodes, subset: Subset, source: Option<Source>) -> Self {
+        let missing = None;
+        Self {
+            known: Arc::new(watch::Sender::new(Known { nodes, missing })),
+            subset,
+            source: Mutex::new(source),
+            asking: OnceLock::new(),
+        }
+    }
+
+    /// Returns the servers that are known now.
+    pub(super) fn known(&self) -> Nodes {
+        Arc::clone(&self.known.borrow().nodes)
+    }
+
+    /// Returns the servers, waiting for the first list if it has not come yet.
+    pub(super) async fn nodes(&self, deadline: Option<Instant>) -> Result<Nodes, Status> {
+        self.ask();
+        let mut changes = self.known.subscribe();
+        let known = changes.wait_for(|it| !it.nodes.is_empty() || it.missing.is_some());
+        let known = match deadline {
+            None => known.await,
+            Some(deadline) => timeout_at(deadline, known).await.map_err(|_| {
+                let text = "the deadline passed before the servers were known";
+                Status::deadline_exceeded(text).in_phase(Phase::Connect)
+            })?,
+        };
+        // The sender is in this list.
+        let known = known.map_err(|_| no_servers())?;
+        match &known.missing {
+            Some(reason) if known.nodes.is_empty() => Err(reason.clone()),
+            _ => Ok(Arc::clone(&known.nodes)),
+        }
+    }
+
+    /// Begins to ask where the servers are, if nobody has.
+    fn ask(&self) {
+        let source = self.source.lock();
+        if let Some(source) = source.unwrap_or_else(PoisonError::into_inner).take() {
+            let following = follow(Arc::clone(&self.known), self.subset, source);
+            let _ = self.asking.set(tokio::spawn(following).abort_handle());
+        }
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        if let Some(task) = self.asking.get() {
+            task.abort();
+        }
+    }
+}
+
+async fn follow(known: Arc<watch::Sender<Known>>, subset: Subset, mut source: Source) {
+    let mut failures = 0;
+    loop {
+        match source.discover.next_boxed().await {
+            Ok(instances) => {
+                failures = 0;
+                let nodes = Arc::clone(&known.borrow().nodes);
+                let nodes = updated(&nodes, instances, subset, &source);
+                let missing = nodes.is_empty().then(no_servers);
+                tracing::debug!(servers = nodes.len(), "the servers have changed");
+                known.send_replace(Known { nodes, missing });
+            }
+            Err(error) => {
+                let status = Status::unavailable("the servers cannot be found")
+                    .with_source(error)
+                    .into_not_started()
+                    .in_phase(Phase::Connect);
+                tracing::warn!(%status, "the servers stay as they were");
+                known.send_modify(|it| it.missing = Some(status));
+                sleep(pause(failures).max(Duration::from_millis(1))).await;
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Makes the new list: servers that stay keep their connections.
+fn updated(nodes: &Nodes, mut instances: Vec<Instance>, subset: Subset, source: &Source) -> Nodes {
+    let known: HashMap<_, _> = nodes.iter().map(|it| (&it.instance, it)).collect();
+    let mut seen = std::collections::HashSet::new();
+    instances.retain(|it| seen.insert(it.clone()));
+    if instances.len() > MAX_SERVERS {
+        let all = instances.len();
+        tracing::warn!(all, used = MAX_SERVERS, "there are too many servers");
+    }
+    subset.keep(&mut instances, |it| {
+        of_text(format!("{} {:?}", it.url, it.ip).as_bytes())
+    });
+    let node = |instance: Instance| match known.get(&instance) {
+        Some(node) => Some(Arc::clone(node)),
+        None => match (source.make)(&instance) {
+            Ok(endpoint) => Some(Arc::new(Node::new(instance, endpoint))),
+            Err(status) => {
+                tracing::warn!(server = instance.url, %status, "a server is not used");
+                None
+            }
+        },
+    };
+    instances.into_iter().filter_map(node).collect()
+}

@@ -1,0 +1,299 @@
+//! The servers of a channel: one, or many over which it spreads its calls.
+
+mod balance;
+mod discover;
+mod dns;
+mod file;
+mod hash;
+mod list;
+mod node;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use self::balance::Balance;
+use self::balance::Candidate;
+pub(super) use self::discover::BoxDiscover;
+pub use self::discover::{Discover, Instance};
+pub use self::dns::Dns;
+pub use self::file::ServerFile;
+use self::list::List;
+pub(super) use self::list::Source;
+pub(super) use self::node::Ejection;
+use self::node::Node;
+use super::endpoint::{Endpoint, Readiness};
+use crate::call::{Request, Response, deadline_in};
+use crate::service::{ResponseFuture, Service};
+use crate::status::{Code, Phase, Status};
+use crate::wire::Connection;
+
+/// How many servers an error lists that says why none can be reached.
+const LISTED: usize = 8;
+
+/// What says how calls are spread.
+#[derive(Clone, Debug)]
+pub(super) struct Spread {
+    pub(super) balance: Balance,
+    pub(super) ejection: Ejection,
+    /// How many servers are used at most.
+    pub(super) subset: usize,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self {
+            balance: Balance::default(),
+            ejection: Ejection {
+                failures: 5,
+                pause: Duration::from_secs(5),
+            },
+            subset: usize::MAX,
+        }
+    }
+}
+
+/// The servers of a channel.
+pub(super) enum Servers {
+    /// Apart, because nothing may come between a call and its connection here.
+    One(Arc<Endpoint>),
+    Many(Arc<Many>),
+}
+
+impl Servers {
+    /// `endpoints` is not empty.
+    pub(super) fn listed(mut endpoints: Vec<Arc<Endpoint>>, spread: Spread) -> Self {
+        if endpoints.len() == 1
+            && let Some(only) = endpoints.pop()
+        {
+            return Self::One(only);
+        }
+        let node = |it: Arc<Endpoint>| Arc::new(Node::new(Instance::new(&**it.url()), it));
+        let nodes = endpoints.into_iter().map(node).collect();
+        Self::Many(Many::new(List::listed(nodes, spread.subset), spread))
+    }
+
+    pub(super) fn discovered(source: Source, spread: Spread) -> Self {
+        Self::Many(Many::new(List::discovered(source, spread.subset), spread))
+    }
+
+    /// Connects to every server that is known; succeeds if one can be reached.
+    /// `patience` is how long the list may take.
+    pub(super) async fn connect(&self, patience: Duration) -> Result<(), Status> {
+        match self {
+            Self::One(endpoint) => endpoint.connected(None).await.map(drop),
+            Self::Many(many) => many.connect(patience).await,
+        }
+    }
+}
+
+/// Several servers.
+pub(super) struct Many {
+    list: List,
+    spread: Spread,
+    turn: AtomicUsize,
+}
+
+impl Many {
+    fn new(list: List, spread: Spread) -> Arc<Self> {
+        Arc::new(Self {
+            list,
+            spread,
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    async fn connect(&self, patience: Duration) -> Result<(), Status> {
+        let nodes = self.list.nodes(Some(deadline_in(patience))).await?;
+        for node in &*nodes {
+            // Begins an attempt, which a task of its own goes on with.
+            let _ = node.endpoint.connection_or_attempt();
+        }
+        let mut failures = Vec::new();
+        for node in &*nodes {
+            failures.extend(node.endpoint.connected(None).await.err());
+        }
+        if failures.len() < nodes.len() {
+            return Ok(());
+        }
+        Err(none_reached(failures))
+    }
+
+    /// Picks the server for a call: of those that are readiest, as the balance says.
+    fn pick(&self, nodes: &[Arc<Node>], request: &Request, tried: &[usize]) -> Option<usize> {
+        let mut candidates = Vec::with_capacity(nodes.len());
+        let mut best = Class::Failed;
+        for (place, node) in nodes.iter().enumerate() {
+            if tried.contains(&place) {
+                continue;
+            }
+            let (class, calls) = Class::of(node);
+            if class < best {
+                best = class;
+                candidates.clear();
+            }
+            if class == best {
+                candidates.push(Candidate { node, place, calls });
+            }
+        }
+        let picked = self.spread.balance.pick(&candidates, request, &self.turn);
+        picked.map(|it| it.place)
+    }
+
+    /// Returns the server for a call and the connection to it, if there is one.
+    fn connected(&self, request: &Request) -> Option<(Arc<Node>, Arc<Connection>)> {
+        let nodes = self.list.known();
+        let node = nodes.get(self.pick(&nodes, request, &[])?)?;
+        let connection = node.endpoint.open_connection()?;
+        Some((Arc::clone(node), connection))
+    }
+
+    /// Makes a call at the first server that can be connected to.
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        let deadline = request.first_deadline();
+        let nodes = self.list.nodes(deadline).await?;
+        let (mut tried, mut failures) = (Vec::new(), Vec::new());
+        while let Some((place, node)) = self
+            .pick(&nodes, &request, &tried)
+            .and_then(|it| Some((it, nodes.get(it)?)))
+        {
+            match node.endpoint.connected(deadline).await {
+                Ok(connection) => {
+                    let started = Instant::now();
+                    let result = connection.start(request).await;
+                    return self.observe(node, started, result);
+                }
+                Err(status) => {
+                    let is_late = status.code() == Code::DeadlineExceeded;
+                    failures.push(status);
+                    tried.push(place);
+                    if is_late {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(none_reached(failures))
+    }
+
+    /// Remembers how a call went.
+    fn observe(
+        &self,
+        node: &Node,
+        started: Instant,
+        result: Result<Response, Status>,
+    ) -> Result<Response, Status> {
+        match &result {
+            Err(status) if is_blamed_on_server(status) => {
+                if node.failed(self.spread.ejection) && self.may_eject() {
+                    node.eject(self.spread.ejection);
+                }
+            }
+            _ => node.succeeded(started.elapsed()),
+        }
+        result
+    }
+
+    /// At most half are left out: beyond that the failures are not those of single servers, and the
+    /// rest could not bear the load of all.
+    fn may_eject(&self) -> bool {
+        let nodes = self.list.known();
+        let ejected = nodes.iter().filter(|it| it.is_ejected()).count();
+        (ejected + 1) * 2 <= nodes.len()
+    }
+}
+
+/// How good a choice a server is; the first is the best.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Ready,
+    /// Connected, but its calls fail.
+    Ejected,
+    Connecting,
+    Failed,
+}
+
+impl Class {
+    /// Returns it with the calls on their way.
+    fn of(node: &Node) -> (Self, usize) {
+        match node.endpoint.readiness() {
+            Readiness::Ready { calls } if node.is_ejected() => (Self::Ejected, calls),
+            Readiness::Ready { calls } => (Self::Ready, calls),
+            Readiness::Connecting => (Self::Connecting, 0),
+            Readiness::Failed => (Self::Failed, 0),
+        }
+    }
+}
+
+/// Returns whether a failure says that the server is not well, and nothing about the call.
+fn is_blamed_on_server(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
+}
+
+/// Says of every server why it cannot be reached.
+fn none_reached(mut failures: Vec<Status>) -> Status {
+    let Some(last) = failures.pop() else {
+        return no_servers();
+    };
+    if failures.is_empty() {
+        return last;
+    }
+    failures.push(last.clone());
+    let mut text = format!("none of {} servers can be reached", failures.len());
+    let mut separator = ": ";
+    for failure in failures.iter().take(LISTED) {
+        let _ = write!(text, "{separator}{failure}");
+        separator = "; ";
+    }
+    if failures.len() > LISTED {
+        let _ = write!(text, "{separator}and {} more", failures.len() - LISTED);
+    }
+    Status::new(last.code(), text)
+        .with_source(last)
+        .into_not_started()
+        .in_phase(Phase::Connect)
+}
+
+fn no_servers() -> Status {
+    Status::unavailable("there are no servers")
+        .into_not_started()
+        .in_phase(Phase::Connect)
+}
+
+impl Service for Servers {
+    async fn call(&self, request: Request) -> Result<Response, Status> {
+        match self {
+            Self::One(endpoint) => {
+                let connection = endpoint.connected(request.first_deadline()).await?;
+                connection.start(request).await
+            }
+            Self::Many(many) => many.call(request).await,
+        }
+    }
+
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        match self {
+            // Nearly always there is a connection, and the call's own future is all that is needed.
+            Self::One(endpoint) => endpoint.start(request),
+            Self::Many(many) => match many.connected(&request) {
+                Some((node, connection)) => {
+                    let (many, started) = (Arc::clone(many), Instant::now());
+                    let response = connection.start(request);
+                    Ok(Box::pin(async move {
+                        many.observe(&node, started, response.await)
+                    }))
+                }
+                None => Err(request),
+            },
+        }
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+}
