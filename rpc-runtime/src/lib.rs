@@ -53,7 +53,7 @@
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
 //! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
-//! | `websocket` | | WebSocket on the same port: `ws://` |
+//! | `websocket` | | WebSocket on the same port: `ws://`, and JSON-RPC over it |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `full` | | all of these |
 

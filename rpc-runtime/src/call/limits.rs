@@ -22,6 +22,8 @@ pub struct Limits {
     pub(crate) max_calls: u32,
     #[cfg(feature = "jsonrpc")]
     pub(crate) max_batch: usize,
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) max_subscriptions: usize,
     pub(crate) stream_window: u32,
     pub(crate) max_buffered: usize,
     pub(crate) max_outgoing: usize,
@@ -38,6 +40,8 @@ impl Default for Limits {
             max_calls: 16_384,
             #[cfg(feature = "jsonrpc")]
             max_batch: 1_000,
+            #[cfg(feature = "jsonrpc")]
+            max_subscriptions: 1_024,
             stream_window: 256 << 10,
             max_buffered: 256 << 20,
             max_outgoing: 4 << 20,
@@ -105,6 +109,18 @@ impl Limits {
     #[must_use]
     pub fn max_batch(mut self, items: usize) -> Self {
         self.max_batch = items;
+        self
+    }
+
+    /// Bounds the subscriptions of JSON-RPC that one connection has open at once; 1,024 by default, 0
+    /// refuses them. Each is also one of [`max_calls`](Self::max_calls).
+    ///
+    /// Items of a subscription wait in their stream while [`max_outgoing`](Self::max_outgoing) waits to
+    /// be written: a client that reads slowly slows its subscriptions down, and loses nothing.
+    #[cfg(feature = "jsonrpc")]
+    #[must_use]
+    pub fn max_subscriptions(mut self, subscriptions: usize) -> Self {
+        self.max_subscriptions = subscriptions;
         self
     }
 

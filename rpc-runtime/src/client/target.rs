@@ -133,7 +133,8 @@ fn parse_websocket(
             is_secure: below == "tls",
             authority: authority.parse()?,
             path: path.parse()?,
-            subprotocol: websocket::Subprotocol::Native,
+            subprotocol: Some(websocket::Subprotocol::Native),
+            offers_compression: false,
         };
         let port = match target.authority.port() {
             Some(_) => String::new(),

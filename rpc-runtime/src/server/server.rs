@@ -245,6 +245,17 @@ impl Server {
         self
     }
 
+    /// Compresses messages of JSON-RPC over [WebSocket](Wire::WebSocket) from 256 bytes on, for clients that can
+    /// (RFC 7692): less bytes on a slow line for more work. It is off by default.
+    ///
+    /// Do not turn it on where one message holds a secret beside text of an attacker's choice: the
+    /// length of it then tells of the secret. The native wire is never compressed.
+    #[cfg(feature = "websocket")]
+    pub fn websocket_compression(mut self, is_on: bool) -> Self {
+        self.config.websocket.compresses = is_on;
+        self
+    }
+
     /// Gives every call a value that its context has as an
     /// [extension](crate::Context::extension).
     pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {

@@ -90,6 +90,11 @@ impl RunningCalls {
         Self::bounded(limit, ("connection", "max_calls"))
     }
 
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn of_subscriptions(limit: usize) -> Arc<Self> {
+        Self::bounded(limit, ("connection", "max_subscriptions"))
+    }
+
     fn bounded(limit: usize, names: (&'static str, &'static str)) -> Arc<Self> {
         Arc::new(Self {
             count: std::sync::atomic::AtomicUsize::new(0),

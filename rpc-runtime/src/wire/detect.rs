@@ -14,7 +14,8 @@ pub enum Wire {
     /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
     #[cfg(feature = "http")]
     Http,
-    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`).
+    /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`), and
+    /// with [`JsonRpc`](Self::JsonRpc) also that, a text in each message.
     #[cfg(feature = "websocket")]
     WebSocket,
     /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
@@ -108,7 +109,7 @@ impl Wires {
     }
 
     /// Says whether calls are taken as HTTP requests.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "websocket")]
     pub(super) fn has_http(self) -> bool {
         self.http
     }
@@ -127,6 +128,12 @@ impl Wires {
     #[cfg(feature = "jsonrpc")]
     pub(super) fn has_kn_sock(self) -> bool {
         self.kn_sock
+    }
+
+    /// Says whether JSON-RPC is spoken.
+    #[cfg(feature = "websocket")]
+    pub(super) fn has_json_rpc(self) -> bool {
+        self.json_rpc
     }
 
     fn others(self) -> impl Iterator<Item = (Wire, Detector)> {

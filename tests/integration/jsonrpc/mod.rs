@@ -4,4 +4,5 @@ mod clients;
 mod dialects;
 mod example;
 mod over_tcp;
+mod over_websocket;
 mod peers;

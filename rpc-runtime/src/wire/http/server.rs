@@ -23,8 +23,6 @@ pub(super) struct Connection {
     pub(super) served: Served,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) budget: Arc<Budget>,
-    /// What is accepted here.
-    pub(super) wires: Wires,
     #[cfg(feature = "websocket")]
     pub(super) upgrading: super::upgrade::Upgrading,
     open: AtomicUsize,
@@ -41,6 +39,7 @@ pub(super) struct Connection {
 /// # Cancel safety
 ///
 /// Dropping the future ends the connection at once, with every call on it.
+#[cfg_attr(not(feature = "websocket"), allow(unused_variables))]
 pub(crate) async fn serve(
     io: Io,
     received: BytesMut,
@@ -56,9 +55,8 @@ pub(crate) async fn serve(
         served,
         info: Arc::new(info),
         budget: Arc::new(budget),
-        wires,
         #[cfg(feature = "websocket")]
-        upgrading: super::upgrade::Upgrading::new(draining.clone()),
+        upgrading: super::upgrade::Upgrading::new(wires, draining.clone()),
         open: AtomicUsize::new(0),
         came: AtomicUsize::new(0),
     });

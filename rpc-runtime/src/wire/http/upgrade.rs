@@ -14,18 +14,21 @@ use super::reply_body::ReplyBody;
 use super::respond::plain;
 use super::server::Connection;
 use crate::status::Status;
-use crate::wire::Draining;
 use crate::wire::websocket::{self, Accepted, Refused};
+use crate::wire::{Draining, Wires};
 
 /// What a connection becomes when it has ended as HTTP.
 pub(super) struct Upgrading {
+    /// What is accepted here.
+    wires: Wires,
     draining: Draining,
     accepted: Mutex<Option<(OnUpgrade, Accepted)>>,
 }
 
 impl Upgrading {
-    pub(super) fn new(draining: Draining) -> Self {
+    pub(super) fn new(wires: Wires, draining: Draining) -> Self {
         Self {
+            wires,
             draining,
             accepted: Mutex::default(),
         }
@@ -37,12 +40,17 @@ pub(super) fn begin(
     connection: &Connection,
     mut request: Request<Chunks>,
 ) -> ControlFlow<Response<ReplyBody>, Request<Chunks>> {
-    let is_upgrade = connection.wires.has_websocket() && websocket::is_upgrade(&request);
-    if !is_upgrade && connection.wires.has_http() {
+    let wires = connection.upgrading.wires;
+    let is_upgrade = wires.has_websocket() && websocket::is_upgrade(&request);
+    if !is_upgrade && wires.has_http() {
         return ControlFlow::Continue(request);
     }
     let answered = if is_upgrade {
-        websocket::accept(request.headers(), &connection.config.websocket)
+        websocket::accept(
+            request.headers(),
+            &connection.config.websocket,
+            wires.has_json_rpc(),
+        )
     } else {
         Err(Refused::upgrade_required())
     };
@@ -69,7 +77,9 @@ pub(super) fn begin(
 
 /// Serves what the connection has become, if it has become anything.
 pub(super) async fn serve(connection: &Arc<Connection>) -> Result<(), Status> {
-    let Upgrading { draining, accepted } = &connection.upgrading;
+    let Upgrading {
+        draining, accepted, ..
+    } = &connection.upgrading;
     let accepted = accepted
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -4,6 +4,7 @@
 //! members of objects, a [`Dialect`] says what they mean and how answers are written,
 //! [`arguments`] finds the method and what it is called with. A session knows nothing of bytes
 //! before a text or behind it, so a line, a frame and the body of a request are all the same to it.
+//! [`subscriptions`] are streams of items.
 //! [`stream`] is a byte stream of texts, which [`framing`] tells apart.
 
 mod arguments;
@@ -16,6 +17,7 @@ mod failure;
 mod framing;
 mod session;
 mod stream;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 

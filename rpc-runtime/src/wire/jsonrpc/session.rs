@@ -6,13 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::arguments;
 use super::batch::all;
 use super::dialect::{Call, Dialect, ReplyTo};
 use super::envelope::{Envelope, Unreadable, is_batch, items};
 use super::failure::Failure;
-use crate::call::{Body, ConnectionInfo, Message, MethodKind, MethodTable, Request, deadline_in};
+use super::subscriptions::{Opening, Subscriptions};
+use crate::call::{
+    Body, ConnectionInfo, Message, Method, MethodKind, MethodTable, Request, deadline_in,
+};
 use crate::codec::{Encoding, Pieces};
 use crate::service::BoxService;
 use crate::status::{Code, Status};
@@ -20,16 +25,31 @@ use crate::wire::budget::Budget;
 use crate::wire::catch_panic::panicked;
 use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::incomplete::Held;
-use crate::wire::running::{Handling, Running, Single};
+use crate::wire::running::{Handling, Replying, Running, Single};
 
 /// Texts of up to so many bytes are not counted: see
 /// [`Limits::max_buffered`](crate::Limits::max_buffered).
 const SMALL: usize = 4 << 10;
 
+/// How many items of streams may wait to be written.
+const WAITING: usize = 64;
+
 /// A text that goes out; dropped when it has.
 pub(crate) struct Text {
     pub(crate) bytes: Bytes,
     _held: Held,
+}
+
+impl Text {
+    /// Counts a text against the budget, if it is large.
+    pub(super) fn new(bytes: BytesMut, budget: &Arc<Budget>) -> Result<Self, Status> {
+        let mut held = Held::new(Arc::clone(budget));
+        hold(&mut held, bytes.len())?;
+        Ok(Self {
+            bytes: bytes.freeze(),
+            _held: held,
+        })
+    }
 }
 
 /// The calls of one connection.
@@ -44,9 +64,13 @@ pub(crate) struct Session {
     open: Arc<RunningCalls>,
     running: Arc<RunningCalls>,
     is_closing: AtomicBool,
+    /// Where the peer can be told of more than answers.
+    subscriptions: Option<Subscriptions>,
 }
 
 impl Session {
+    /// The calls of a peer that only takes answers.
+    #[cfg(test)]
     pub(crate) fn new(
         dialect: &'static Dialect,
         config: &Arc<Config>,
@@ -54,8 +78,35 @@ impl Session {
         info: &Arc<ConnectionInfo>,
         budget: &Arc<Budget>,
     ) -> Arc<Self> {
+        Arc::new(Self::with(dialect, config, served, info, budget, None))
+    }
+
+    /// The calls of a peer that takes the items of streams as well, which come out of the receiver.
+    pub(crate) fn subscribing(
+        dialect: &'static Dialect,
+        config: &Arc<Config>,
+        served: &Served,
+        info: &Arc<ConnectionInfo>,
+        budget: &Arc<Budget>,
+    ) -> (Arc<Self>, mpsc::Receiver<Text>) {
+        let (sender, texts) = mpsc::channel(WAITING);
+        let subscriptions = dialect
+            .subscription
+            .map(|notification| Subscriptions::new(notification, sender, &config.limits, budget));
+        let session = Self::with(dialect, config, served, info, budget, subscriptions);
+        (Arc::new(session), texts)
+    }
+
+    fn with(
+        dialect: &'static Dialect,
+        config: &Arc<Config>,
+        served: &Served,
+        info: &Arc<ConnectionInfo>,
+        budget: &Arc<Budget>,
+        subscriptions: Option<Subscriptions>,
+    ) -> Self {
         let max_calls = usize::try_from(config.limits.max_calls).unwrap_or(usize::MAX);
-        Arc::new(Self {
+        Self {
             dialect,
             config: Arc::clone(config),
             service: served.service.clone(),
@@ -65,7 +116,14 @@ impl Session {
             open: RunningCalls::of_connection(max_calls),
             running: Arc::clone(&served.running),
             is_closing: AtomicBool::new(false),
-        })
+            subscriptions,
+        }
+    }
+
+    /// Says whether a stream is open, or something of one is left in `texts`.
+    pub(crate) fn has_subscriptions(&self, texts: &mpsc::Receiver<Text>) -> bool {
+        let subscriptions = self.subscriptions.as_ref();
+        subscriptions.is_some_and(|it| !it.are_over(texts))
     }
 
     /// Returns the same session in another dialect.
@@ -80,6 +138,8 @@ impl Session {
             open: Arc::clone(&self.open),
             running: Arc::clone(&self.running),
             is_closing: AtomicBool::new(self.is_closing.load(Ordering::Relaxed)),
+            // What is told without being asked for has no form in every dialect.
+            subscriptions: None,
         })
     }
 
@@ -101,16 +161,11 @@ impl Session {
         let out = if self.dialect.has_batches && is_batch(&text) {
             self.batch(&text).await
         } else {
-            self.item(&text).await
+            self.item(&text, self.subscriptions.as_ref()).await
         };
         drop((text, held));
-        let out = out?;
-        let mut held = Held::new(Arc::clone(&self.budget));
-        match hold(&mut held, out.len()) {
-            Ok(()) => Some(Text {
-                bytes: out.freeze(),
-                _held: held,
-            }),
+        match Text::new(out?, &self.budget) {
+            Ok(text) => Some(text),
             Err(status) => self.refuse(&status.into()),
         }
     }
@@ -139,7 +194,7 @@ impl Session {
         let calls = found.iter().map(|item| {
             let session = Arc::clone(self);
             let item = text.slice_ref(item.as_bytes());
-            Box::pin(async move { session.item(&item).await }) as _
+            Box::pin(async move { session.item(&item, None).await }) as _
         });
         let answers = all::<Option<BytesMut>>(calls).await;
         let mut out = BytesMut::new();
@@ -169,8 +224,8 @@ impl Session {
         (self.dialect.failure)(id, failure)
     }
 
-    /// Runs one call.
-    async fn item(&self, text: &Bytes) -> Option<BytesMut> {
+    /// Runs one call, which may open a stream where there are `subscriptions`.
+    async fn item(&self, text: &Bytes, subscriptions: Option<&Subscriptions>) -> Option<BytesMut> {
         let envelope = match Envelope::read(text) {
             Ok(envelope) => envelope,
             Err(Unreadable::Syntax) => return (self.dialect.failure)(None, &Failure::NoJson),
@@ -183,7 +238,7 @@ impl Session {
                 return (self.dialect.failure)(id, &failure);
             }
         };
-        let result = self.run(&call, text).await;
+        let result = self.run(&call, text, subscriptions).await;
         let ReplyTo::Caller(id) = call.reply_to else {
             if let Err(failure) = result {
                 tracing::debug!(method = call.method, ?failure, "a notification failed");
@@ -195,41 +250,59 @@ impl Session {
             let written = catch_unwind(AssertUnwindSafe(|| self.reply(id, message)));
             written.unwrap_or_else(|_| Err(panicked("a result").into()))
         };
-        match result.and_then(reply) {
-            Ok(out) => Some(out),
+        match result.and_then(|it| it.map(reply).transpose()) {
+            Ok(out) => out,
             Err(failure) => (self.dialect.failure)(id, &failure),
         }
     }
 
-    async fn run(&self, call: &Call<'_>, text: &Bytes) -> Result<Message, Failure> {
+    /// Runs a call; `None` if it opened a stream, which tells its caller by itself.
+    async fn run(
+        &self,
+        call: &Call<'_>,
+        text: &Bytes,
+        subscriptions: Option<&Subscriptions>,
+    ) -> Result<Option<Message>, Failure> {
         if self.is_closing.load(Ordering::Relaxed) {
             let status = Status::unavailable("the server is shutting down");
             return Err(status.into_not_started().into());
         }
-        let _open = self.open.begin()?;
-        let counted = self.running.begin()?;
         let (method, is_known) = arguments::method(&*self.methods, &call.method);
-        let descriptor = method.descriptor();
-        if descriptor.is_some_and(|it| it.kind() != MethodKind::Unary) {
-            return Err(
-                Status::unimplemented("a method that streams cannot be called here").into(),
-            );
+        if let Some(subscriptions) = subscriptions.filter(|_| !is_known)
+            && Subscriptions::is_end(&call.method)
+        {
+            let ended = subscriptions.end(call.arguments.params)?;
+            return Ok(Some(self.message(ended.to_string().into())));
         }
-        let timeout = call
-            .timeout
-            .or(descriptor.and_then(|it| it.default_timeout()));
-        let deadline = timeout.map(deadline_in);
-        let arguments = call.arguments.message(&method, text)?;
-        let limits = self.config.limits.decode_limits();
-        let message = Message::with_limits(arguments, Encoding::JSON, limits);
-        let mut request = Request::new(method, Body::message(message));
-        request.set_encoding(Encoding::JSON);
-        request.set_deadline(deadline);
-        request.set_connection(Arc::clone(&self.info));
+        let open = self.open.begin()?;
+        let counted = self.running.begin()?;
+        let kind = method.descriptor().map(|it| it.kind());
+        let stream = match (kind, subscriptions, call.reply_to) {
+            (None | Some(MethodKind::Unary), ..) => None,
+            (Some(MethodKind::ServerStreaming), Some(them), ReplyTo::Caller(id)) => {
+                Some((them, id, them.place()?))
+            }
+            _ => {
+                let text = "a method that streams cannot be called here";
+                return Err(Status::unimplemented(text).into());
+            }
+        };
+        let (request, deadline) = self.request(method, call, text)?;
         let running = Running::new(deadline, self.config.cancel_grace, counted);
         let answered = async {
-            let (response, running) = Handling::start(&self.service, request, running)?.await?;
-            Ok(Single::read(response, running).await?.message)
+            let started = Handling::start(&self.service, request, running)?;
+            let (mut response, running) = started.await?;
+            let Some((subscriptions, id, place)) = stream else {
+                let single = Single::read(response, running).await?;
+                return Ok(Some(single.message));
+            };
+            subscriptions.begin(Opening {
+                replying: Replying::new(response.take_body(), running),
+                places: (open, place),
+                method: &call.method,
+                around_id: (self.dialect.around_result)(id),
+            });
+            Ok(None)
         };
         answered.await.map_err(|status: Status| {
             if status.code() == Code::Unimplemented && !is_known {
@@ -238,6 +311,27 @@ impl Session {
             }
             status.into()
         })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        call: &Call<'_>,
+        text: &Bytes,
+    ) -> Result<(Request, Option<Instant>), Status> {
+        let usual = method.descriptor().and_then(|it| it.default_timeout());
+        let arguments = call.arguments.message(&method, text)?;
+        let mut request = Request::new(method, Body::message(self.message(arguments)));
+        request.set_encoding(Encoding::JSON);
+        let deadline = call.timeout.or(usual).map(deadline_in);
+        request.set_deadline(deadline);
+        request.set_connection(Arc::clone(&self.info));
+        Ok((request, deadline))
+    }
+
+    fn message(&self, text: Bytes) -> Message {
+        let limits = self.config.limits.decode_limits();
+        Message::with_limits(text, Encoding::JSON, limits)
     }
 
     fn reply(&self, id: Option<&str>, message: Message) -> Result<BytesMut, Failure> {
@@ -255,7 +349,7 @@ impl Session {
 }
 
 /// Appends a value.
-fn put_value(out: &mut BytesMut, mut message: Message) -> Result<(), Status> {
+pub(super) fn put_value(out: &mut BytesMut, mut message: Message) -> Result<(), Status> {
     let before = out.len();
     if message.as_bytes().is_some_and(|it| !it.is_empty()) {
         // Not encoded here, so nobody has looked at it; a text must not end in the midst of it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -70,9 +71,11 @@ pub(crate) async fn serve(
     let hook = drained.clone();
     draining.on_begin(move || hook.cancel());
     let limits = &config.limits;
+    let (session, items) = Session::subscribing(dialect, &config, &served, &info, &budget);
     let stream = Stream {
         io,
-        session: Session::new(dialect, &config, &served, &info, &budget),
+        session,
+        items,
         splitter: Splitter::new(dialect.framing, limits.max_message, received),
         held: Held::new(budget),
         patience: Patience::new(limits.message_timeout),
@@ -99,6 +102,8 @@ struct Stream {
     may_be_kn_sock: bool,
     config: Arc<Config>,
     session: Arc<Session>,
+    /// What streams have to tell.
+    items: mpsc::Receiver<Text>,
     splitter: Splitter,
     /// What an incomplete text takes of the budget, and of time.
     held: Held,
@@ -219,8 +224,13 @@ impl Stream {
         self.has_room() && (!self.dialect.is_ordered || self.calls.is_empty())
     }
 
+    /// Says whether nothing is on its way that the peer asked for.
+    fn is_quiet(&self) -> bool {
+        self.calls.is_empty() && !self.session.has_subscriptions(&self.items)
+    }
+
     fn is_over(&self) -> bool {
-        let is_done = self.calls.is_empty() && self.is_flushed;
+        let is_done = self.is_quiet() && self.is_flushed;
         let is_last = self.is_ended || self.drained.is_none();
         // Without ids and white space nobody can ask whether the peer only sends no more.
         let is_gone = self.is_ended && self.dialect.framing == Framing::Lengths;
@@ -238,6 +248,11 @@ impl Stream {
         {
             // A task that broke off has nothing to say.
             return Poll::Ready(Ok(Event::Answered(joined.unwrap_or_default())));
+        }
+        if self.has_room()
+            && let Poll::Ready(Some(item)) = self.items.poll_recv(cx)
+        {
+            return Poll::Ready(Ok(Event::Answered(Some(item))));
         }
         if !self.is_flushed
             && let Poll::Ready(written) = self.poll_write(cx)
@@ -286,7 +301,7 @@ impl Stream {
     /// whether it is still there.
     fn due(&self) -> Option<Instant> {
         let stuck = (!self.is_flushed).then_some((self.stuck_since, self.config.keepalive_timeout));
-        let idle = self.config.idle_timeout.filter(|_| self.calls.is_empty());
+        let idle = self.config.idle_timeout.filter(|_| self.is_quiet());
         let idle = idle.map(|limit| (self.quiet_since, limit));
         let probe = (self.is_ended && self.is_flushed).then_some((self.stuck_since, self.probe));
         let all = [stuck, idle, probe].into_iter().flatten();

@@ -3,18 +3,21 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
+use super::extension::Agreed;
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
 use super::{Settings, origin};
 
-/// What was agreed on.
+/// What is spoken inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Accepted {
-    pub(crate) subprotocol: Subprotocol,
+pub(crate) enum Accepted {
+    Native,
+    /// JSON-RPC, and how it is compressed.
+    JsonRpc(Option<Agreed>),
 }
 
 /// Why a request does not become a WebSocket.
@@ -56,7 +59,8 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
         && lists(request.headers(), &CONNECTION, "upgrade")
 }
 
-/// Answers a request for which [`is_upgrade`] holds, with the headers of the answer.
+/// Answers a request for which [`is_upgrade`] holds, with the headers of the answer. One that names
+/// no subprotocol is for JSON-RPC, as its clients have no name for it.
 ///
 /// # Errors
 ///
@@ -64,6 +68,7 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
 pub(crate) fn accept(
     headers: &HeaderMap,
     settings: &Settings,
+    has_json_rpc: bool,
 ) -> Result<(Accepted, HeaderMap), Refused> {
     let bad_request = |text| Refused::new(StatusCode::BAD_REQUEST, text);
     if !headers.contains_key(HOST) {
@@ -82,10 +87,20 @@ pub(crate) fn accept(
         let text = "pages of this origin may not connect (see `Server::websocket_origin`)";
         return Err(Refused::new(StatusCode::FORBIDDEN, text));
     }
-    let subprotocol = list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(Subprotocol::of);
-    let subprotocol = subprotocol.ok_or_else(|| {
-        bad_request("no name in `Sec-WebSocket-Protocol` is one of what is spoken here")
-    })?;
+    let mut names = list(headers, &SEC_WEBSOCKET_PROTOCOL).peekable();
+    let is_named = names.peek().is_some();
+    let subprotocol = names
+        .filter_map(Subprotocol::of)
+        .find(|it| *it == Subprotocol::Native || has_json_rpc);
+    let accepted = match subprotocol {
+        Some(Subprotocol::Native) => Accepted::Native,
+        Some(Subprotocol::JsonRpc) => json_rpc(headers, settings),
+        None if has_json_rpc && !is_named => json_rpc(headers, settings),
+        _ => {
+            let text = "`Sec-WebSocket-Protocol` names nothing that is spoken here";
+            return Err(bad_request(text));
+        }
+    };
     let mut answer = HeaderMap::new();
     let mut insert = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -95,8 +110,18 @@ pub(crate) fn accept(
     insert(UPGRADE, "websocket");
     insert(CONNECTION, "upgrade");
     insert(SEC_WEBSOCKET_ACCEPT, &answer_to(key.as_bytes()));
-    insert(SEC_WEBSOCKET_PROTOCOL, subprotocol.name());
-    Ok((Accepted { subprotocol }, answer))
+    if let Some(subprotocol) = subprotocol {
+        insert(SEC_WEBSOCKET_PROTOCOL, subprotocol.name());
+    }
+    if let Accepted::JsonRpc(Some(agreed)) = accepted {
+        insert(SEC_WEBSOCKET_EXTENSIONS, &agreed.answer());
+    }
+    Ok((accepted, answer))
+}
+
+fn json_rpc(headers: &HeaderMap, settings: &Settings) -> Accepted {
+    let agreed = settings.compresses.then(|| Agreed::choose(headers));
+    Accepted::JsonRpc(agreed.flatten())
 }
 
 fn is_key(value: &HeaderValue) -> bool {
@@ -131,14 +156,13 @@ mod tests {
     }
 
     fn answer(changed: &[(&'static str, &'static str)]) -> Result<(Accepted, HeaderMap), Refused> {
-        accept(request(changed).headers(), &Settings::default())
+        accept(request(changed).headers(), &Settings::default(), false)
     }
 
     #[test]
     fn a_whole_request_is_accepted() {
-        let subprotocol = Subprotocol::Native;
         let (accepted, headers) = answer(&[]).unwrap();
-        assert_eq!(accepted, Accepted { subprotocol });
+        assert_eq!(accepted, Accepted::Native);
         assert_eq!(
             headers["sec-websocket-accept"],
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -164,7 +188,7 @@ mod tests {
                 "sec-websocket-protocol",
                 "RPC-NATIVE.1",
                 400,
-                "one of what is spoken",
+                "nothing that is spoken",
             ),
             ("origin", "https://evil.example", 403, "websocket_origin"),
         ] {
@@ -172,6 +196,39 @@ mod tests {
             assert_eq!(refused.status, status, "{name}: {value}");
             assert!(refused.text.contains(part), "{}", refused.text);
         }
+    }
+
+    #[test]
+    fn json_rpc_needs_no_name_and_is_compressed_where_that_is_asked_for() {
+        let settings = Settings {
+            compresses: true,
+            ..Settings::default()
+        };
+        let without = Settings::default();
+        let answer = |name, settings| {
+            let extension = ("sec-websocket-extensions", "permessage-deflate");
+            let request = request(&[("sec-websocket-protocol", name), extension]);
+            accept(request.headers(), settings, true)
+        };
+        for name in ["", "jsonrpc"] {
+            let (accepted, headers) = answer(name, &settings).unwrap();
+            assert!(
+                matches!(accepted, Accepted::JsonRpc(Some(_))),
+                "{accepted:?}"
+            );
+            let named = headers
+                .get("sec-websocket-protocol")
+                .map(HeaderValue::as_bytes);
+            assert_eq!(named.unwrap_or_default(), name.as_bytes());
+            assert!(headers.contains_key("sec-websocket-extensions"));
+            let (accepted, headers) = answer(name, &without).unwrap();
+            assert_eq!(accepted, Accepted::JsonRpc(None));
+            assert!(!headers.contains_key("sec-websocket-extensions"));
+        }
+        let (accepted, headers) = answer("rpc-native.1", &settings).unwrap();
+        assert_eq!(accepted, Accepted::Native);
+        assert!(!headers.contains_key("sec-websocket-extensions"));
+        assert!(answer("soap", &settings).is_err());
     }
 
     #[test]

@@ -70,9 +70,8 @@ impl AsyncRead for ByteStream {
             if part.begins.is_some_and(|it| it.is_text) {
                 let text = "this subprotocol has no text messages";
                 let violation = Violation::new(CloseCode::UNSUPPORTED, text);
-                let error = self.socket.refuse(violation);
-                self.socket.answer(cx);
-                return Poll::Ready(Err(error));
+                self.socket.refuse(violation);
+                continue;
             }
             self.payload = part.bytes;
         }

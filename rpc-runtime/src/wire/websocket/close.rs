@@ -17,6 +17,8 @@ impl CloseCode {
     pub(super) const GOING_AWAY: Self = Self(1001);
     pub(super) const PROTOCOL: Self = Self(1002);
     pub(super) const UNSUPPORTED: Self = Self(1003);
+    pub(super) const INVALID: Self = Self(1007);
+    pub(super) const TOO_LARGE: Self = Self(1009);
 
     /// Says whether a close frame may have this number. The others are kept for what no frame
     /// says, or are nobody's.

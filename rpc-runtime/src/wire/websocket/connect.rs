@@ -14,6 +14,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::extension::{Agreed, OFFER};
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
 use super::{ByteStream, Side};
 use crate::status::Status;
@@ -35,7 +36,9 @@ pub(crate) struct Target {
     /// Host and port.
     pub(crate) authority: Authority,
     pub(crate) path: PathAndQuery,
-    pub(crate) subprotocol: Subprotocol,
+    /// What is asked for; some servers know no names, and speak but one thing.
+    pub(crate) subprotocol: Option<Subprotocol>,
+    pub(crate) offers_compression: bool,
 }
 
 impl fmt::Display for Target {
@@ -59,11 +62,12 @@ impl fmt::Display for Target {
 ///
 /// Dropping the future closes the connection.
 pub(crate) async fn open(mut io: Io, target: &Target) -> Result<Io, Status> {
-    let received = connect(&mut io, target).await?;
+    let (received, _) = connect(&mut io, target).await?;
     Ok(ByteStream::open(io, Side::Client, received))
 }
 
-/// Asks a server to speak WebSocket, and returns what it sent behind its answer.
+/// Asks a server to speak WebSocket, and returns what it sent behind its answer, and how messages are
+/// compressed.
 ///
 /// # Errors
 ///
@@ -72,7 +76,10 @@ pub(crate) async fn open(mut io: Io, target: &Target) -> Result<Io, Status> {
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection.
-async fn connect(io: &mut Io, target: &Target) -> Result<BytesMut, Status> {
+pub(super) async fn connect(
+    io: &mut Io,
+    target: &Target,
+) -> Result<(BytesMut, Option<Agreed>), Status> {
     let broken = |error| Status::unavailable("the connection broke").with_source(error);
     let key = STANDARD.encode(random());
     io.write_all(request(target, &key).as_bytes())
@@ -89,8 +96,8 @@ async fn connect(io: &mut Io, target: &Target) -> Result<BytesMut, Status> {
         }
         if let Some((answer, size)) = Answer::read(&received)? {
             received.advance(size);
-            answer.check(target, &key, &received)?;
-            return Ok(received);
+            let agreed = answer.check(target, &key, &received)?;
+            return Ok((received, agreed));
         }
         if received.len() >= MOST_HEAD {
             let text = format!("the head of the answer is longer than {MOST_HEAD} bytes");
@@ -108,17 +115,21 @@ fn random() -> [u8; 16] {
 
 fn request(target: &Target, key: &str) -> String {
     let Target {
-        authority,
-        path,
-        subprotocol,
-        ..
+        authority, path, ..
     } = target;
-    format!(
+    let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {VERSION}\r\n\
-         Sec-WebSocket-Protocol: {}\r\n\r\n",
-        subprotocol.name()
-    )
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {VERSION}\r\n"
+    );
+    if let Some(subprotocol) = target.subprotocol {
+        let name = subprotocol.name();
+        request.push_str(&format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    }
+    if target.offers_compression {
+        request.push_str(&format!("Sec-WebSocket-Extensions: {OFFER}\r\n"));
+    }
+    request.push_str("\r\n");
+    request
 }
 
 /// The head of what a server answered.
@@ -155,7 +166,7 @@ impl Answer {
         Ok(Some((answer, size)))
     }
 
-    fn check(&self, target: &Target, key: &str, behind: &[u8]) -> Result<(), Status> {
+    fn check(&self, target: &Target, key: &str, behind: &[u8]) -> Result<Option<Agreed>, Status> {
         if self.status != 101 {
             return Err(self.refusal(behind));
         }
@@ -169,18 +180,26 @@ impl Answer {
             let text = "the answer of the server is not that of one that speaks WebSocket";
             return Err(Status::unavailable(text));
         }
-        if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
-            let text = "the server uses an extension of WebSocket that it was not offered";
-            return Err(Status::unavailable(text));
-        }
-        let wanted = target.subprotocol.name();
+        let wanted = target.subprotocol.map(Subprotocol::name);
         let spoken: Vec<_> = list(headers, &SEC_WEBSOCKET_PROTOCOL).collect();
-        if spoken == [wanted] {
-            return Ok(());
+        if spoken != Vec::from_iter(wanted) {
+            let wanted = wanted.unwrap_or("what has no name");
+            return Err(Status::unavailable(format!(
+                "the server does not speak `{wanted}` over WebSocket"
+            )));
         }
-        Err(Status::unavailable(format!(
-            "the server does not speak `{wanted}` over WebSocket"
-        )))
+        let mut extensions = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
+        let Some(extension) = extensions.next() else {
+            return Ok(None);
+        };
+        let agreed = extension.to_str().ok().and_then(Agreed::read);
+        let is_offered = target.offers_compression && extensions.next().is_none();
+        match agreed.filter(|_| is_offered) {
+            Some(agreed) => Ok(Some(agreed)),
+            None => Err(Status::unavailable(
+                "the server uses an extension of WebSocket that it was not offered",
+            )),
+        }
     }
 
     fn refusal(&self, behind: &[u8]) -> Status {
@@ -210,7 +229,8 @@ mod tests {
             is_secure: false,
             authority: Authority::from_static("localhost:1"),
             path: PathAndQuery::from_static("/a?b"),
-            subprotocol: Subprotocol::Native,
+            subprotocol: Some(Subprotocol::Native),
+            offers_compression: false,
         }
     }
 
@@ -229,7 +249,8 @@ mod tests {
         };
         let mut io = Io::new(ours);
         let target = target();
-        tokio::join!(connect(&mut io, &target), server).0
+        let (received, _) = tokio::join!(connect(&mut io, &target), server).0?;
+        Ok(received)
     }
 
     #[tokio::test]
@@ -272,7 +293,10 @@ mod tests {
                 "does not speak `rpc-native.1`",
             ),
             (
-                format!("{HEAD}Sec-WebSocket-Accept: KEY\r\nSec-WebSocket-Extensions: x\r\n\r\n"),
+                format!(
+                    "{HEAD}Sec-WebSocket-Accept: KEY\r\nSec-WebSocket-Protocol: rpc-native.1\r\n\
+                     Sec-WebSocket-Extensions: x\r\n\r\n"
+                ),
                 Code::Unavailable,
                 "an extension",
             ),

@@ -14,17 +14,21 @@ pub(super) const VERSION: &str = "13";
 pub(crate) enum Subprotocol {
     /// The bytes of the native wire, in binary messages whose bounds mean nothing.
     Native,
+    /// A text of JSON-RPC in each message.
+    JsonRpc,
 }
 
 impl Subprotocol {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "rpc-native.1",
+            Self::JsonRpc => "jsonrpc",
         }
     }
 
     pub(super) fn of(name: &str) -> Option<Self> {
-        [Self::Native].into_iter().find(|it| it.name() == name)
+        let all = [Self::Native, Self::JsonRpc];
+        all.into_iter().find(|it| it.name() == name)
     }
 }
 

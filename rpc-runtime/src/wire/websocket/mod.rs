@@ -3,19 +3,25 @@
 //! A connection begins as an HTTP/1.1 request, which [`wire::http`](super::http) reads.
 //! [`accept`] answers it and [`connect`] makes it; both agree on what is spoken inside, by the name
 //! of a [`Subprotocol`]. Then [`frame`] and [`decoder`] read and write without I/O, [`socket`] is the
-//! connection, and [`byte_stream`] makes of it what the native wire speaks over.
+//! connection, [`byte_stream`] makes of it what the native wire speaks over, and [`lines`], over
+//! [`messages`], what JSON-RPC does.
 
 mod accept;
 mod byte_stream;
 mod close;
 mod connect;
 mod decoder;
+mod deflate;
+mod extension;
 mod frame;
 mod handshake;
+mod lines;
 mod mask;
+mod messages;
 mod origin;
 mod serve;
 mod socket;
+mod utf8;
 
 pub(crate) use accept::{Accepted, Refused, accept, is_upgrade};
 pub(crate) use byte_stream::ByteStream;
@@ -38,4 +44,6 @@ pub(crate) struct Settings {
     pub(crate) origins: Vec<String>,
     /// Pages of every origin may connect.
     pub(crate) any_origin: bool,
+    /// Messages are compressed for clients that can.
+    pub(crate) compresses: bool,
 }

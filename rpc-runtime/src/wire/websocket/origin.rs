@@ -64,7 +64,7 @@ mod tests {
         let own = Settings::default();
         let listed = Settings {
             origins: vec!["https://app.example/".to_owned()],
-            any_origin: false,
+            ..Settings::default()
         };
         let any = Settings {
             any_origin: true,

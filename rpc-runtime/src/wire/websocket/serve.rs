@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::handshake::Subprotocol;
+use super::lines::Lines;
 use super::{Accepted, ByteStream, Side};
 use crate::status::Status;
 use crate::transport::Io;
 use crate::wire::accepted::serve_native;
 use crate::wire::config::{Config, Served};
 use crate::wire::draining::Draining;
+use crate::wire::jsonrpc::{self, Dialects};
 
 /// Serves a connection of which `received` was read already, to its end.
 ///
@@ -25,10 +26,16 @@ pub(crate) async fn serve(
     served: Served,
     draining: &Draining,
 ) -> Result<(), Status> {
-    match accepted.subprotocol {
-        Subprotocol::Native => {
+    let none = BytesMut::new();
+    match accepted {
+        Accepted::Native => {
             let io = ByteStream::open(io, Side::Server, received);
-            serve_native(io, BytesMut::new(), config, served, draining).await
+            serve_native(io, none, config, served, draining).await
+        }
+        Accepted::JsonRpc(agreed) => {
+            let io = Lines::open(io, Side::Server, agreed, &config, received);
+            let (dialect, draining) = (Dialects::JsonRpc, draining.clone());
+            jsonrpc::serve(io, none, dialect, config, served, draining).await
         }
     }
 }

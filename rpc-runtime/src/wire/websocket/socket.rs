@@ -1,11 +1,13 @@
 //! Frames over a byte stream: what every use of a WebSocket has in common.
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::time::{Sleep, sleep};
 
 use super::Side;
 use super::close::{self, CloseCode, Violation};
@@ -16,6 +18,9 @@ use crate::transport::{BoxReader, BoxWriter, Guard, Io};
 
 /// How many bytes one read asks for.
 const READ: usize = 64 << 10;
+
+/// How long a peer has to hear what it did wrong.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A connection after its handshake. It answers pings and close frames by itself.
 pub(super) struct Socket {
@@ -31,10 +36,16 @@ pub(super) struct Socket {
     /// The payload of the latest ping, to be answered: only that one has to be (RFC 6455, section
     /// 5.5.3).
     ping: Option<Bytes>,
+    /// A ping of ours is due.
+    pinging: bool,
     /// The peer has ended its direction.
     ended: bool,
     /// A close frame is in `output`, or was.
     closing: bool,
+    /// The rule that the peer broke, and how long it has to hear of it.
+    refused: Option<(Violation, Pin<Box<Sleep>>)>,
+    /// Something came since it was asked last.
+    heard: bool,
     /// Dropped last.
     _guard: Option<Guard>,
 }
@@ -52,8 +63,11 @@ impl Socket {
             input: received,
             output: BytesMut::new(),
             ping: None,
+            pinging: false,
             ended: false,
             closing: false,
+            refused: None,
+            heard: false,
             _guard: guard,
         }
     }
@@ -65,16 +79,21 @@ impl Socket {
     /// A peer that breaks a rule, which it is told, and a connection that breaks.
     pub(super) fn poll_part(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Option<Part>>> {
         loop {
+            if self.refused.is_some() {
+                return self.poll_refused(cx);
+            }
             let decoded = self.decode();
             self.answer(cx);
-            match decoded? {
+            match decoded {
                 Some(part) => return Poll::Ready(Ok(Some(part))),
+                None if self.refused.is_some() => continue,
                 None if self.ended => return Poll::Ready(Ok(None)),
                 None => {}
             }
             self.input.reserve(READ);
             let reading = pin!(self.reader.read_buf(&mut self.input));
             let read = ready!(reading.poll(cx))?;
+            self.heard = true;
             if read == 0 {
                 self.ended = true;
                 if !self.decoder.is_between_messages() || !self.input.is_empty() {
@@ -86,11 +105,11 @@ impl Socket {
         }
     }
 
-    fn decode(&mut self) -> io::Result<Option<Part>> {
+    fn decode(&mut self) -> Option<Part> {
         while !self.ended {
             match self.decoder.next(&mut self.input) {
                 Ok(None) => break,
-                Ok(Some(Event::Part(part))) => return Ok(Some(part)),
+                Ok(Some(Event::Part(part))) => return Some(part),
                 Ok(Some(Event::Ping(payload))) => self.ping = Some(payload),
                 Ok(Some(Event::Pong)) => {}
                 Ok(Some(Event::Close(close))) => {
@@ -98,17 +117,39 @@ impl Socket {
                     self.close(close.code.unwrap_or(CloseCode::NORMAL), "");
                     self.ended = true;
                 }
-                Err(violation) => return Err(self.refuse(violation)),
+                Err(violation) => self.refuse(violation),
             }
         }
-        Ok(None)
+        None
     }
 
-    /// Tells the peer which rule it broke; nothing more is read.
-    pub(super) fn refuse(&mut self, violation: Violation) -> io::Error {
+    /// Tells the peer which rule it broke. What is read next is the error, when the peer had the time
+    /// to hear of it.
+    pub(super) fn refuse(&mut self, violation: Violation) {
         self.close(violation.code, &violation.text);
         self.ended = true;
-        io::Error::new(io::ErrorKind::InvalidData, violation)
+        let timer = Box::pin(sleep(LINGER));
+        self.refused.get_or_insert((violation, timer));
+    }
+
+    /// Reads on, and drops what comes, until the peer has closed too. Closing a socket with bytes
+    /// unread resets the connection, and takes along what the peer has not read yet.
+    fn poll_refused(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Option<Part>>> {
+        self.answer(cx);
+        let Some((violation, timer)) = &mut self.refused else {
+            return Poll::Ready(Ok(None));
+        };
+        while timer.as_mut().poll(cx).is_pending() {
+            self.input.clear();
+            self.input.reserve(READ);
+            let reading = pin!(self.reader.read_buf(&mut self.input));
+            match ready!(reading.poll(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        let error = io::Error::new(io::ErrorKind::InvalidData, violation.clone());
+        Poll::Ready(Err(error))
     }
 
     /// Queues the close frame, unless there was one.
@@ -158,6 +199,16 @@ impl Socket {
         Ok(())
     }
 
+    /// Says whether something came since this was asked last.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Asks the peer whether it is there, with the next that is written.
+    pub(super) fn ping(&mut self) {
+        self.pinging = true;
+    }
+
     /// Writes what is queued, and behind it what the peer is answered.
     pub(super) fn poll_write_out(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -166,6 +217,8 @@ impl Socket {
                     return Poll::Ready(Ok(()));
                 } else if let Some(payload) = self.ping.take() {
                     self.push(Opcode::Pong, false, [&payload[..]].into_iter());
+                } else if std::mem::take(&mut self.pinging) {
+                    self.push(Opcode::Ping, false, std::iter::empty());
                 } else {
                     return Poll::Ready(Ok(()));
                 }
@@ -180,7 +233,7 @@ impl Socket {
 
     /// Sends answers to the peer, which nobody flushes.
     pub(super) fn answer(&mut self, cx: &mut TaskContext<'_>) {
-        let is_answer = self.ping.is_some() || self.closing;
+        let is_answer = self.ping.is_some() || self.pinging || self.closing;
         if is_answer && let Poll::Ready(Ok(())) = self.poll_write_out(cx) {
             // A failure shows at the next read or write.
             let _ = self.writer.as_mut().poll_flush(cx);

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Call, Dialect, Outgoing, ReplyTo};
+use super::{Answer, Call, Dialect, Notification, Outgoing, ReplyTo};
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -23,6 +23,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     has_batches: true,
     is_flat: false,
     is_positional: false,
+    subscription: Some(notification),
     read_call,
     read_id,
     around_result,
@@ -109,17 +110,51 @@ fn around_result(id: Option<&str>) -> (String, String) {
     (before, format!(",\"id\":{id}}}"))
 }
 
+/// Subscriptions are an addition that Ethereum began and jsonrpsee took up: the call is answered with
+/// an id, and each item is a notification that names it. That `error` ends one is jsonrpsee's, and
+/// that `null` there is the good end, our own.
+fn notification(method: &str, id: &str) -> Notification {
+    // `eth_subscribe` gives `eth_subscription`.
+    let name = match method.strip_suffix("subscribe") {
+        Some(before) => format!("{before}subscription"),
+        None => method.to_owned(),
+    };
+    let name = text(&name);
+    let name = String::from_utf8_lossy(&name);
+    Notification {
+        before: format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":{name},\"params\":{{\"subscription\":\"{id}\","
+        ),
+        behind: "}}",
+        item: "\"result\":",
+        end: "\"error\":null",
+        error: |failure| {
+            let mut out = BytesMut::from(&b"\"error\":"[..]);
+            put_error(&mut out, failure);
+            out
+        },
+    }
+}
+
 fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
+    let mut out = BytesMut::with_capacity(160);
+    out.put_slice(b"{\"jsonrpc\":\"2.0\",\"error\":");
+    put_error(&mut out, failure);
+    out.put_slice(b",\"id\":");
+    out.put_slice(id.unwrap_or("null").as_bytes());
+    out.put_u8(b'}');
+    Some(out)
+}
+
+/// Writes an error object (section 5.1).
+fn put_error(out: &mut BytesMut, failure: &Failure) {
     let (code, message) = match failure {
         Failure::NoJson => PARSE_ERROR,
         Failure::NoCall => INVALID_REQUEST,
         Failure::NotFound { .. } => METHOD_NOT_FOUND,
         Failure::Status(status) => (number(status.code()), status.message()),
     };
-    let mut out = BytesMut::with_capacity(80 + message.len());
-    out.put_slice(
-        format!("{{\"jsonrpc\":\"2.0\",\"error\":{{\"code\":{code},\"message\":").as_bytes(),
-    );
+    out.put_slice(format!("{{\"code\":{code},\"message\":").as_bytes());
     out.put_slice(&text(message));
     if let Failure::Status(status) = failure
         && let Some(data) = own_error(status)
@@ -127,10 +162,7 @@ fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
         out.put_slice(b",\"data\":");
         out.put_slice(&data);
     }
-    out.put_slice(b"},\"id\":");
-    out.put_slice(id.unwrap_or("null").as_bytes());
     out.put_u8(b'}');
-    Some(out)
 }
 
 fn write_call(out: &mut BytesMut, call: &Outgoing<'_>) {

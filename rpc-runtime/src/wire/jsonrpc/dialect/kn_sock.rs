@@ -21,6 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     has_batches: false,
     is_flat: true,
     is_positional: true,
+    subscription: None,
     read_call,
     read_id: |_| None,
     around_result: |_| ("{\"result\":".to_owned(), "}".to_owned()),

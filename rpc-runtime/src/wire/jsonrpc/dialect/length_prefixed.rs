@@ -22,6 +22,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     has_batches: false,
     is_flat: false,
     is_positional: false,
+    subscription: None,
     read_call,
     read_id,
     around_result,

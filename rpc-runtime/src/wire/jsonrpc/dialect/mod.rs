@@ -1,6 +1,6 @@
 //! What the dialects differ in: how the members of an object are a call, and how an answer looks.
 
-mod json_rpc;
+pub(super) mod json_rpc;
 mod kn_sock;
 mod length_prefixed;
 mod python;
@@ -31,6 +31,8 @@ pub(crate) struct Dialect {
     /// Whether methods are called by their names alone, and with their arguments by position.
     pub(super) is_flat: bool,
     pub(super) is_positional: bool,
+    /// How streams are told, where they can be.
+    pub(super) subscription: Option<fn(method: &str, id: &str) -> Notification>,
     /// Reads a call.
     pub(super) read_call: for<'a> fn(&Envelope<'a>) -> Result<Call<'a>, Failure>,
     /// Returns the id of what may be no call, for the answer that says so.
@@ -62,6 +64,18 @@ pub(crate) struct Answer<'a> {
     /// `None` where the dialect has none, and where the server could not read that of the call.
     pub(super) id: Option<u64>,
     pub(super) result: Result<&'a RawValue, Status>,
+}
+
+/// What stands around the items of one subscription.
+#[derive(Debug)]
+pub(crate) struct Notification {
+    /// What stands before an item or the end, up to the name of its member.
+    pub(super) before: String,
+    pub(super) behind: &'static str,
+    pub(super) item: &'static str,
+    pub(super) end: &'static str,
+    /// Writes why a subscription failed.
+    pub(super) error: fn(&Failure) -> BytesMut,
 }
 
 /// A call, as the texts of its parts.

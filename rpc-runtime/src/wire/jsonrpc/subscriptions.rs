@@ -1,0 +1,221 @@
+//! Streams over a connection of texts: the call is answered with an id, and each item, the end and a
+//! failure are notifications that name it.
+//!
+//! An item waits in its stream while too much waits to be written, so a peer that reads slowly slows
+//! its subscriptions down; none is lost, and nothing grows.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{BufMut, BytesMut};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::dialect::Notification;
+use super::session::{Text, put_value, too_large};
+use crate::call::{BodyFrame, Limits, Message};
+use crate::status::Status;
+use crate::wire::budget::Budget;
+use crate::wire::catch_panic::panicked;
+use crate::wire::config::{RunningCall, RunningCalls};
+use crate::wire::running::Replying;
+
+/// What ends a subscription. Names that begin with `rpc.` are kept for such additions (section 4.3 of
+/// the specification).
+const END: &str = "rpc.unsubscribe";
+
+/// The subscriptions of one connection. Dropping it ends them all.
+pub(super) struct Subscriptions {
+    notification: fn(&str, &str) -> Notification,
+    texts: mpsc::Sender<Text>,
+    open: Arc<Mutex<Open>>,
+    places: Arc<RunningCalls>,
+    budget: Arc<Budget>,
+    max_message: usize,
+}
+
+#[derive(Default)]
+struct Open {
+    last: u64,
+    tasks: HashMap<u64, AbortHandle>,
+}
+
+/// A stream that a service has accepted.
+pub(super) struct Opening<'a> {
+    pub(super) replying: Replying,
+    /// Held while it is open.
+    pub(super) places: (RunningCall, RunningCall),
+    /// What the peer called.
+    pub(super) method: &'a str,
+    /// What stands before and behind the id in the answer.
+    pub(super) around_id: (String, String),
+}
+
+impl Subscriptions {
+    pub(super) fn new(
+        notification: fn(&str, &str) -> Notification,
+        texts: mpsc::Sender<Text>,
+        limits: &Limits,
+        budget: &Arc<Budget>,
+    ) -> Self {
+        Self {
+            notification,
+            texts,
+            open: Arc::default(),
+            places: RunningCalls::of_subscriptions(limits.max_subscriptions),
+            budget: Arc::clone(budget),
+            max_message: limits.max_message,
+        }
+    }
+
+    /// Takes a place for one more.
+    pub(super) fn place(&self) -> Result<RunningCall, Status> {
+        self.places.begin()
+    }
+
+    /// Begins to tell the peer of a stream, first of its id.
+    pub(super) fn begin(&self, opening: Opening<'_>) {
+        let mut open = lock(&self.open);
+        open.last += 1;
+        let number = open.last;
+        let id = format!("{number:#x}");
+        let (before, behind) = opening.around_id;
+        let answer = BytesMut::from(format!("{before}\"{id}\"{behind}").as_bytes());
+        let feed = Feed {
+            number,
+            notification: (self.notification)(opening.method, &id),
+            texts: self.texts.clone(),
+            open: Arc::clone(&self.open),
+            budget: Arc::clone(&self.budget),
+            max_message: self.max_message,
+            replying: opening.replying,
+            _places: opening.places,
+        };
+        let task = tokio::spawn(feed.run(answer));
+        open.tasks.insert(number, task.abort_handle());
+    }
+
+    /// Says whether a name that no service has is that of a call to [`end`](Self::end):
+    /// `eth_unsubscribe` as well, for clients of Ethereum.
+    pub(super) fn is_end(method: &str) -> bool {
+        method == END || method.ends_with("_unsubscribe")
+    }
+
+    /// Ends the subscription that the parameters name, and says whether there was one. Items that
+    /// were on their way may still come.
+    pub(super) fn end(&self, params: Option<&RawValue>) -> Result<bool, Status> {
+        let params = params.map_or("[]", RawValue::get);
+        let by_position = serde_json::from_str::<(String,)>(params).map(|(id,)| id);
+        let id = by_position.ok().or_else(|| {
+            let mut named: HashMap<String, String> = serde_json::from_str(params).ok()?;
+            named.remove("subscription")
+        });
+        let id = id.ok_or_else(|| {
+            Status::invalid_argument("the parameter is the id of a subscription, a string")
+        })?;
+        let number = id.strip_prefix("0x");
+        let number = number.and_then(|it| u64::from_str_radix(it, 16).ok());
+        let task = number.and_then(|it| lock(&self.open).tasks.remove(&it));
+        if let Some(task) = &task {
+            task.abort();
+        }
+        Ok(task.is_some())
+    }
+
+    /// Says whether none is open, and `texts` has nothing of one.
+    pub(super) fn are_over(&self, texts: &mpsc::Receiver<Text>) -> bool {
+        lock(&self.open).tasks.is_empty() && texts.is_empty()
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        lock(&self.open).tasks.values().for_each(AbortHandle::abort);
+    }
+}
+
+fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One subscription.
+struct Feed {
+    number: u64,
+    notification: Notification,
+    texts: mpsc::Sender<Text>,
+    open: Arc<Mutex<Open>>,
+    budget: Arc<Budget>,
+    max_message: usize,
+    replying: Replying,
+    _places: (RunningCall, RunningCall),
+}
+
+impl Feed {
+    /// Tells the peer of everything, until the stream ends or nobody listens.
+    async fn run(mut self, answer: BytesMut) {
+        let Ok(answer) = Text::new(answer, &self.budget) else {
+            // It is small, and so takes nothing of the budget.
+            return;
+        };
+        if self.texts.send(answer).await.is_err() {
+            return;
+        }
+        let last = loop {
+            let text = match poll_fn(|cx| self.replying.poll_frame(cx)).await {
+                Some(Ok(BodyFrame::Message(message))) => self.item(message),
+                Some(Ok(BodyFrame::Trailers(_))) => continue,
+                Some(Err(status)) => Err(status),
+                None => break BytesMut::from(self.notification.end.as_bytes()),
+            };
+            match text {
+                Ok(text) => {
+                    if self.texts.send(text).await.is_err() {
+                        return;
+                    }
+                }
+                Err(status) => break (self.notification.error)(&status.into()),
+            }
+        };
+        self.finish(last).await;
+    }
+
+    fn item(&self, message: Message) -> Result<Text, Status> {
+        let Notification {
+            before,
+            item,
+            behind,
+            ..
+        } = &self.notification;
+        let mut out = BytesMut::with_capacity(before.len() + 64);
+        out.put_slice(before.as_bytes());
+        out.put_slice(item.as_bytes());
+        // How a value is written, and its destructor, are the user's own.
+        let written = catch_unwind(AssertUnwindSafe(|| put_value(&mut out, message)));
+        written.unwrap_or_else(|_| Err(panicked("an item")))?;
+        out.put_slice(behind.as_bytes());
+        if out.len() > self.max_message {
+            return Err(too_large(self.max_message));
+        }
+        Text::new(out, &self.budget)
+    }
+
+    /// Tells the peer how it ended, and gives up the place.
+    async fn finish(self, last: BytesMut) {
+        let Notification { before, behind, .. } = &self.notification;
+        let mut out = BytesMut::from(before.as_bytes());
+        out.unsplit(last);
+        out.put_slice(behind.as_bytes());
+        let Ok(permit) = self.texts.reserve().await else {
+            return;
+        };
+        // In one step, so that the connection never looks as if it had nothing more to say.
+        let mut open = lock(&self.open);
+        open.tasks.remove(&self.number);
+        if let Ok(text) = Text::new(out, &self.budget) {
+            permit.send(text);
+        }
+    }
+}
