@@ -1,5 +1,5 @@
-//! Compiles the schema of gRPC's interoperability tests.
+//! Compiles the schemas of the tests with software that is not ours.
 
 fn main() -> Result<(), rpc_build::Error> {
-    rpc_build::compile(["interop/proto/test.proto"])
+    rpc_build::compile(["connect/proto/matrix.proto", "interop/proto/test.proto"])
 }

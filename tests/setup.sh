@@ -26,6 +26,11 @@ install_commands() {
     if ! ruby -e 'require "grpc"' 2>/dev/null; then
         packages+=(ruby-grpc)
     fi
+    # For the page of the examples. Other systems than Debian have it under another name, or have one already.
+    if ! command -v chromium-headless-shell chromium google-chrome >/dev/null &&
+        apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+        packages+=(chromium-headless-shell)
+    fi
     [ "${#packages[@]}" -gt 0 ] || return 0
 
     local as_root=()

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Shows `math` alone, from two terminals, and over worker processes. Usage: math.sh PROGRAM
+# Shows `math` alone, from two terminals, to curl and a browser, and over worker processes. Usage: math.sh PROGRAM
 set -euo pipefail
 math=$1
 directory=$(mktemp -d)
 server=
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$directory"' EXIT
+pages=
+trap 'kill "$server" $pages 2>/dev/null || true; rm -rf "$directory"' EXIT
 
 "$math"
 
 # The first terminal: serves at a free port, which it says on standard error.
 serve() {
     local log=$directory/log
+    : >"$log"
     "$math" serve "$@" 2>"$log" &
     server=$!
     for _ in $(seq 100); do
@@ -79,6 +81,33 @@ stop() {
     printf 'the server ended in good order\n'
 }
 stop
+
+# A page in a browser, from a server of its own, as the pages of a site are.
+root=$(cd "$(dirname "$0")/../.." && pwd)
+browser=$(command -v chromium-headless-shell || command -v chromium || command -v google-chrome || true)
+if [ -n "$browser" ]; then
+    : >"$directory/pages"
+    python3 -u -m http.server --bind 127.0.0.1 --directory "$root/examples/page" 0 >"$directory/pages" 2>/dev/null &
+    pages=$!
+    for _ in $(seq 100); do
+        port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$directory/pages")
+        [ -n "$port" ] && break
+        sleep 0.1
+    done
+    serve tcp://127.0.0.1:0 --allow-origin "http://127.0.0.1:$port"
+    page="http://127.0.0.1:$port/?server=http://${url#tcp://}"
+    printf '$ %s %s\n' "$(basename "$browser")" "$page"
+    # Without a sandbox, which root has none of.
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$directory/browser" \
+        --virtual-time-budget=10000 --dump-dom "$page" 2>/dev/null | grep -o '<li>[^<]*' | sed 's/<li>//' | tee "$directory/answers"
+    for expected in 'add {"a":10,"b":20}: 30' '"2432902008176640000"' 'invalid_argument: cannot divide'; do
+        grep -qF "$expected" "$directory/answers" || { echo "the page does not show $expected" >&2; exit 1; }
+    done
+    stop
+    kill "$pages"
+else
+    echo 'skipped: there is no browser (bash tests/setup.sh installs one)'
+fi
 
 # The same over TLS, with a certificate that vouches for itself.
 if command -v openssl >/dev/null; then

@@ -104,6 +104,8 @@ pub use service::{
 pub use status::{CallError, Code, Phase, Status};
 #[cfg(feature = "tls")]
 pub use transport::tls;
+#[cfg(feature = "http")]
+pub use wire::Cors;
 pub use wire::Wire;
 
 /// The tour in the README is compiled and run like every other example.

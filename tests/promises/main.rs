@@ -32,18 +32,24 @@ macro_rules! on_every_transport {
     )*};
 }
 
-/// Makes a test of each function over gRPC and over TLS, with either wire in it: of those that speak
+/// Makes a test of each function over gRPC, gRPC-Web, Connect and TLS: of those that speak
 /// no frames of the native wire.
-macro_rules! over_grpc_and_tls {
+macro_rules! over_http_and_tls {
     ($($name:ident)*) => {
         mod over_grpc {
-            over_grpc_and_tls!("grpc": $($name)*);
+            over_http_and_tls!("grpc": $($name)*);
+        }
+        mod over_grpc_web {
+            over_http_and_tls!("grpc-web+http": $($name)*);
+        }
+        mod over_connect {
+            over_http_and_tls!("connect+http": $($name)*);
         }
         mod over_tls {
-            over_grpc_and_tls!("tls": $($name)*);
+            over_http_and_tls!("tls": $($name)*);
         }
         mod over_grpc_and_tls {
-            over_grpc_and_tls!("grpcs": $($name)*);
+            over_http_and_tls!("grpcs": $($name)*);
         }
     };
     ($transport:literal: $($name:ident)*) => {$(

@@ -24,7 +24,7 @@ on_every_transport! {
     every_call_ends_when_the_connection_does
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_handler_hands_its_deadline_down
 }
 

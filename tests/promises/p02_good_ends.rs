@@ -20,7 +20,7 @@ on_every_transport! {
     an_upload_that_panics_has_not_ended
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_cut_connection_is_not_an_end
     a_panic_and_a_failure_are_not_ends
     a_server_that_is_dropped_has_not_ended_its_streams

@@ -17,7 +17,7 @@ on_every_transport! {
     retries_send_what_a_server_has_not_seen_to_its_successor
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     handlers_run_once_when_their_server_dies
     requests_on_a_dying_connection_run_once
     retries_run_each_handler_once_when_their_server_dies

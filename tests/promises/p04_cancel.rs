@@ -24,7 +24,7 @@ on_every_transport! {
     a_cancelled_call_sends_nothing_more
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_dropped_call_ends_its_handler
     a_dropped_stream_ends_its_handler
     shielded_work_ends_and_spawned_tasks_are_dropped

@@ -22,7 +22,7 @@ on_every_transport! {
     a_large_message_lets_others_pass
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_slow_reader_slows_its_own_stream_only
 }
 

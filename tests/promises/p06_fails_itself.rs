@@ -16,7 +16,7 @@ on_every_transport! {
     a_bad_call_leaves_an_open_stream_alone
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_bad_call_leaves_an_open_stream_alone
 }
 

@@ -19,7 +19,7 @@ on_every_transport! {
     a_drain_can_begin_before_anyone_has_come
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     accepted_streams_finish
     a_drain_can_begin_before_anyone_has_come
 }

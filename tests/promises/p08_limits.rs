@@ -20,7 +20,7 @@ on_every_transport! {
     a_frame_that_is_too_long_names_its_limit
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_request_over_the_clients_limit_is_not_sent
     an_answer_over_the_servers_limit_is_not_sent
     depth_is_bounded_both_ways

@@ -14,7 +14,7 @@ on_every_transport! {
     a_panic_behind_an_await_fails_its_call
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     a_handler_that_panics_fails_its_call
     a_stream_that_panics_fails_its_call
     a_blocking_handler_that_panics_fails_its_call

@@ -20,7 +20,7 @@ on_every_transport! {
     one_line_says_it_all
 }
 
-over_grpc_and_tls! {
+over_http_and_tls! {
     connecting
     sending
 }

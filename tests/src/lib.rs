@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod http1;
 pub mod math;
 pub mod raw;
 pub mod serving;

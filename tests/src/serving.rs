@@ -35,7 +35,7 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "grpc" | "ws" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" => "tcp://127.0.0.1:0".to_owned(),
         "tls" | "grpcs" => "tls://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
@@ -63,11 +63,11 @@ pub fn connect(url: &str) -> Connect<Channel> {
     }
 }
 
-/// Serves on a transport. `grpc` and `ws` are TCP with a URL that makes clients speak gRPC, or
-/// WebSocket; `grpcs` is gRPC over TLS.
+/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http` and `ws` are TCP with a URL that makes
+/// clients speak gRPC, gRPC-Web, Connect, or WebSocket; `grpcs` is gRPC over TLS.
 pub async fn serve(transport: &str, server: Server) -> Serving {
     let server = match transport {
-        "grpc" | "grpcs" => server.accept([Wire::Http]),
+        "grpc" | "grpcs" | "grpc-web+http" | "connect+http" => server.accept([Wire::Http]),
         "ws" => server.accept([Wire::WebSocket]),
         _ => server,
     };
@@ -84,11 +84,11 @@ pub async fn serve(transport: &str, server: Server) -> Serving {
         .expect("the address is free");
     Serving {
         url: match transport {
-            "grpc" | "ws" | "grpcs" => {
+            "tcp" | "tls" | "unix" | "mem" => bound.url().to_owned(),
+            _ => {
                 let (_, address) = bound.url().split_once("://").expect("a URL");
                 format!("{transport}://{address}")
             }
-            _ => bound.url().to_owned(),
         },
         stop: bound.shutdown_handle(),
         task: tokio::spawn(bound.serve()),

@@ -31,10 +31,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
-/// `http` also `grpc://host:port` and, with `tls`, `grpcs://host:port`, for gRPC servers of any language; with the
-/// feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where the port may be left
-/// out if it is 80 or 443. A list of URLs, or what [finds servers](super::Target), makes one channel that spreads its
-/// calls over all of them.
+/// `http` also `grpc://host:port`, `grpc-web+http://host:port` and `connect+http://host:port`, with `tls` also
+/// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language that
+/// speak HTTP/2; with the feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where
+/// the port may be left out if it is 80 or 443. A list of URLs, or what
+/// [finds servers](super::Target), makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With

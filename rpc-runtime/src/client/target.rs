@@ -9,7 +9,7 @@ use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
 use crate::wire::ClientWire;
 #[cfg(feature = "http")]
-use crate::wire::GrpcServer;
+use crate::wire::HttpServer;
 #[cfg(feature = "websocket")]
 use crate::wire::websocket;
 
@@ -89,18 +89,10 @@ fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
         });
     }
     #[cfg(feature = "http")]
-    if let Some((scheme, authority)) = url.trim().split_once("://") {
-        let below = match scheme.to_ascii_lowercase().as_str() {
-            "grpc" => Some(("tcp", http::uri::Scheme::HTTP)),
-            "grpcs" => Some(("tls", http::uri::Scheme::HTTPS)),
-            _ => None,
-        };
-        if let Some((below, scheme)) = below {
-            let address = format!("{below}://{authority}").parse()?;
-            let authority = authority.parse()?;
-            let wire = ClientWire::Grpc(GrpcServer { scheme, authority });
-            return Ok(Destination::Address { wire, address });
-        }
+    if let Some(parsed) = HttpServer::parse(url) {
+        let (server, address) = parsed?;
+        let wire = ClientWire::Grpc(server);
+        return Ok(Destination::Address { wire, address });
     }
     Ok(Destination::Address {
         wire: ClientWire::Native,

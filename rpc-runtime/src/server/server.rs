@@ -22,6 +22,8 @@ use crate::service::{BoxService, Service};
 #[cfg(feature = "tls")]
 use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
+#[cfg(feature = "http")]
+use crate::wire::Cors;
 use crate::wire::budget::SharedBudget;
 use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::{Wire, Wires};
@@ -222,6 +224,18 @@ impl Server {
     #[cfg(feature = "http")]
     pub fn http_host(mut self, host: impl Into<String>) -> Self {
         self.config.http_hosts.push(host.into());
+        self
+    }
+
+    /// Lets pages of other sites call from a browser: Connect and gRPC-Web. None may by default.
+    ///
+    /// # Panics
+    ///
+    /// Panics if any origin may send credentials.
+    #[cfg(feature = "http")]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        cors.check();
+        self.config.cors = Some(cors);
         self
     }
 

@@ -34,6 +34,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Which pages of other sites may call.
+    #[cfg(feature = "http")]
+    pub(crate) cors: Option<super::Cors>,
     /// Who may connect by WebSocket.
     #[cfg(feature = "websocket")]
     pub(crate) websocket: super::websocket::Settings,
@@ -54,6 +57,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(feature = "http")]
+            cors: None,
             #[cfg(feature = "websocket")]
             websocket: super::websocket::Settings::default(),
         }

@@ -1,12 +1,12 @@
 //! A byte stream that was connected becomes a connection of the wire that its URL names.
 
-#[cfg(feature = "http")]
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
 use super::config::{Config, Served};
+#[cfg(feature = "http")]
+use super::http::{GrpcConnection, HttpServer};
 use super::native;
 #[cfg(feature = "websocket")]
 use super::websocket;
@@ -19,8 +19,9 @@ use crate::transport::Io;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ClientWire {
     Native,
+    /// gRPC, and what is like it.
     #[cfg(feature = "http")]
-    Grpc(GrpcServer),
+    Grpc(HttpServer),
     /// The native wire inside of WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
@@ -28,29 +29,11 @@ pub(crate) enum ClientWire {
     Json(super::jsonrpc::Server),
 }
 
-/// A gRPC server as requests name it, in `:scheme` and `:authority`.
-#[cfg(feature = "http")]
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct GrpcServer {
-    pub(crate) scheme: http::uri::Scheme,
-    /// Host and port.
-    pub(crate) authority: http::uri::Authority,
-}
-
-#[cfg(feature = "http")]
-impl fmt::Display for GrpcServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_secure = self.scheme == http::uri::Scheme::HTTPS;
-        let scheme = if is_secure { "grpcs" } else { "grpc" };
-        write!(f, "{scheme}://{}", self.authority)
-    }
-}
-
 /// A handle to begin calls with.
 pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
-    Grpc(super::http::GrpcConnection),
+    Grpc(GrpcConnection),
     #[cfg(feature = "jsonrpc")]
     Json(super::jsonrpc::Connection),
 }
@@ -104,10 +87,10 @@ impl ClientWire {
             #[cfg(feature = "http")]
             Self::Grpc(server) => {
                 if served.is_some() {
-                    let text = "a server cannot call back over gRPC: leave out `Connect::serve`";
+                    let text = "a server cannot call back over HTTP: leave out `Connect::serve`";
                     return Err(Status::invalid_argument(text));
                 }
-                let opened = super::http::GrpcConnection::open(io, config, server.clone()).await;
+                let opened = GrpcConnection::open(io, config, server.clone()).await;
                 let (connection, driver) = opened?;
                 tokio::spawn(log_end(driver));
                 connection.introduced().await?;

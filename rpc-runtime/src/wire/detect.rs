@@ -11,7 +11,7 @@ pub(super) const DETECT_BYTES: usize = 64;
 pub enum Wire {
     /// The native wire, which is always accepted.
     Native,
-    /// HTTP/1.1 and HTTP/2: gRPC, and Connect for unary methods.
+    /// HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
     #[cfg(feature = "http")]
     Http,
     /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`), and

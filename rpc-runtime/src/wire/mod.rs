@@ -27,9 +27,11 @@ mod running;
 pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
-#[cfg(feature = "http")]
-pub(crate) use connected::GrpcServer;
 pub(crate) use connected::{ClientWire, Connection};
 pub use detect::Wire;
 pub(crate) use detect::Wires;
 pub(crate) use draining::Draining;
+#[cfg(feature = "http")]
+pub use http::Cors;
+#[cfg(feature = "http")]
+pub(crate) use http::HttpServer;

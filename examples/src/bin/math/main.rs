@@ -37,6 +37,9 @@ enum Command {
         /// The key of the first certificate.
         #[arg(long, value_name = "PEM", requires = "tls_certificate")]
         tls_key: Option<PathBuf>,
+        /// Lets pages of this origin call, such as `http://localhost:5173`; may be given several times.
+        #[arg(long, value_name = "ORIGIN")]
+        allow_origin: Vec<String>,
     },
     /// Calls a method or a function by name, and prints one line of JSON per value.
     Call(call::Arguments),
@@ -59,7 +62,8 @@ async fn main() -> ExitCode {
             urls,
             tls_certificate,
             tls_key,
-        }) => serve::run(&urls, tls_certificate.zip(tls_key)).await,
+            allow_origin,
+        }) => serve::run(&urls, tls_certificate.zip(tls_key), &allow_origin).await,
         Some(Command::Call(arguments)) => call::run(arguments).await,
         Some(Command::Workers { count }) => workers::run(count).await,
     };

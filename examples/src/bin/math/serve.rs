@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use rpc_examples::math;
 use rpc_runtime::tls::{Certificate, ServerTls};
-use rpc_runtime::{Server, Wire};
+use rpc_runtime::{Cors, Server, Wire};
 
 use crate::Failure;
 
 /// Serves at these URLs until the process is interrupted; over TLS with a certificate and its key.
-pub(crate) async fn run(urls: &[String], tls: Option<(PathBuf, PathBuf)>) -> Result<(), Failure> {
+/// Pages of these origins may call.
+pub(crate) async fn run(
+    urls: &[String],
+    tls: Option<(PathBuf, PathBuf)>,
+    origins: &[String],
+) -> Result<(), Failure> {
     let wires = [
         Wire::Http,
         Wire::JsonRpc,
@@ -22,6 +27,12 @@ pub(crate) async fn run(urls: &[String], tls: Option<(PathBuf, PathBuf)>) -> Res
             certificate,
             key,
         )));
+    }
+    if !origins.is_empty() {
+        let cors = origins
+            .iter()
+            .fold(Cors::new(), |cors, it| cors.allow_origin(it));
+        server = server.cors(cors);
     }
     for url in urls {
         server = server.listen(url);

@@ -11,7 +11,7 @@ use crate::call::Request;
 /// How the calls of a channel are spread over its servers.
 ///
 /// Whatever the way, a call goes to a server that is connected while there is one, and not to one
-/// that [failed too often](super::Connect::eject_after) or said that it shuts down.
+/// that [failed too often](crate::client::Connect::eject_after) or said that it shuts down.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Balance {

@@ -2,13 +2,16 @@
 
 use http::HeaderValue;
 
+use super::dialect::{Dialect, SUBTYPES};
 use crate::codec::Encoding;
+use crate::status::Status;
 
 /// The protocol of a request, by its content type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protocol<'a> {
-    /// `application/grpc`, `application/grpc+json`: the name of the encoding, if there is one.
-    Grpc(Option<&'a str>),
+    /// `application/grpc`, `application/grpc+json`, `application/connect+json`: the name of the
+    /// encoding, if there is one.
+    Enveloped(Dialect, Option<&'a str>),
     /// `application/json` and the like: a unary call of Connect, with the name of the encoding.
     ConnectUnary(&'a str),
 }
@@ -30,12 +33,16 @@ impl<'a> Protocol<'a> {
         if !kind.eq_ignore_ascii_case("application") {
             return None;
         }
-        if let Some(rest) = strip_prefix_without_case(subtype, "grpc") {
-            return match rest.strip_prefix('+') {
-                _ if rest.is_empty() => Some(Self::Grpc(None)),
-                Some(name) if !name.is_empty() => Some(Self::Grpc(Some(name))),
-                _ => None,
-            };
+        for (prefix, dialect) in SUBTYPES {
+            match strip_prefix_without_case(subtype, prefix) {
+                Some("") if dialect != Dialect::Connect => {
+                    return Some(Self::Enveloped(dialect, None));
+                }
+                Some(rest) if rest.len() > 1 && rest.starts_with('+') => {
+                    return Some(Self::Enveloped(dialect, rest.get(1..)));
+                }
+                _ => {}
+            }
         }
         encoding(subtype).map(|_| Self::ConnectUnary(subtype))
     }
@@ -55,6 +62,29 @@ pub(super) fn encoding(subtype: &str) -> Option<Encoding> {
     Encoding::from_name(&name)
 }
 
+/// Returns the content type of one message by itself.
+///
+/// # Errors
+///
+/// An encoding that was registered under a name that no header can have.
+pub(super) fn of(encoding: Encoding) -> Result<HeaderValue, Status> {
+    named("application/", encoding)
+}
+
+/// Returns the content type of messages in envelopes.
+///
+/// # Errors
+///
+/// An encoding that was registered under a name that no header can have.
+pub(super) fn of_envelopes(dialect: Dialect, encoding: Encoding) -> Result<HeaderValue, Status> {
+    named(&format!("application/{}+", dialect.subtype()), encoding)
+}
+
+fn named(prefix: &str, encoding: Encoding) -> Result<HeaderValue, Status> {
+    HeaderValue::try_from(format!("{prefix}{}", subtype(encoding)))
+        .map_err(|error| Status::internal("the encoding has no name").with_source(error))
+}
+
 /// Returns the subtype that names an encoding.
 pub(super) fn subtype(encoding: Encoding) -> &'static str {
     let name = encoding.name();
@@ -72,13 +102,22 @@ mod tests {
     #[test]
     fn content_types_name_protocol_and_encoding() {
         for (text, expected) in [
-            ("application/grpc", Some(Protocol::Grpc(None))),
-            ("application/grpc+json", Some(Protocol::Grpc(Some("json")))),
+            (
+                "application/grpc",
+                Some(Protocol::Enveloped(Dialect::Grpc, None)),
+            ),
+            (
+                "application/grpc+json",
+                Some(Protocol::Enveloped(Dialect::Grpc, Some("json"))),
+            ),
             (
                 "Application/GRPC+json; charset=utf-8",
-                Some(Protocol::Grpc(Some("json"))),
+                Some(Protocol::Enveloped(Dialect::Grpc, Some("json"))),
             ),
-            ("application/grpc;x=y", Some(Protocol::Grpc(None))),
+            (
+                "application/grpc;x=y",
+                Some(Protocol::Enveloped(Dialect::Grpc, None)),
+            ),
             (
                 "application/json; charset=utf-8",
                 Some(Protocol::ConnectUnary("json")),
@@ -87,7 +126,20 @@ mod tests {
                 "application/msgpack",
                 Some(Protocol::ConnectUnary("msgpack")),
             ),
-            ("application/grpc-web", None),
+            (
+                "application/grpc-web",
+                Some(Protocol::Enveloped(Dialect::GrpcWeb, None)),
+            ),
+            (
+                "application/grpc-web-text+proto",
+                Some(Protocol::Enveloped(Dialect::GrpcWebText, Some("proto"))),
+            ),
+            (
+                "application/connect+json",
+                Some(Protocol::Enveloped(Dialect::Connect, Some("json"))),
+            ),
+            ("application/connect", None),
+            ("application/grpc-web-", None),
             ("application/grpc+", None),
             ("application/grpcjson", None),
             ("text/plain", None),

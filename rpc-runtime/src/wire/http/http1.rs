@@ -14,6 +14,7 @@ use super::chunks::Chunks;
 use super::prefixed::Prefixed;
 use super::respond::respond;
 use super::server::Connection;
+use super::stalled::Stalled;
 use crate::call::Cancellation;
 use crate::status::Status;
 
@@ -37,6 +38,7 @@ pub(super) async fn serve(
         let connection = Arc::clone(&handle);
         async move { Ok::<_, Infallible>(respond(connection, request.map(Chunks::Http1)).await) }
     });
+    let io = Stalled::new(io, config.keepalive_timeout);
     let serving = builder.serve_connection(TokioIo::new(io), service);
     #[cfg(feature = "websocket")]
     let serving = serving.with_upgrades();

@@ -236,8 +236,9 @@ impl Sending {
                                 self.stream.send_reset(Reason::ENHANCE_YOUR_CALM);
                                 return Poll::Ready(());
                             }
-                        } else {
-                            ready!(self.body.poll_expired(cx));
+                        } else if !ready!(self.body.poll_expired(cx)) {
+                            self.stream.send_reset(Reason::CANCEL);
+                            return Poll::Ready(());
                         }
                         self.chunk.clear();
                     }

@@ -22,8 +22,10 @@ const RESERVED_PREFIX: &str = "grpc-";
 
 /// Headers that belong to HTTP, to one connection or to a protocol, and are no metadata (RFC 9113,
 /// section 8.2.2, and RFC 9110). Sorted.
-const RESERVED: [&str; 19] = [
+const RESERVED: [&str; 21] = [
     "accept-encoding",
+    "connect-accept-encoding",
+    "connect-content-encoding",
     "connect-protocol-version",
     "connect-timeout-ms",
     "connection",
@@ -55,6 +57,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 pub(super) fn encode_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
+}
+
+/// Writes it as what must be able to stand before more of it.
+pub(super) fn encode_padded_base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {

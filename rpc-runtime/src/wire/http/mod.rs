@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2: gRPC both ways, and Connect for unary methods.
+//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
 //!
 //! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
@@ -9,7 +9,9 @@
 mod chunks;
 mod connect;
 mod content_type;
+mod cors;
 mod detect;
+mod dialect;
 mod grpc;
 mod gzip;
 mod host;
@@ -17,12 +19,15 @@ mod http1;
 mod http2;
 mod keepalive;
 mod metadata;
+mod peer_url;
 mod prefixed;
 mod reply_body;
 mod respond;
 mod server;
+mod stalled;
 #[cfg(feature = "websocket")]
 mod upgrade;
+mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
 #[cfg(feature = "tls")]
@@ -30,6 +35,8 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 #[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
+pub use cors::Cors;
 pub(crate) use detect::detect;
 pub(crate) use grpc::Connection as GrpcConnection;
+pub(crate) use peer_url::HttpServer;
 pub(crate) use server::serve;

@@ -16,7 +16,7 @@ pub(super) enum ReplyBody {
     /// The end.
     Empty,
     Bytes(Bytes),
-    Grpc(Box<grpc::ReplyStream>),
+    Stream(Box<grpc::ReplyStream>),
 }
 
 /// A part of a body.
@@ -42,9 +42,9 @@ impl ReplyBody {
         let part = match self {
             Self::Empty => return Poll::Ready(None),
             Self::Bytes(bytes) => Part::Data(std::mem::take(bytes)),
-            Self::Grpc(stream) => {
+            Self::Stream(stream) => {
                 let part = std::task::ready!(stream.poll_part(cx, room));
-                if let Part::Data(_) = part {
+                if !stream.is_over() {
                     return Poll::Ready(Some(part));
                 }
                 part
@@ -59,7 +59,7 @@ impl ReplyBody {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len(),
-            Self::Grpc(stream) => stream.waiting(),
+            Self::Stream(stream) => stream.waiting(),
         }
     }
 
@@ -67,19 +67,16 @@ impl ReplyBody {
     /// so.
     pub(super) fn fail(&mut self, status: Status) -> bool {
         match self {
-            Self::Grpc(stream) => {
-                stream.fail(status);
-                true
-            }
+            Self::Stream(stream) => stream.fail(status),
             Self::Empty | Self::Bytes(_) => false,
         }
     }
 
-    /// Ready when the deadline of the call passes while its peer takes nothing; what was to follow
-    /// is replaced by the failure.
-    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+    /// Ready when the deadline of the call passes while its peer takes nothing: true if what was to
+    /// follow is replaced by the failure, false if only breaking off can tell it.
+    pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match self {
-            Self::Grpc(stream) => stream.poll_expired(cx),
+            Self::Stream(stream) => stream.poll_expired(cx),
             Self::Empty | Self::Bytes(_) => Poll::Pending,
         }
     }
@@ -111,7 +108,7 @@ impl http_body::Body for ReplyBody {
         match self {
             Self::Empty => http_body::SizeHint::with_exact(0),
             Self::Bytes(bytes) => http_body::SizeHint::with_exact(bytes.len() as u64),
-            Self::Grpc(_) => http_body::SizeHint::default(),
+            Self::Stream(_) => http_body::SizeHint::default(),
         }
     }
 }

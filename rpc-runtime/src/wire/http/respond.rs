@@ -5,21 +5,29 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Version,
+};
 
 use super::chunks::Chunks;
 use super::content_type::Protocol;
+use super::cors::Cors;
+use super::dialect::Dialect;
 use super::reply_body::ReplyBody;
 use super::server::Connection;
 #[cfg(feature = "websocket")]
 use super::upgrade;
 use super::{connect, grpc, host};
+use crate::call::{Method, MethodKind};
 
 /// Says what a request may be, to one that is not (<https://www.w3.org/TR/ldp/#header-accept-post>).
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// The content types of calls.
-const ACCEPTED: HeaderValue = HeaderValue::from_static("application/grpc, application/json");
+const ACCEPTED: HeaderValue = HeaderValue::from_static(
+    "application/grpc, application/grpc-web, application/grpc-web-text, application/connect+json, \
+     application/json",
+);
 
 /// Answers a request.
 pub(super) async fn respond(
@@ -37,26 +45,102 @@ pub(super) async fn respond(
         ControlFlow::Continue(request) => request,
         ControlFlow::Break(response) => return response,
     };
-    if request.method() != Method::POST {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "calls are POST requests");
-        let allowed = HeaderValue::from_static("POST");
-        response.headers_mut().insert(ALLOW, allowed);
-        return response;
+    let config = Arc::clone(&connection.config);
+    let Some(cors) = &config.cors else {
+        return answer(connection, request).await;
+    };
+    if Cors::is_preflight(request.method(), request.headers()) {
+        return preflight(cors, request.headers());
     }
+    let reader = cors.reader(request.headers());
+    let mut response = answer(connection, request).await;
+    reader.put(response.headers_mut());
+    response
+}
+
+/// Answers the question of a browser whether a page may call.
+fn preflight(cors: &Cors, request: &HeaderMap) -> Response<ReplyBody> {
+    let Some(headers) = cors.preflight(request) else {
+        let text = "pages of this origin may not call here (see `Server::cors`)";
+        return plain(StatusCode::FORBIDDEN, text);
+    };
+    let mut response = Response::new(ReplyBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Answers a request that may be asked here.
+async fn answer(connection: Arc<Connection>, request: Request<Chunks>) -> Response<ReplyBody> {
+    let path = request.uri().path().trim_start_matches('/');
+    let method = connection.served.methods.resolve(path);
+    let method = method.unwrap_or_else(|| Method::named(path));
+    match *request.method() {
+        Verb::POST => post(connection, request, method).await,
+        Verb::GET if connect::is_call(request.uri().query()) => {
+            get(connection, request, method).await
+        }
+        _ => not_allowed("calls are POST requests", &method),
+    }
+}
+
+/// Answers a call whose message is in the body.
+async fn post(
+    connection: Arc<Connection>,
+    request: Request<Chunks>,
+    method: Method,
+) -> Response<ReplyBody> {
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
+    let kind = method.descriptor().map(|it| it.kind());
+    let is_unary = kind.is_none_or(|it| it == MethodKind::Unary);
+    let streams = kind.is_none_or(|it| it != MethodKind::Unary);
     match content_type.as_ref().and_then(Protocol::of) {
-        Some(Protocol::Grpc(_)) if request.version() != Version::HTTP_2 => {
+        Some(Protocol::Enveloped(Dialect::Grpc, _)) if request.version() != Version::HTTP_2 => {
             plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2")
         }
-        Some(Protocol::Grpc(subtype)) => grpc::answer(connection, request, subtype).await,
-        Some(Protocol::ConnectUnary(subtype)) => {
-            match connect::answer(connection, request, subtype).await {
-                Some(response) => response,
-                None => unsupported("a method that streams is called over gRPC"),
-            }
+        Some(Protocol::Enveloped(Dialect::Connect, _)) if !streams => {
+            unsupported("a method that does not stream is called with `application/json`")
+        }
+        Some(Protocol::Enveloped(dialect, subtype)) => {
+            grpc::answer(connection, request, dialect, subtype).await
+        }
+        Some(Protocol::ConnectUnary(subtype)) if is_unary => {
+            let answered = connect::post(connection, request, method, subtype).await;
+            answered.unwrap_or_else(|| unsupported("the encoding is not known here"))
+        }
+        Some(Protocol::ConnectUnary(_)) => {
+            unsupported("a method that streams is called with `application/connect+json`")
         }
         None => unsupported("the content type is not that of a call"),
     }
+}
+
+/// Answers a call whose message is in the URL, which browsers and caches may repeat.
+async fn get(
+    connection: Arc<Connection>,
+    request: Request<Chunks>,
+    method: Method,
+) -> Response<ReplyBody> {
+    if !may_get(&method) {
+        let text = "only methods that are `read_only` and do not stream are called by GET";
+        return not_allowed(text, &method);
+    }
+    let answered = connect::get(connection, request.into_parts().0, method).await;
+    answered.unwrap_or_else(|| unsupported("the query's `encoding` is not known here"))
+}
+
+fn may_get(method: &Method) -> bool {
+    let descriptor = method.descriptor();
+    descriptor.is_some_and(|it| it.is_read_only() && it.kind() == MethodKind::Unary)
+}
+
+/// Refuses an HTTP method, and says which there are.
+fn not_allowed(text: &'static str, method: &Method) -> Response<ReplyBody> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    let allowed = if may_get(method) { "GET, POST" } else { "POST" };
+    let allowed = HeaderValue::from_static(allowed);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 /// Refuses a content type, and says which there are.

@@ -9,10 +9,10 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::chunks::Chunks;
-use super::prefixed::Prefixed;
 use super::reply_body::ReplyBody;
 use super::respond::plain;
 use super::server::Connection;
+use super::stalled::Stalled;
 use crate::status::Status;
 use crate::wire::websocket::{self, Accepted, Refused};
 use crate::wire::{Draining, Wires};
@@ -89,10 +89,10 @@ pub(super) async fn serve(connection: &Arc<Connection>) -> Result<(), Status> {
     };
     let failed = |error| Status::unavailable("the connection broke").with_source(error);
     let upgraded = upgrade.await.map_err(failed)?;
-    let Ok(parts) = upgraded.downcast::<TokioIo<Prefixed>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<Stalled>>() else {
         return Err(Status::internal("an upgrade gave back another stream"));
     };
-    let (behind, io) = parts.io.into_inner().into_parts();
+    let (behind, io) = parts.io.into_inner().into_inner().into_parts();
     let mut received = BytesMut::from(parts.read_buf);
     received.extend_from_slice(&behind);
     let (config, served) = (Arc::clone(&connection.config), connection.served.clone());

@@ -1,16 +1,14 @@
 //! How a status looks in Connect (<https://connectrpc.com/docs/protocol#error-codes>). Every table
 //! of the protocol about that is in this file.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::call::ErrorBody;
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
-use crate::wire::http::metadata::encode_base64;
-
-/// What the type of a method's own error begins with; the name of its encoding follows.
-const ERROR_TYPE: &str = "rpc.runtime.Error+";
+use crate::wire::http::grpc::details::{self, Detail};
+use crate::wire::http::grpc::status::put_pushback;
+use crate::wire::http::metadata::{self, encode_base64};
 
 /// The HTTP status of each code; there is none for success. 499 is the one that nginx made up.
 const HTTP_STATUSES: [(Code, u16); 16] = [
@@ -47,39 +45,76 @@ fn name(code: Code) -> &'static str {
     }
 }
 
-/// Writes a failure, with the method's own error if it has one.
+/// Returns the code of this name.
+pub(super) fn code_of_name(text: &str) -> Option<Code> {
+    let mut codes = HTTP_STATUSES.iter().map(|(code, _)| *code);
+    codes.find(|code| name(*code) == text)
+}
+
+/// Writes a failure, with its details.
 pub(super) fn body(status: &Status, encoding: Encoding) -> Vec<u8> {
+    json_of(status, encoding).to_string().into_bytes()
+}
+
+fn json_of(status: &Status, encoding: Encoding) -> Value {
     let mut body = Map::new();
     body.insert("code".to_owned(), name(status.code()).into());
     if !status.message().is_empty() {
         body.insert("message".to_owned(), status.message().into());
     }
-    if let Some(detail) = detail(status, encoding) {
-        body.insert("details".to_owned(), Value::Array(vec![detail]));
+    let details = details::of(status, encoding);
+    if !details.is_empty() {
+        let details = details.iter().map(json_of_detail).collect();
+        body.insert("details".to_owned(), Value::Array(details));
     }
-    Value::Object(body).to_string().into_bytes()
+    Value::Object(body)
 }
 
-fn detail(status: &Status, encoding: Encoding) -> Option<Value> {
-    let error = status.attachment()?.downcast_ref::<ErrorBody>()?;
-    let bytes = match error.bytes(encoding)? {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            tracing::warn!(%error, "a method's own error cannot be encoded");
-            return None;
-        }
-    };
-    let mut detail = json!({
-        "type": format!("{ERROR_TYPE}{encoding}"),
-        "value": encode_base64(&bytes),
-    });
+fn json_of_detail(detail: &Detail) -> Value {
+    let name = detail.type_url.rsplit('/').next().unwrap_or_default();
+    let mut json = json!({ "type": name, "value": encode_base64(&detail.value) });
     // For people, who do not read Base64.
-    if encoding == Encoding::JSON
-        && let Ok(value) = serde_json::from_slice::<Value>(&bytes)
+    if detail.type_url.strip_prefix(details::TYPE) == Some(Encoding::JSON.name())
+        && let Ok(value) = serde_json::from_slice::<Value>(&detail.value)
     {
-        detail["debug"] = value;
+        json["debug"] = value;
     }
-    Some(detail)
+    json
+}
+
+/// Adds the metadata of a failure, as far as that fits; the details are elsewhere.
+pub(super) fn put_metadata(headers: &mut HeaderMap, status: &Status, limit: usize) {
+    if let Err(error) = metadata::put_headers(headers, status.metadata(), limit) {
+        headers.clear();
+        tracing::warn!(%error, "the metadata of a failure cannot be sent");
+    }
+    headers.remove(details::NAME);
+    put_pushback(headers, status);
+}
+
+/// Writes what ends a stream: its metadata, and the failure if it is one.
+pub(in crate::wire::http) fn end_of_stream(
+    end: Result<HeaderMap, Status>,
+    encoding: Encoding,
+    limit: usize,
+) -> Vec<u8> {
+    let mut body = Map::new();
+    let trailers = end.unwrap_or_else(|status| {
+        body.insert("error".to_owned(), json_of(&status, encoding));
+        let mut metadata = HeaderMap::new();
+        put_metadata(&mut metadata, &status, limit);
+        metadata
+    });
+    let mut metadata = Map::new();
+    for name in trailers.keys() {
+        let values = trailers.get_all(name).iter();
+        let values = values.map(|it| String::from_utf8_lossy(it.as_bytes()).into());
+        metadata.insert(name.to_string(), Value::Array(values.collect()));
+    }
+    if !metadata.is_empty() {
+        body.insert("metadata".to_owned(), Value::Object(metadata));
+    }
+    Value::Object(body).to_string().into_bytes()
 }
 
 #[cfg(test)]

@@ -1,9 +1,17 @@
-//! Connect, for unary methods (<https://connectrpc.com/docs/protocol>): what `curl` and browsers
-//! speak.
+//! Connect (<https://connectrpc.com/docs/protocol>): what `curl` and browsers speak.
 //!
-//! [`unary`] answers calls, [`error`] says how they fail.
+//! [`unary`] answers calls with one message each way, whose request may be a [`query`]; what streams
+//! has envelopes and is answered where those of gRPC are. [`head`] and [`error`] have the protocol's
+//! tables, and [`failure`] reads what servers say.
 
 mod error;
+mod failure;
+mod head;
+mod query;
 mod unary;
 
-pub(super) use unary::answer;
+pub(super) use error::end_of_stream;
+pub(super) use failure::{of_answer, of_end, with_metadata};
+pub(super) use head::{TIMEOUT, VERSION_ONE, check_version, format_timeout, timeout};
+pub(super) use query::is_call;
+pub(super) use unary::{get, post};

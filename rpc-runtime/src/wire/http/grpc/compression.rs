@@ -1,15 +1,10 @@
 //! Messages that are compressed one by one
-//! (<https://github.com/grpc/grpc/blob/master/doc/compression.md>).
+//! (<https://github.com/grpc/grpc/blob/master/doc/compression.md>), and bodies that are one.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use crate::status::Status;
-
-/// How the messages of this direction may be compressed.
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-
-/// How those of the other direction may be.
-const ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+use crate::wire::http::dialect::CompressionHeaders;
 
 /// What is accepted here.
 const ALL: HeaderValue = HeaderValue::from_static("gzip,identity");
@@ -18,7 +13,7 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// How the messages of one direction are compressed, those that are.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) enum Compression {
+pub(in crate::wire::http) enum Compression {
     #[default]
     Identity,
     Gzip,
@@ -30,23 +25,44 @@ impl Compression {
     /// # Errors
     ///
     /// A compression that is not known here.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Status> {
-        match headers.get(ENCODING).map(HeaderValue::as_bytes) {
-            None | Some(b"identity") => Ok(Self::Identity),
-            Some(b"gzip") => Ok(Self::Gzip),
-            Some(other) => Err(Status::unimplemented(format!(
+    pub(in crate::wire::http) fn of(
+        headers: &HeaderMap,
+        names: &CompressionHeaders,
+    ) -> Result<Self, Status> {
+        let name = headers.get(&names.used).map(HeaderValue::as_bytes);
+        name.map_or(Ok(Self::Identity), Self::from_name)
+    }
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// A compression that is not known here.
+    pub(in crate::wire::http) fn from_name(name: &[u8]) -> Result<Self, Status> {
+        match name {
+            b"" | b"identity" => Ok(Self::Identity),
+            b"gzip" => Ok(Self::Gzip),
+            other => Err(Status::unimplemented(format!(
                 "the compression `{}` is not supported, there is: gzip, identity",
                 other.get(..32).unwrap_or(other).escape_ascii()
             ))),
         }
     }
 
+    /// Says whether a peer that sent these headers accepts compressed messages.
+    pub(in crate::wire::http) fn is_accepted(
+        headers: &HeaderMap,
+        names: &CompressionHeaders,
+    ) -> bool {
+        let accepted = headers.get_all(&names.accepted).iter();
+        let mut names = accepted.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));
+        names.any(|name| name.trim_ascii() == b"gzip")
+    }
+
     /// Returns how to compress what goes to a peer that sent these headers: as it does itself, as
     /// far as it accepts that.
-    pub(super) fn for_reply(self, headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(ACCEPTED).iter();
-        let mut names = accepted.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));
-        if self == Self::Gzip && names.any(|name| name.trim_ascii() == b"gzip") {
+    pub(super) fn for_reply(self, headers: &HeaderMap, names: &CompressionHeaders) -> Self {
+        if self == Self::Gzip && Self::is_accepted(headers, names) {
             Self::Gzip
         } else {
             Self::Identity
@@ -54,14 +70,14 @@ impl Compression {
     }
 
     /// Says how the messages behind the headers are compressed.
-    pub(super) fn put(self, headers: &mut HeaderMap) {
+    pub(in crate::wire::http) fn put(self, headers: &mut HeaderMap, names: &CompressionHeaders) {
         if self == Self::Gzip {
-            headers.insert(ENCODING, GZIP);
+            headers.insert(&names.used, GZIP);
         }
     }
 
     /// Says what is accepted here.
-    pub(super) fn put_accepted(headers: &mut HeaderMap) {
-        headers.insert(ACCEPTED, ALL);
+    pub(in crate::wire::http) fn put_accepted(headers: &mut HeaderMap, names: &CompressionHeaders) {
+        headers.insert(&names.accepted, ALL);
     }
 }

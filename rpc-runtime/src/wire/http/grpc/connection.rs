@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::call::{Cancellation, Peer};
 use crate::status::{Phase, Status};
 use crate::transport::Io;
-use crate::wire::GrpcServer;
 use crate::wire::budget::Budget;
 use crate::wire::config::Config;
+use crate::wire::http::HttpServer;
 use crate::wire::http::http2::{connection_window, max_header_list, send_buffer};
 use crate::wire::http::keepalive::Keepalive;
 use crate::wire::http::prefixed::Prefixed;
@@ -30,7 +30,7 @@ pub(crate) struct Connection {
 /// What the calls of a connection share with its driver.
 pub(super) struct Link {
     pub(super) peer: Arc<str>,
-    pub(super) server: GrpcServer,
+    pub(super) server: HttpServer,
     pub(super) config: Arc<Config>,
     pub(super) budget: Arc<Budget>,
     /// As many as calls may be open at once; closed with the connection.
@@ -50,7 +50,7 @@ impl Connection {
     pub(crate) async fn open(
         io: Io,
         config: Arc<Config>,
-        server: GrpcServer,
+        server: HttpServer,
     ) -> Result<(Self, Driver), Status> {
         let peer = Arc::clone(io.peer());
         let (http2, connection, mut keepalive) = handshake(io, &config).await?;
@@ -212,10 +212,10 @@ impl Driver {
             return Poll::Ready(match result {
                 Err(error) => Err(self.broken(error)),
                 Ok(()) if self.link.settled.is_cancelled() => Ok(()),
-                Ok(()) => Err(Status::unavailable(
-                    "the peer closed the connection before it introduced itself: \
-                     is it a gRPC server?",
-                )),
+                Ok(()) => Err(Status::unavailable(format!(
+                    "the peer closed the connection before it introduced itself: {}",
+                    self.doubt()
+                ))),
             });
         }
         let has_calls = self.link.calls.load(Ordering::Relaxed) > 0;
@@ -246,14 +246,19 @@ impl Driver {
     }
 
     fn broken(&self, error: h2::Error) -> Status {
+        let doubt = self.doubt();
         let text = if self.link.settled.is_cancelled() {
-            "the connection broke"
+            "the connection broke".to_owned()
         } else if error.is_io() {
-            "the connection broke before the peer introduced itself: is it a gRPC server?"
+            format!("the connection broke before the peer introduced itself: {doubt}")
         } else {
-            "the peer does not speak HTTP/2: is it a gRPC server?"
+            format!("the peer does not speak HTTP/2: {doubt}")
         };
         Status::unavailable(text).with_source(error)
+    }
+
+    fn doubt(&self) -> String {
+        format!("is it a {} server?", self.link.server.dialect.name())
     }
 }
 

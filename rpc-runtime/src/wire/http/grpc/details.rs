@@ -21,10 +21,11 @@ use crate::wire::http::content_type;
 use crate::wire::http::metadata::{decode_base64, encode_base64};
 
 /// The trailer.
-pub(super) const NAME: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+pub(in crate::wire::http) const NAME: HeaderName =
+    HeaderName::from_static("grpc-status-details-bin");
 
 /// What the type URL of an error begins with.
-const TYPE: &str = "type.rpc-runtime/rpc.runtime.Error+";
+pub(in crate::wire::http) const TYPE: &str = "type.rpc-runtime/rpc.runtime.Error+";
 
 /// Fields of `google.rpc.Status`.
 const CODE: u64 = 1;
@@ -41,46 +42,94 @@ const FIXED64: u64 = 1;
 const LENGTH: u64 = 2;
 const FIXED32: u64 = 5;
 
-/// Writes the details of a status that holds a method's own error.
-pub(super) fn encode(status: &Status, encoding: Encoding) -> Option<HeaderValue> {
+/// One detail.
+#[derive(Clone, PartialEq, Debug)]
+pub(in crate::wire::http) struct Detail {
+    /// The URL of its type; what is behind the last slash is its name.
+    pub(in crate::wire::http) type_url: String,
+    pub(in crate::wire::http) value: Bytes,
+}
+
+/// Returns the details of a status: those of another server that are in its metadata, else the
+/// method's own error.
+pub(in crate::wire::http) fn of(status: &Status, encoding: Encoding) -> Vec<Detail> {
+    match status.metadata().get(NAME) {
+        Some(value) => parse(value),
+        None => of_error(status, encoding).into_iter().collect(),
+    }
+}
+
+/// Returns a method's own error, if a status holds one.
+fn of_error(status: &Status, encoding: Encoding) -> Option<Detail> {
     let error = status.attachment()?.downcast_ref::<ErrorBody>()?;
-    let error = match error.bytes(encoding)? {
-        Ok(bytes) => bytes,
+    match error.bytes(encoding)? {
+        Ok(value) => Some(Detail {
+            type_url: format!("{TYPE}{}", content_type::subtype(encoding)),
+            value,
+        }),
         Err(error) => {
             tracing::warn!(%error, "a method's own error cannot be encoded");
-            return None;
+            None
         }
-    };
-    let mut any = BytesMut::new();
-    let type_url = format!("{TYPE}{}", content_type::subtype(encoding));
-    put_bytes(&mut any, TYPE_URL, type_url.as_bytes());
-    put_bytes(&mut any, VALUE, &error);
+    }
+}
+
+/// Writes the details of a status that holds a method's own error.
+pub(super) fn encode(status: &Status, encoding: Encoding) -> Option<HeaderValue> {
+    format(status, &[of_error(status, encoding)?])
+}
+
+/// Writes details.
+pub(in crate::wire::http) fn format(status: &Status, details: &[Detail]) -> Option<HeaderValue> {
     let mut out = BytesMut::new();
     put_varint(&mut out, CODE << 3 | VARINT);
     put_varint(&mut out, status.code().number().into());
     put_bytes(&mut out, MESSAGE, status.message().as_bytes());
-    put_bytes(&mut out, DETAILS, &any);
+    for detail in details {
+        let mut any = BytesMut::new();
+        put_bytes(&mut any, TYPE_URL, detail.type_url.as_bytes());
+        put_bytes(&mut any, VALUE, &detail.value);
+        put_bytes(&mut out, DETAILS, &any);
+    }
     HeaderValue::from_str(&encode_base64(&out)).ok()
+}
+
+/// Reads details, as far as they can be read.
+fn parse(value: &HeaderValue) -> Vec<Detail> {
+    let status = decode_base64(value.as_bytes()).unwrap_or_default();
+    let details = fields(status.into()).filter(|(field, _)| *field == DETAILS);
+    details
+        .map(|(_, any)| {
+            let mut detail = Detail {
+                type_url: String::new(),
+                value: Bytes::new(),
+            };
+            for (field, value) in fields(any) {
+                match field {
+                    TYPE_URL => detail.type_url = String::from_utf8_lossy(&value).into_owned(),
+                    VALUE => detail.value = value,
+                    _ => {}
+                }
+            }
+            detail
+        })
+        .collect()
 }
 
 /// Returns the method's own error, if the details have one that can be read here.
 pub(super) fn decode(value: &HeaderValue, limits: DecodeLimits) -> Option<Arc<ErrorBody>> {
-    let status = Bytes::from(decode_base64(value.as_bytes())?);
-    let details = fields(status).filter(|(field, _)| *field == DETAILS);
-    details.map(|(_, any)| any).find_map(|any| {
-        let mut encoding = None;
-        let mut error = Bytes::new();
-        for (field, value) in fields(any) {
-            match field {
-                TYPE_URL => {
-                    let name = std::str::from_utf8(&value).ok()?.strip_prefix(TYPE)?;
-                    encoding = content_type::encoding(name);
-                }
-                VALUE => error = value,
-                _ => {}
-            }
-        }
-        let message = Message::with_limits(error, encoding?, limits);
+    error_in(&parse(value), limits)
+}
+
+/// Returns the method's own error, if it is one of the details and can be read here.
+pub(in crate::wire::http) fn error_in(
+    details: &[Detail],
+    limits: DecodeLimits,
+) -> Option<Arc<ErrorBody>> {
+    details.iter().find_map(|detail| {
+        let name = detail.type_url.strip_prefix(TYPE)?;
+        let encoding = content_type::encoding(name)?;
+        let message = Message::with_limits(detail.value.clone(), encoding, limits);
         Some(Arc::new(ErrorBody::new(message)))
     })
 }

@@ -12,10 +12,12 @@ use super::caller::{OWNER, OpenCall};
 use super::compression::Compression;
 use super::frame::Decoder;
 use super::messages::{Messages, Stopped};
-use super::status;
+use super::{end, status};
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{ChunkError, Chunks};
+use crate::wire::http::connect;
+use crate::wire::http::dialect::Dialect;
 
 /// The body of an answer. Dropping it before its end gives the call up.
 pub(super) struct Download(Option<Open>);
@@ -31,6 +33,7 @@ impl Download {
     pub(super) fn new(stream: RecvStream, compression: Compression, call: OpenCall) -> Self {
         let limits = &call.link.config.limits;
         let decoder = Decoder::new(limits.max_message, OWNER, compression);
+        let decoder = decoder.with_end(call.link.server.dialect.end_flag());
         let (budget, patience) = (&call.link.budget, limits.message_timeout);
         let chunks = Chunks::Http2(stream);
         Self(Some(Open {
@@ -58,11 +61,25 @@ impl Open {
                 Err(Stopped::Broken(error)) => return Poll::Ready(Err(of_broken(error))),
             }
         }
-        let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
-        let mut trailers = trailers.ok_or_else(|| {
-            Status::internal("the server ended the call without trailers").into_remote()
-        })?;
-        let end = status::end(&mut trailers, &self.call.link.config.limits);
+        let link = &self.call.link;
+        let trailers = match link.server.dialect {
+            Dialect::Grpc => {
+                let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
+                Some(trailers.ok_or_else(|| {
+                    Status::internal("the server ended the call without trailers").into_remote()
+                })?)
+            }
+            Dialect::GrpcWeb | Dialect::GrpcWebText => {
+                let text = self.messages.take_end();
+                text.and_then(|it| end::of_text(&it))
+            }
+            Dialect::Connect => {
+                let end = connect::of_end(self.messages.take_end(), &link.config.limits);
+                return Poll::Ready(end.map(Next::End));
+            }
+        };
+        let mut trailers = trailers.unwrap_or_default();
+        let end = status::end(&mut trailers, &link.config.limits);
         Poll::Ready(end.map(Next::End))
     }
 }
@@ -72,7 +89,7 @@ enum Next {
     End(HeaderMap),
 }
 
-fn of_broken(error: ChunkError) -> Status {
+pub(super) fn of_broken(error: ChunkError) -> Status {
     match error.downcast::<h2::Error>() {
         Ok(error) => status::of_broken_stream(*error),
         Err(error) => Status::unavailable("the connection broke").with_source(error),

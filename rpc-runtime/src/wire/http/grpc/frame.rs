@@ -4,13 +4,14 @@
 use bytes::{Bytes, BytesMut};
 
 use super::compression::Compression;
+use super::text::Text;
 use crate::call::{Message, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
 use crate::wire::http::gzip;
 
 /// The flag and the length.
-const HEADER_LENGTH: usize = 5;
+pub(super) const HEADER_LENGTH: usize = 5;
 
 /// The flag of a message that is compressed.
 const COMPRESSED: u8 = 1;
@@ -30,6 +31,11 @@ pub(super) struct Decoder {
     /// Whose limit that is.
     owner: &'static str,
     compression: Compression,
+    /// The flag of what ends the messages, and that when it has come.
+    end_flag: Option<u8>,
+    end: Option<Bytes>,
+    /// What comes is Base64.
+    text: Option<Text>,
     current: Bytes,
     partial: BytesMut,
     header: Option<Header>,
@@ -38,6 +44,7 @@ pub(super) struct Decoder {
 #[derive(Clone, Copy, Debug)]
 struct Header {
     compressed: bool,
+    is_end: bool,
     length: usize,
 }
 
@@ -49,14 +56,42 @@ impl Decoder {
             max_message,
             owner,
             compression,
+            end_flag: None,
+            end: None,
+            text: None,
             current: Bytes::new(),
             partial: BytesMut::new(),
             header: None,
         }
     }
 
+    /// Reads Base64.
+    pub(super) fn in_text(mut self) -> Self {
+        self.text = Some(Text::default());
+        self
+    }
+
+    /// Expects an envelope with this flag behind the messages.
+    pub(super) fn with_end(mut self, flag: Option<u8>) -> Self {
+        self.end_flag = flag;
+        self
+    }
+
+    /// Takes out what came in the envelope behind the messages.
+    pub(super) fn take_end(&mut self) -> Option<Bytes> {
+        self.end.take()
+    }
+
     /// Adds bytes. What came before them was taken out as far as it could be.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    ///
+    /// # Errors
+    ///
+    /// When the bytes should be Base64 and are not.
+    pub(super) fn push(&mut self, bytes: Bytes) -> Result<(), Status> {
+        let bytes = match &mut self.text {
+            Some(text) => text.decode(&bytes)?,
+            None => bytes,
+        };
         if self.current.is_empty() {
             self.current = bytes;
         } else {
@@ -64,6 +99,7 @@ impl Decoder {
             joined.extend_from_slice(&bytes);
             self.current = joined.freeze();
         }
+        Ok(())
     }
 
     /// Returns the bytes of a message that is not whole, which this holds.
@@ -73,7 +109,11 @@ impl Decoder {
 
     /// Says whether a message has begun and is not whole.
     pub(super) fn is_mid_message(&self) -> bool {
-        self.header.is_some() || !self.partial.is_empty() || !self.current.is_empty()
+        let is_mid_group = self.text.as_ref().is_some_and(Text::is_mid_group);
+        self.header.is_some()
+            || !self.partial.is_empty()
+            || !self.current.is_empty()
+            || is_mid_group
     }
 
     /// Takes out the next message, if it is whole.
@@ -82,6 +122,15 @@ impl Decoder {
     ///
     /// When the bytes are no messages, or one is too large; then no further one can be found.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.end.is_some() {
+            return if self.is_mid_message() {
+                Err(Status::internal(
+                    "something follows the end of the messages",
+                ))
+            } else {
+                Ok(None)
+            };
+        }
         let header = match self.header {
             Some(header) => header,
             None => {
@@ -96,42 +145,54 @@ impl Decoder {
             return Ok(None);
         };
         self.header = None;
-        if header.compressed {
-            let unpacked = gzip::unpack(&bytes, self.max_message);
-            return unpacked.map(Some).map_err(|error| match error {
-                gzip::Error::TooLarge => self.too_large("a message that is decompressed"),
-                gzip::Error::Malformed(source) => {
-                    Status::internal("a message cannot be decompressed").with_source(source)
-                }
-            });
+        let bytes = if header.compressed {
+            self.unpack(&bytes)?
+        } else {
+            bytes
+        };
+        if header.is_end {
+            self.end = Some(bytes);
+            return self.next();
         }
         Ok(Some(bytes))
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Result<Bytes, Status> {
+        gzip::unpack(bytes, self.max_message).map_err(|error| match error {
+            gzip::Error::TooLarge => self.too_large("a message that is decompressed"),
+            gzip::Error::Malformed(source) => {
+                Status::internal("a message cannot be decompressed").with_source(source)
+            }
+        })
     }
 
     fn read_header(&self, bytes: &[u8]) -> Result<Header, Status> {
         let &[flag, a, b, c, d] = bytes else {
             return Err(Status::internal("the header of a message has five bytes"));
         };
-        let compressed = match flag {
-            0 => false,
-            COMPRESSED if self.compression == Compression::Gzip => true,
-            // <https://github.com/grpc/grpc/blob/master/doc/compression.md>
-            COMPRESSED => {
-                return Err(Status::internal(
-                    "a message is compressed, and `grpc-encoding` does not say how",
-                ));
-            }
-            other => {
-                return Err(Status::internal(format!(
-                    "the peer does not send gRPC messages: one begins with the flag {other}"
-                )));
-            }
-        };
+        let compressed = flag & COMPRESSED != 0;
+        let kind = flag & !COMPRESSED;
+        let is_end = self.end_flag == Some(kind);
+        if kind != 0 && !is_end {
+            return Err(Status::internal(format!(
+                "the peer does not send messages in envelopes: one begins with the flag {flag}"
+            )));
+        }
+        // <https://github.com/grpc/grpc/blob/master/doc/compression.md>
+        if compressed && self.compression != Compression::Gzip {
+            return Err(Status::internal(
+                "a message is compressed, and no header says how",
+            ));
+        }
         let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         if length > self.max_message {
             return Err(self.too_large(&format!("a message of {length} bytes")));
         }
-        Ok(Header { compressed, length })
+        Ok(Header {
+            compressed,
+            is_end,
+            length,
+        })
     }
 
     fn too_large(&self, what: &str) -> Status {
@@ -242,6 +303,11 @@ impl Encoder {
     }
 }
 
+/// Puts bytes that are no message, and are not compressed, into an envelope.
+pub(super) fn envelope(flag: u8, bytes: &[u8]) -> Bytes {
+    [&header(flag, bytes.len())[..], bytes].concat().into()
+}
+
 /// Writes a header; no message is longer than its limit, which fits.
 fn header(flag: u8, length: usize) -> [u8; HEADER_LENGTH] {
     let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
@@ -281,7 +347,7 @@ mod tests {
     fn decoded(decoder: &mut Decoder, bytes: &[u8], piece: usize) -> Result<Vec<Bytes>, Status> {
         let mut messages = Vec::new();
         for piece in bytes.chunks(piece) {
-            decoder.push(Bytes::copy_from_slice(piece));
+            decoder.push(Bytes::copy_from_slice(piece))?;
             while let Some(message) = decoder.next()? {
                 messages.push(message);
             }
@@ -361,13 +427,32 @@ mod tests {
         for (bytes, compression, part) in [
             (b"\x02\0\0\0\0".as_slice(), Compression::Gzip, "flag 2"),
             (b"<html", Compression::Gzip, "flag 60"),
-            (b"\x01\0\0\0\x01x", Compression::Identity, "`grpc-encoding`"),
+            (
+                b"\x01\0\0\0\x01x",
+                Compression::Identity,
+                "no header says how",
+            ),
             (b"\x01\0\0\0\x01x", Compression::Gzip, "decompressed"),
             (b"\x01\0\0\0\0", Compression::Gzip, "decompressed"),
         ] {
             let error = decoded(&mut decoder(1024, compression), bytes, 64).unwrap_err();
             assert!(error.message().contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn the_end_is_told_from_messages_and_nothing_follows_it() {
+        let bytes = [b"\0\0\0\0\x01m".as_slice(), &envelope(0x80, b"bye")].concat();
+        for piece in 1..bytes.len() {
+            let mut decoder = decoder(1024, Compression::Identity).with_end(Some(0x80));
+            assert_eq!(decoded(&mut decoder, &bytes, piece).unwrap(), [&b"m"[..]]);
+            assert!(!decoder.is_mid_message());
+            assert_eq!(decoder.take_end().unwrap(), &b"bye"[..]);
+        }
+        let mut decoder = decoder(1024, Compression::Identity).with_end(Some(2));
+        let bytes = [&envelope(2, b"{}")[..], b"\0\0\0\0\0"].concat();
+        let error = decoded(&mut decoder, &bytes, 99).unwrap_err();
+        assert!(error.message().contains("follows the end"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::wire::http::chunks::{ChunkError, Chunks};
 use crate::wire::incomplete::{Held, Patience};
 
 /// Why no further message comes.
-pub(super) enum Stopped {
+pub(in crate::wire::http) enum Stopped {
     /// The bytes cannot be read, or come too slowly.
     Failed(Status),
     /// The stream broke off.
@@ -49,6 +49,11 @@ impl Messages {
         }
     }
 
+    /// Takes out what came in the envelope behind the messages.
+    pub(super) fn take_end(&mut self) -> Option<Bytes> {
+        self.decoder.take_end()
+    }
+
     /// Returns the next message; `None` at the end, which is none inside a message.
     pub(super) fn poll_message(
         &mut self,
@@ -72,7 +77,7 @@ impl Messages {
             match chunk {
                 Some(Ok(bytes)) => {
                     self.patience.came(bytes.len());
-                    self.decoder.push(bytes);
+                    self.decoder.push(bytes).map_err(Stopped::Failed)?;
                 }
                 Some(Err(error)) => return Poll::Ready(Err(Stopped::Broken(error))),
                 None if self.decoder.is_mid_message() => {

@@ -6,12 +6,10 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
+use super::end::End;
 use super::frame::Encoder;
-use super::server::put_failure;
-use super::status;
 use crate::call::{BodyFrame, Rope};
 use crate::status::Status;
-use crate::wire::http::metadata;
 use crate::wire::http::reply_body::Part;
 use crate::wire::running::Replying;
 
@@ -27,7 +25,9 @@ pub(in crate::wire::http) struct ReplyStream {
     trailers: HeaderMap,
     /// How the call has ended, if it has.
     end: Option<Result<(), Status>>,
-    limit: usize,
+    write_end: End,
+    /// The end was handed over.
+    is_over: bool,
 }
 
 impl ReplyStream {
@@ -35,7 +35,7 @@ impl ReplyStream {
         replying: Replying,
         encoder: Encoder,
         trailers: HeaderMap,
-        limit: usize,
+        write_end: End,
     ) -> Self {
         Self {
             replying,
@@ -43,7 +43,8 @@ impl ReplyStream {
             ready: VecDeque::new(),
             trailers,
             end: None,
-            limit,
+            write_end,
+            is_over: false,
         }
     }
 
@@ -60,8 +61,13 @@ impl ReplyStream {
         self.ready.extend(large.into_iter().flatten());
     }
 
-    /// Polls for the next part; the trailers are the last. Nothing is made ahead of what there is
-    /// `room` for, but for one message.
+    /// Says whether the last part was handed over.
+    pub(in crate::wire::http) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Polls for the next part; the end of the call is the last. Nothing is made ahead of what there
+    /// is `room` for, but for one message.
     pub(in crate::wire::http) fn poll_part(
         &mut self,
         cx: &mut TaskContext<'_>,
@@ -69,10 +75,12 @@ impl ReplyStream {
     ) -> Poll<Part> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
-                return Poll::Ready(Part::Data(bytes));
+                return Poll::Ready(Part::Data(self.write_end.encoded(bytes)));
             }
             if let Some(end) = self.end.take() {
-                return Poll::Ready(Part::Trailers(self.take_trailers(end)));
+                self.is_over = true;
+                let end = end.map(|()| std::mem::take(&mut self.trailers));
+                return Poll::Ready(self.write_end.part(end));
             }
             if self.fill(cx, room.min(BATCH)).is_pending() && self.ready.is_empty() {
                 return Poll::Pending;
@@ -112,8 +120,9 @@ impl ReplyStream {
         polled
     }
 
-    /// Ready when the deadline passes while the peer takes nothing.
-    pub(in crate::wire::http) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+    /// Ready when the deadline passes while the peer takes nothing, with whether the failure can
+    /// still be told.
+    pub(in crate::wire::http) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         self.replying
             .poll_expired(cx)
             .map(|status| self.fail(status))
@@ -124,25 +133,12 @@ impl ReplyStream {
         self.ready.iter().map(Bytes::len).sum()
     }
 
-    /// Ends the call with a failure in place of what was to follow.
-    pub(in crate::wire::http) fn fail(&mut self, status: Status) {
+    /// Ends the call with a failure in place of what was to follow. False if it cannot be told: in
+    /// the middle of a body.
+    pub(in crate::wire::http) fn fail(&mut self, status: Status) -> bool {
         self.replying.give_up();
         self.ready.clear();
         self.end = Some(Err(status));
-    }
-
-    fn take_trailers(&mut self, end: Result<(), Status>) -> HeaderMap {
-        let encoding = self.encoder.encoding;
-        let mut trailers = HeaderMap::new();
-        let end =
-            end.and_then(|()| metadata::put_headers(&mut trailers, &self.trailers, self.limit));
-        match end {
-            Ok(()) => status::put_ok(&mut trailers),
-            Err(failure) => {
-                trailers.clear();
-                put_failure(&mut trailers, &failure, encoding, self.limit);
-            }
-        }
-        trailers
+        !self.write_end.dialect.ends_in_body()
     }
 }

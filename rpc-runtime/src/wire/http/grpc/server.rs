@@ -1,4 +1,5 @@
-//! Calls of gRPC: an HTTP request becomes a request, a response becomes an HTTP response.
+//! Calls whose messages have envelopes: an HTTP request becomes a request, a response becomes an
+//! HTTP response.
 
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -6,22 +7,25 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::BytesMut;
 use futures_core::Stream;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response as HttpResponse, request};
+use http::{HeaderValue, Response as HttpResponse, request};
 
 use super::compression::Compression;
+use super::end::End;
 use super::frame::{Decoder, Encoder};
 use super::messages::{Messages, Stopped};
 use super::reply_stream::ReplyStream;
-use super::{HEAD, status, timeout};
+use super::{HEAD, status};
 use crate::call::{
     Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
 };
 use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
+use crate::wire::http::connect;
 use crate::wire::http::content_type::{self, PROTO};
+use crate::wire::http::dialect::Dialect;
 use crate::wire::http::metadata;
-use crate::wire::http::reply_body::ReplyBody;
+use crate::wire::http::reply_body::{Part, ReplyBody};
 use crate::wire::http::server::Connection;
 use crate::wire::running::{Handling, Replying, Running};
 
@@ -32,11 +36,13 @@ const OWNER: &str = "server";
 pub(in crate::wire::http) async fn answer(
     connection: Arc<Connection>,
     request: http::Request<Chunks>,
+    dialect: Dialect,
     subtype: Option<&str>,
 ) -> HttpResponse<ReplyBody> {
     let (head, chunks) = request.into_parts();
     let mut answer = Answer {
         limit: connection.config.limits.max_metadata,
+        dialect,
         content_type: head.headers.get(CONTENT_TYPE).cloned(),
         encoder: Encoder {
             encoding: Encoding::MESSAGE_PACK,
@@ -45,7 +51,12 @@ pub(in crate::wire::http) async fn answer(
             owner: OWNER,
         },
     };
-    let handling = match begin(&connection, &head, chunks, subtype, &mut answer.encoder) {
+    let asked = Asked {
+        head: &head,
+        dialect,
+        subtype,
+    };
+    let handling = match begin(&connection, &asked, chunks, &mut answer.encoder) {
         Ok(handling) => handling,
         Err(status) => return answer.failure(&status),
     };
@@ -55,33 +66,44 @@ pub(in crate::wire::http) async fn answer(
     }
 }
 
+/// The head of a request.
+struct Asked<'a> {
+    head: &'a request::Parts,
+    dialect: Dialect,
+    subtype: Option<&'a str>,
+}
+
 /// Reads the head of a request and starts the call.
 fn begin(
     connection: &Arc<Connection>,
-    head: &request::Parts,
+    asked: &Asked<'_>,
     chunks: Chunks,
-    subtype: Option<&str>,
     encoder: &mut Encoder,
 ) -> Result<Handling, Status> {
     let config = &connection.config;
+    let head = asked.head;
+    let names = &asked.dialect.compression_headers();
+    if asked.dialect == Dialect::Connect {
+        connect::check_version(&head.headers)?;
+    }
     let counted = connection.served.running.begin()?;
     let path = head.uri.path().trim_start_matches('/');
     let known = connection.served.methods.resolve(path);
-    let encoding = encoding(subtype, known.is_some())?;
+    let encoding = encoding(asked.dialect, asked.subtype, known.is_some())?;
     let method = known.unwrap_or_else(|| Method::named(path));
     encoder.encoding = encoding.unwrap_or(Encoding::MESSAGE_PACK);
-    let compression = Compression::of(&head.headers)?;
-    encoder.compression = compression.for_reply(&head.headers);
-    let deadline = deadline(&head.headers)?;
+    let compression = Compression::of(&head.headers, names)?;
+    encoder.compression = compression.for_reply(&head.headers, names);
+    let deadline = asked.dialect.timeout(&head.headers)?.map(deadline_in);
     let metadata = metadata::from_headers(&head.headers, config.limits.max_metadata)?;
-    let body = body(
-        connection,
-        head,
-        chunks,
-        &method,
-        encoder.encoding,
-        compression,
-    );
+    let decoder = Decoder::new(config.limits.max_message, OWNER, compression);
+    let decoder = match asked.dialect {
+        Dialect::GrpcWebText => decoder.in_text(),
+        _ => decoder,
+    };
+    let has_head = head.headers.contains_key(HEAD);
+    let body = body(connection, chunks, &method, encoder.encoding, decoder);
+    let body = if has_head { body.with_head() } else { body };
     let mut request = Request::new(method, body);
     request.set_metadata(metadata.into());
     if let Some(encoding) = encoding {
@@ -89,7 +111,7 @@ fn begin(
     }
     request.set_deadline(deadline);
     request.set_connection(Arc::clone(&connection.info));
-    request.set_attempt(attempt(&head.headers));
+    request.set_attempt(status::attempt(&head.headers));
     let running = Running::new(deadline, config.cancel_grace, counted);
     Handling::start(&connection.served.service, request, running)
 }
@@ -97,17 +119,15 @@ fn begin(
 /// Makes the body of a request, whose messages come as they are asked for.
 fn body(
     connection: &Connection,
-    head: &request::Parts,
     chunks: Chunks,
     method: &Method,
     encoding: Encoding,
-    compression: Compression,
+    decoder: Decoder,
 ) -> Body {
     let limits = &connection.config.limits;
     let descriptor = method.descriptor();
     let kind = descriptor.map(|it| it.kind());
     let takes_one = kind.is_some_and(|kind| !kind.is_upload());
-    let decoder = Decoder::new(limits.max_message, OWNER, compression);
     let (budget, patience) = (&connection.budget, limits.message_timeout);
     let body = Body::frames(Upload {
         messages: Some(Messages::new(chunks, decoder, budget, patience, takes_one)),
@@ -117,8 +137,7 @@ fn body(
     });
     // Arguments beside a stream are its first message, which only its description tells.
     let has_args = descriptor.is_some_and(|it| !it.args().is_empty());
-    let has_head = kind.is_some_and(MethodKind::is_upload) && has_args;
-    if has_head || head.headers.contains_key(HEAD) {
+    if kind.is_some_and(MethodKind::is_upload) && has_args {
         body.with_head()
     } else {
         body
@@ -126,35 +145,22 @@ fn body(
 }
 
 /// Returns how messages are encoded; `None` for Protobuf that only goes through, undecoded.
-fn encoding(subtype: Option<&str>, is_served: bool) -> Result<Option<Encoding>, Status> {
+fn encoding(
+    dialect: Dialect,
+    subtype: Option<&str>,
+    is_served: bool,
+) -> Result<Option<Encoding>, Status> {
     let name = subtype.unwrap_or(PROTO);
     match content_type::encoding(name) {
         Some(encoding) => Ok(Some(encoding)),
         None if name.eq_ignore_ascii_case(PROTO) && !is_served => Ok(None),
         None => Err(Status::unimplemented(format!(
-            "this server does not speak `{}`: call with the content type `application/grpc+json` \
-             or `application/grpc+msgpack`",
-            name.get(..32).unwrap_or(name).escape_debug()
+            "this server does not speak `{}`: call with the content type `application/{prefix}+json` \
+             or `application/{prefix}+msgpack`",
+            name.get(..32).unwrap_or(name).escape_debug(),
+            prefix = dialect.subtype(),
         ))),
     }
-}
-
-fn deadline(headers: &HeaderMap) -> Result<Option<tokio::time::Instant>, Status> {
-    let Some(value) = headers.get(timeout::NAME) else {
-        return Ok(None);
-    };
-    let timeout = timeout::parse(value.as_bytes()).ok_or_else(|| {
-        Status::invalid_argument("`grpc-timeout` is not up to eight digits and a unit")
-    })?;
-    Ok(Some(deadline_in(timeout)))
-}
-
-/// Returns which attempt of its call a request is. It is only told to the handler, so what is no
-/// number is no failure.
-fn attempt(headers: &HeaderMap) -> u32 {
-    let previous = headers.get(status::PREVIOUS_ATTEMPTS);
-    let previous = previous.and_then(|it| it.to_str().ok()?.parse::<u32>().ok());
-    previous.unwrap_or(0).saturating_add(1)
 }
 
 /// The messages of a request.
@@ -207,6 +213,7 @@ impl Frames for Upload {}
 /// How a call is answered.
 struct Answer {
     limit: usize,
+    dialect: Dialect,
     content_type: Option<HeaderValue>,
     encoder: Encoder,
 }
@@ -238,7 +245,8 @@ impl Answer {
         if let Err(status) = put {
             return Err((self, status));
         }
-        self.encoder.compression.put(head.headers_mut());
+        let names = &self.dialect.compression_headers();
+        self.encoder.compression.put(head.headers_mut(), names);
         let trailers = response.take_trailers();
         let mut replying = Replying::new(response.take_body(), running);
         let mut out = BytesMut::new();
@@ -255,36 +263,33 @@ impl Answer {
                 return Err((self, status));
             }
         }
-        let Self { limit, encoder, .. } = self;
-        let mut stream = ReplyStream::new(replying, encoder, trailers.into_map(), limit);
+        let end = self.end();
+        let mut stream = ReplyStream::new(replying, self.encoder, trailers.into_map(), end);
         if is_whole {
             stream.end_behind(out.freeze(), large);
         }
-        *head.body_mut() = ReplyBody::Grpc(Box::new(stream));
+        *head.body_mut() = ReplyBody::Stream(Box::new(stream));
         Ok(head)
     }
 
-    /// Answers with nothing but trailers, which then are the head.
+    fn end(&self) -> End {
+        End {
+            dialect: self.dialect,
+            encoding: self.encoder.encoding,
+            limit: self.limit,
+        }
+    }
+
+    /// Answers with nothing but the end, which in gRPC then is the head.
     fn failure(&self, status: &Status) -> HttpResponse<ReplyBody> {
         let mut response = self.head(ReplyBody::Empty);
-        let headers = response.headers_mut();
-        Compression::put_accepted(headers);
-        put_failure(headers, status, self.encoder.encoding, self.limit);
+        let names = &self.dialect.compression_headers();
+        Compression::put_accepted(response.headers_mut(), names);
+        if self.dialect != Dialect::Connect {
+            self.end().put_failure(response.headers_mut(), status);
+        } else if let Part::Data(end) = self.end().part(Err(status.clone())) {
+            *response.body_mut() = ReplyBody::Bytes(end);
+        }
         response
     }
-}
-
-/// Adds a failure with its metadata, as far as that fits.
-pub(super) fn put_failure(
-    trailers: &mut HeaderMap,
-    failure: &Status,
-    encoding: Encoding,
-    limit: usize,
-) {
-    let mut metadata = HeaderMap::new();
-    match metadata::put_headers(&mut metadata, failure.metadata(), limit) {
-        Ok(()) => trailers.extend(metadata),
-        Err(error) => tracing::warn!(%error, "the metadata of a failure cannot be sent"),
-    }
-    status::put(trailers, failure, encoding, limit);
 }

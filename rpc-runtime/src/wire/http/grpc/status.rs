@@ -22,8 +22,7 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// How often a call was made before: absent the first time (A6, "Exposed retry metadata").
-pub(super) const PREVIOUS_ATTEMPTS: HeaderName =
-    HeaderName::from_static("grpc-previous-rpc-attempts");
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Success, which no [`Code`] is.
 pub(super) const OK: HeaderValue = HeaderValue::from_static("0");
@@ -113,11 +112,7 @@ pub(in crate::wire::http) fn put(
     limit: usize,
 ) {
     trailers.insert(STATUS, HeaderValue::from(u16::from(status.code().number())));
-    if let Some(pushback) = status.pushback()
-        && let Ok(pushback) = HeaderValue::from_str(&pushback.to_text())
-    {
-        trailers.insert(PUSHBACK, pushback);
-    }
+    put_pushback(trailers, status);
     let message = escape(status.message(), limit / 2);
     if !message.is_empty()
         && let Ok(message) = HeaderValue::from_str(&message)
@@ -142,7 +137,7 @@ pub(in crate::wire::http) fn take(
     let several = trailers.get_all(STATUS).iter().nth(1).is_some();
     let number = trailers.remove(STATUS)?;
     let message = trailers.remove(MESSAGE);
-    let pushback = trailers.remove(PUSHBACK);
+    let pushback = take_pushback(trailers);
     if several {
         let text = "the server ended the call with several statuses";
         return Some(Err(Status::new(Code::Unknown, text).into_remote()));
@@ -159,7 +154,7 @@ pub(in crate::wire::http) fn take(
     });
     let mut status = Status::new(code, message.unwrap_or_default()).into_remote();
     if let Some(pushback) = pushback {
-        status = status.with_pushback(Pushback::from_text(pushback.as_bytes()));
+        status = status.with_pushback(pushback);
     }
     if let Some(value) = trailers.get(details::NAME)
         && let Some(error) = details::decode(value, limits)
@@ -167,6 +162,36 @@ pub(in crate::wire::http) fn take(
         status = status.with_attachment(error);
     }
     Some(Err(status))
+}
+
+/// Adds what a failure asks of a client that would make the call again.
+pub(in crate::wire::http) fn put_pushback(trailers: &mut HeaderMap, status: &Status) {
+    if let Some(pushback) = status.pushback()
+        && let Ok(pushback) = HeaderValue::from_str(&pushback.to_text())
+    {
+        trailers.insert(PUSHBACK, pushback);
+    }
+}
+
+/// Takes that out of trailers.
+pub(in crate::wire::http) fn take_pushback(trailers: &mut HeaderMap) -> Option<Pushback> {
+    let pushback = trailers.remove(PUSHBACK)?;
+    Some(Pushback::from_text(pushback.as_bytes()))
+}
+
+/// Says which attempt of its call a request is, if not the first.
+pub(super) fn put_attempt(headers: &mut HeaderMap, attempt: u32) {
+    if attempt > 1 {
+        headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(attempt - 1));
+    }
+}
+
+/// Returns which attempt of its call a request is. It is only told to the handler, so what is no
+/// number is no failure.
+pub(in crate::wire::http) fn attempt(headers: &HeaderMap) -> u32 {
+    let previous = headers.get(PREVIOUS_ATTEMPTS);
+    let previous = previous.and_then(|it| it.to_str().ok()?.parse::<u32>().ok());
+    previous.unwrap_or(0).saturating_add(1)
 }
 
 /// Reads what a call ended with: the metadata of a good end, or why it failed.

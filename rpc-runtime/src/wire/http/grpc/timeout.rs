@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
+
+use crate::status::Status;
 
 /// The header.
-pub(super) const NAME: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(in crate::wire::http) const NAME: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The most digits of a value.
 const MAX_DIGITS: usize = 8;
@@ -23,6 +25,21 @@ const UNITS: [(u8, u64); 6] = [
     (b'M', 60_000_000_000),
     (b'H', 3_600_000_000_000),
 ];
+
+/// Reads the header.
+///
+/// # Errors
+///
+/// A value that is not a timeout.
+pub(in crate::wire::http) fn of(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+    let Some(value) = headers.get(NAME) else {
+        return Ok(None);
+    };
+    let timeout = parse(value.as_bytes()).ok_or_else(|| {
+        Status::invalid_argument("`grpc-timeout` is not up to eight digits and a unit")
+    })?;
+    Ok(Some(timeout))
+}
 
 /// Reads a timeout; `None` for what is not one.
 pub(in crate::wire::http) fn parse(value: &[u8]) -> Option<Duration> {

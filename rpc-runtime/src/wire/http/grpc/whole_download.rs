@@ -1,0 +1,128 @@
+//! An answer whose body is one message.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use h2::RecvStream;
+use http::{HeaderMap, StatusCode};
+
+use super::caller::{OWNER, OpenCall};
+use super::compression::Compression;
+use super::download::of_broken;
+use super::messages::Stopped;
+use crate::call::{BodyFrame, Frames, Message};
+use crate::status::{Phase, Status};
+use crate::wire::http::chunks::Chunks;
+use crate::wire::http::connect;
+use crate::wire::http::whole_body::{OwnLimit, WholeBody};
+
+/// The body of an answer. Dropping it before its end gives the call up.
+pub(super) struct WholeDownload {
+    open: Option<Open>,
+    /// What follows the message.
+    trailers: Option<HeaderMap>,
+}
+
+struct Open {
+    body: WholeBody,
+    compression: Compression,
+    call: OpenCall,
+    outcome: Outcome,
+}
+
+/// What a body is.
+pub(super) enum Outcome {
+    /// A message, before this metadata.
+    Message(HeaderMap),
+    /// A failure, behind these headers.
+    Failure(StatusCode, HeaderMap),
+}
+
+impl WholeDownload {
+    pub(super) fn new(
+        stream: RecvStream,
+        compression: Compression,
+        call: OpenCall,
+        outcome: Outcome,
+    ) -> Self {
+        let chunks = Chunks::Http2(stream);
+        let link = &call.link;
+        let body = WholeBody::new(chunks, &link.budget, &link.config.limits, OWNER);
+        let open = Some(Open {
+            body,
+            compression,
+            call,
+            outcome,
+        });
+        Self {
+            open,
+            trailers: None,
+        }
+    }
+}
+
+impl Open {
+    fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, Status>> {
+        if let Poll::Ready(status) = self.call.poll_over(cx) {
+            return Poll::Ready(Err(status));
+        }
+        let read = ready!(self.body.poll_read(cx)).map_err(|stopped| match stopped {
+            Stopped::Failed(status) => status,
+            Stopped::Broken(error) => of_broken(error),
+        });
+        let limit = OwnLimit {
+            bytes: self.call.link.config.limits.max_message,
+            owner: OWNER,
+        };
+        Poll::Ready(read.and_then(|bytes| {
+            let malformed = || Status::internal("the reply cannot be decompressed");
+            limit.unpack(bytes, self.compression, malformed)
+        }))
+    }
+
+    /// Makes what was asked for of the whole body.
+    fn finish(self, bytes: Bytes) -> Result<(Message, HeaderMap), Status> {
+        let limits = &self.call.link.config.limits;
+        match self.outcome {
+            Outcome::Message(trailers) => {
+                let limits = limits.decode_limits();
+                let message = Message::with_limits(bytes, self.call.encoding, limits);
+                Ok((message, trailers))
+            }
+            Outcome::Failure(http, headers) => {
+                let failure = connect::of_answer(http, &bytes, limits);
+                Err(connect::with_metadata(failure, headers, limits))
+            }
+        }
+    }
+}
+
+impl Stream for WholeDownload {
+    type Item = Result<BodyFrame, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let Some(open) = &mut self.open else {
+            let trailers = self.trailers.take();
+            return Poll::Ready(trailers.map(|it| Ok(BodyFrame::Trailers(it))));
+        };
+        let read = ready!(open.poll_bytes(cx));
+        let Some(open) = self.open.take() else {
+            return Poll::Ready(None);
+        };
+        let peer = Arc::clone(&open.call.link.peer);
+        let finished = read.and_then(|bytes| open.finish(bytes));
+        Poll::Ready(Some(match finished {
+            Ok((message, trailers)) => {
+                self.trailers = Some(trailers).filter(|it| !it.is_empty());
+                Ok(BodyFrame::Message(message))
+            }
+            Err(status) => Err(status.in_phase(Phase::Reply).at_peer(&peer)),
+        }))
+    }
+}
+
+// There is only one.
+impl Frames for WholeDownload {}

@@ -1,0 +1,98 @@
+//! A byte stream that breaks when its peer takes nothing for too long. HTTP/1.1 needs it, where
+//! nobody can be pinged, and a body that cannot be written is not asked for its deadline.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::prefixed::Prefixed;
+use crate::call::deadline_after;
+
+pub(super) struct Stalled {
+    io: Prefixed,
+    limit: Duration,
+    /// When the time is over, while a write waits.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stalled {
+    /// Bounds how long a write may wait before the peer takes a byte.
+    pub(super) fn new(io: Prefixed, limit: Duration) -> Self {
+        Self {
+            io,
+            limit,
+            timer: None,
+        }
+    }
+
+    /// Returns the byte stream without the bound.
+    #[cfg(feature = "websocket")]
+    pub(super) fn into_inner(self) -> Prefixed {
+        self.io
+    }
+
+    fn bound<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.timer = None;
+            return written;
+        }
+        let limit = self.limit;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline_after(Instant::now(), limit))));
+        ready!(timer.as_mut().poll(cx));
+        let text = "the peer took nothing for `keepalive_timeout`";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    }
+}
+
+impl AsyncRead for Stalled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stalled {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.bound(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.bound(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.bound(flushed, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
