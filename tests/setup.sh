@@ -61,6 +61,8 @@ once_for() {
 install_python_peers() {
     python3 -m venv target/tools/python
     target/tools/python/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+    # What it depends on for cameras and microphones is not needed.
+    target/tools/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps kn-sock==0.3.0
 }
 
 # Beside the scripts that import them, where node looks for them.

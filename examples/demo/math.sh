@@ -55,6 +55,25 @@ if command -v curl >/dev/null; then
         -H 'content-type: application/json' "http://${url#tcp://}/math.v1.Math/add" && echo
 fi
 
+address=${url#tcp://}
+lines() {
+    printf '$ … | nc %s %s\n%s\n' "${address%:*}" "${address##*:}" "$1"
+    timeout 20 python3 -c 'import socket, sys
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+peer.sendall(sys.argv[3].encode() + b"\n")
+print(peer.makefile().readline(), end="")' "${address%:*}" "${address##*:}" "$1"
+}
+lines '{"jsonrpc": "2.0", "method": "math.v1.Math.add", "params": [10, 20], "id": 1}'
+lines '{"method": "add", "params": [10, 20], "kwargs": {}}'
+printf '$ python3 examples/python/lpjson.py %s add 10 20\n' "${address%:*} ${address##*:}"
+timeout 20 python3 examples/python/lpjson.py "${address%:*}" "${address##*:}" add 10 20
+call_as() {
+    url=$1://$address call "${@:2}"
+}
+call_as jsonrpc+tcp math.v1.Math/add 10 20
+call_as knsock add 10 20
+call_as lpjson math.v1.Math/add 10 20
+
 # An interrupted server finishes its calls and ends.
 stop() {
     kill -INT "$server"

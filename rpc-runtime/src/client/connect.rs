@@ -371,7 +371,10 @@ fn secured(
             wire,
             address: Address::Tls { host, port },
         } => {
-            let connector = Connector::new(tls.clone(), vec![wire.alpn().to_vec()]);
+            let connector = Connector::new(
+                tls.clone(),
+                wire.alpn().map(<[u8]>::to_vec).into_iter().collect(),
+            );
             let connector = connector.map_err(|error| {
                 refuse("TLS cannot be spoken like this".to_owned()).with_source(error)
             })?;

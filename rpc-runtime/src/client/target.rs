@@ -81,6 +81,13 @@ fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
             address,
         });
     }
+    #[cfg(feature = "jsonrpc")]
+    if let Some((server, address)) = crate::wire::jsonrpc::Server::of(url.trim()) {
+        return Ok(Destination::Address {
+            wire: ClientWire::Json(server),
+            address: address.parse()?,
+        });
+    }
     #[cfg(feature = "http")]
     if let Some(parsed) = HttpServer::parse(url) {
         let (server, address) = parsed?;

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 use super::config::{Config, Served};
 use super::detect::{DETECT_BYTES, Detected, Wire, Wires};
 use super::draining::Draining;
+#[cfg(feature = "jsonrpc")]
+use super::jsonrpc::Dialects;
 use super::native;
 use crate::call::Cancellation;
 use crate::status::Status;
@@ -53,10 +55,15 @@ pub(crate) async fn serve(
         #[cfg(feature = "websocket")]
         Wire::WebSocket => Ok(()),
         #[cfg(feature = "jsonrpc")]
-        Wire::JsonRpc => {
-            let dialect = super::jsonrpc::Dialect::JSON_RPC;
+        Wire::JsonRpc | Wire::KnSock | Wire::LengthPrefixedJson => {
+            let dialects = match wire {
+                Wire::LengthPrefixedJson => Dialects::LengthPrefixed,
+                Wire::KnSock => Dialects::KnSock,
+                _ if wires.has_kn_sock() => Dialects::JsonRpcOrKnSock,
+                _ => Dialects::JsonRpc,
+            };
             Box::pin(super::jsonrpc::serve(
-                io, received, dialect, config, served, draining,
+                io, received, dialects, config, served, draining,
             ))
             .await
         }

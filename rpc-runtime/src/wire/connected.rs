@@ -26,6 +26,8 @@ pub(crate) enum ClientWire {
     /// The native wire inside of WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
+    #[cfg(feature = "jsonrpc")]
+    Json(super::jsonrpc::Server),
 }
 
 /// A handle to begin calls with.
@@ -33,6 +35,8 @@ pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
     Grpc(GrpcConnection),
+    #[cfg(feature = "jsonrpc")]
+    Json(super::jsonrpc::Connection),
 }
 
 /// A place for a call on a connection that has few; free again when this is dropped.
@@ -50,18 +54,22 @@ impl ClientWire {
             Self::Grpc(server) => Some(server.to_string()),
             #[cfg(feature = "websocket")]
             Self::WebSocket(target) => Some(target.to_string()),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(server) => Some(server.url.clone()),
         }
     }
 
-    /// What this wire is called in ALPN.
+    /// What this wire is called in ALPN, if it has a name there.
     #[cfg(feature = "tls")]
-    pub(crate) fn alpn(&self) -> &'static [u8] {
+    pub(crate) fn alpn(&self) -> Option<&'static [u8]> {
         match self {
-            Self::Native => native::ALPN,
+            Self::Native => Some(native::ALPN),
             #[cfg(feature = "http")]
-            Self::Grpc(_) => super::http::ALPN_HTTP2,
+            Self::Grpc(_) => Some(super::http::ALPN_HTTP2),
             #[cfg(feature = "websocket")]
-            Self::WebSocket(_) => super::http::ALPN_HTTP1,
+            Self::WebSocket(_) => Some(super::http::ALPN_HTTP1),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(_) => None,
         }
     }
 
@@ -95,6 +103,17 @@ impl ClientWire {
                 connection.introduced().await?;
                 Ok(Connection::Grpc(connection))
             }
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(server) => {
+                if served.is_some() {
+                    let text = "a server cannot call back in JSON: leave out `Connect::serve`";
+                    return Err(Status::invalid_argument(text));
+                }
+                let opened = super::jsonrpc::Connection::open(io, server.dialect, config);
+                let (connection, driver) = opened;
+                tokio::spawn(log_end(driver));
+                Ok(Connection::Json(connection))
+            }
         }
     }
 }
@@ -124,6 +143,8 @@ impl Connection {
             Self::Native(connection) => connection.is_open(),
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.is_open(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => connection.is_open(),
         }
     }
 
@@ -133,6 +154,8 @@ impl Connection {
             Self::Native(connection) => connection.calls(),
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.calls(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => connection.calls(),
         }
     }
 
@@ -150,14 +173,18 @@ impl Connection {
                 Some(place) => Ok(connection.start(request, place)),
                 None => Err(request),
             },
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(connection) => Ok(connection.start(request)),
         }
     }
 
     /// Waits for a place for a call, no longer than until `end`.
     pub(crate) async fn place(&self, end: Option<Instant>) -> Result<Place, Status> {
         match self {
-            // It always takes the calls that are begun on it.
+            // They always take the calls that are begun on them.
             Self::Native(_) => std::future::pending().await,
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(_) => std::future::pending().await,
             #[cfg(feature = "http")]
             Self::Grpc(connection) => connection.place(end).await.map(Place::Grpc),
         }
@@ -171,6 +198,8 @@ impl Connection {
     ) -> BoxFuture<'static, Result<Response, Status>> {
         match (self, place) {
             (Self::Native(connection), _) => connection.start(request),
+            #[cfg(feature = "jsonrpc")]
+            (Self::Json(connection), _) => connection.start(request),
             #[cfg(feature = "http")]
             (Self::Grpc(connection), Place::Grpc(place)) => connection.start(request, place),
         }

@@ -22,6 +22,15 @@ pub enum Wire {
     /// at the path `/`.
     #[cfg(feature = "jsonrpc")]
     JsonRpc,
+    /// The lines of kn-sock, `{"method", "params", "kwargs"}`, for its clients in Python. Beside
+    /// [`JsonRpc`](Self::JsonRpc) the first line of a connection says which of the two it is.
+    #[cfg(feature = "jsonrpc")]
+    KnSock,
+    /// JSON with its length before it, as four bytes in network order: calls are
+    /// `{"id", "method", "params", "meta": {"timeout_ms", "idempotent"}}`, answers
+    /// `{"id", "ok", "result", "error": {"code", "message", "details"}}`.
+    #[cfg(feature = "jsonrpc")]
+    LengthPrefixedJson,
 }
 
 /// Whether the first bytes of a connection belong to a wire.
@@ -59,6 +68,10 @@ pub(crate) struct Wires {
     websocket: bool,
     #[cfg(feature = "jsonrpc")]
     json_rpc: bool,
+    #[cfg(feature = "jsonrpc")]
+    kn_sock: bool,
+    #[cfg(feature = "jsonrpc")]
+    length_prefixed: bool,
 }
 
 /// What the first bytes of a connection say.
@@ -80,6 +93,10 @@ impl Extend<Wire> for Wires {
                 Wire::WebSocket => self.websocket = true,
                 #[cfg(feature = "jsonrpc")]
                 Wire::JsonRpc => self.json_rpc = true,
+                #[cfg(feature = "jsonrpc")]
+                Wire::KnSock => self.kn_sock = true,
+                #[cfg(feature = "jsonrpc")]
+                Wire::LengthPrefixedJson => self.length_prefixed = true,
             }
         }
     }
@@ -107,6 +124,12 @@ impl Wires {
         websocket
     }
 
+    /// Says whether a line without a version may be a call of kn-sock's dialect.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) fn has_kn_sock(self) -> bool {
+        self.kn_sock
+    }
+
     /// Says whether JSON-RPC is spoken.
     #[cfg(feature = "websocket")]
     pub(super) fn has_json_rpc(self) -> bool {
@@ -125,7 +148,19 @@ impl Wires {
             (
                 self.json_rpc,
                 Wire::JsonRpc,
-                super::jsonrpc::detect as Detector,
+                super::jsonrpc::detect_lines as Detector,
+            ),
+            #[cfg(feature = "jsonrpc")]
+            (
+                self.kn_sock,
+                Wire::KnSock,
+                super::jsonrpc::detect_lines as Detector,
+            ),
+            #[cfg(feature = "jsonrpc")]
+            (
+                self.length_prefixed,
+                Wire::LengthPrefixedJson,
+                super::jsonrpc::detect_lengths as Detector,
             ),
         ];
         let others = others.into_iter();

@@ -15,7 +15,13 @@ pub(crate) async fn run(
     tls: Option<(PathBuf, PathBuf)>,
     origins: &[String],
 ) -> Result<(), Failure> {
-    let mut server = Server::new().router(math::router()).accept([Wire::Http]);
+    let wires = [
+        Wire::Http,
+        Wire::JsonRpc,
+        Wire::KnSock,
+        Wire::LengthPrefixedJson,
+    ];
+    let mut server = Server::new().router(math::router()).accept(wires);
     if let Some((certificate, key)) = tls {
         server = server.tls(ServerTls::new(Certificate::from_pem_files(
             certificate,

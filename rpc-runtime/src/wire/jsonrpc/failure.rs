@@ -10,7 +10,7 @@ pub(crate) enum Failure {
     /// It is JSON, but no call.
     NoCall,
     /// Nobody serves a method of this name.
-    NotFound,
+    NotFound { method: String },
     /// The call failed.
     Status(Status),
 }

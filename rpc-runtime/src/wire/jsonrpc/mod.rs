@@ -9,6 +9,7 @@
 
 mod arguments;
 mod batch;
+mod client;
 mod detect;
 mod dialect;
 mod envelope;
@@ -20,6 +21,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use detect::detect;
+pub(crate) use client::{Connection, Server};
+pub(crate) use detect::{detect_lengths, detect_lines};
 pub(crate) use dialect::Dialect;
-pub(crate) use stream::serve;
+pub(crate) use stream::{Dialects, serve};

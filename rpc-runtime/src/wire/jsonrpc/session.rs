@@ -126,6 +126,23 @@ impl Session {
         subscriptions.is_some_and(|it| !it.are_over(texts))
     }
 
+    /// Returns the same session in another dialect.
+    pub(super) fn in_dialect(&self, dialect: &'static Dialect) -> Arc<Self> {
+        Arc::new(Self {
+            dialect,
+            config: Arc::clone(&self.config),
+            service: self.service.clone(),
+            methods: Arc::clone(&self.methods),
+            info: Arc::clone(&self.info),
+            budget: Arc::clone(&self.budget),
+            open: Arc::clone(&self.open),
+            running: Arc::clone(&self.running),
+            is_closing: AtomicBool::new(self.is_closing.load(Ordering::Relaxed)),
+            // What is told without being asked for has no form in every dialect.
+            subscriptions: None,
+        })
+    }
+
     /// Refuses every call from now on, as a drain does.
     pub(crate) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
@@ -289,7 +306,8 @@ impl Session {
         };
         answered.await.map_err(|status: Status| {
             if status.code() == Code::Unimplemented && !is_known {
-                return Failure::NotFound;
+                let method = call.method.clone();
+                return Failure::NotFound { method };
             }
             status.into()
         })
@@ -321,6 +339,7 @@ impl Session {
         let mut out = BytesMut::from(before.as_bytes());
         put_value(&mut out, message)?;
         out.put_slice(behind.as_bytes());
+        let out = (self.dialect.finish)(out);
         let limit = self.config.limits.max_message;
         if out.len() > limit {
             return Err(too_large(limit).into());

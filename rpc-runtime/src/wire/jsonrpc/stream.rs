@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::batch::once;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, is_kn_sock};
+use super::envelope::{Envelope, Unreadable};
 use super::framing::{Framing, Received, Splitter};
 use super::session::{Session, Text, too_large};
 use crate::call::{Cancellation, Cancelled, ConnectionInfo, deadline_after};
@@ -31,6 +32,16 @@ const READ: usize = 16 << 10;
 const FIRST_PROBE: Duration = Duration::from_millis(5);
 const LONGEST_PROBE: Duration = Duration::from_secs(5);
 
+/// Which dialects a connection may speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dialects {
+    JsonRpc,
+    KnSock,
+    /// The first call says which.
+    JsonRpcOrKnSock,
+    LengthPrefixed,
+}
+
 /// Serves a byte stream of which `received` was read already.
 ///
 /// # Errors
@@ -43,11 +54,16 @@ const LONGEST_PROBE: Duration = Duration::from_secs(5);
 pub(crate) async fn serve(
     io: Io,
     received: BytesMut,
-    dialect: &'static Dialect,
+    dialects: Dialects,
     config: Arc<Config>,
     served: Served,
     draining: Draining,
 ) -> Result<(), Status> {
+    let dialect = match dialects {
+        Dialects::JsonRpc | Dialects::JsonRpcOrKnSock => Dialect::JSON_RPC,
+        Dialects::KnSock => Dialect::KN_SOCK,
+        Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
+    };
     let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
     let (info, budget) = (Arc::new(info), Arc::new(budget));
@@ -72,6 +88,7 @@ pub(crate) async fn serve(
         quiet_since: Instant::now(),
         stuck_since: Instant::now(),
         probe: FIRST_PROBE,
+        may_be_kn_sock: dialects == Dialects::JsonRpcOrKnSock,
         dialect,
         config,
     };
@@ -81,6 +98,8 @@ pub(crate) async fn serve(
 struct Stream {
     io: Io,
     dialect: &'static Dialect,
+    /// Until the first call.
+    may_be_kn_sock: bool,
     config: Arc<Config>,
     session: Arc<Session>,
     /// What streams have to tell.
@@ -163,6 +182,14 @@ impl Stream {
 
     /// Begins a call. Most have their answer at once; one that has not becomes a task.
     async fn begin(&mut self, text: Bytes) {
+        if self.may_be_kn_sock {
+            let envelope = Envelope::read(&text);
+            self.may_be_kn_sock = matches!(envelope, Err(Unreadable::Syntax));
+            if envelope.is_ok_and(|it| is_kn_sock(&it)) {
+                self.dialect = Dialect::KN_SOCK;
+                self.session = self.session.in_dialect(self.dialect);
+            }
+        }
         let mut call = Box::pin(Arc::clone(&self.session).answer(text));
         match once(call.as_mut()).await {
             Some(answer) => self.put(answer),
@@ -232,8 +259,10 @@ impl Stream {
         {
             return Poll::Ready(written.map(|()| Event::Written));
         }
+        // Where one call runs at a time, what comes after it is read, and with that its end.
+        let reads = self.takes_more() || (self.has_room() && self.splitter.bytes.len() < READ);
         if !self.is_ended
-            && self.takes_more()
+            && reads
             && let Poll::Ready(read) = self.poll_read(cx)
         {
             return Poll::Ready(read.map(|()| Event::Read));

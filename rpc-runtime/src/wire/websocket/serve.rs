@@ -11,7 +11,7 @@ use crate::transport::Io;
 use crate::wire::accepted::serve_native;
 use crate::wire::config::{Config, Served};
 use crate::wire::draining::Draining;
-use crate::wire::jsonrpc::{self, Dialect};
+use crate::wire::jsonrpc::{self, Dialects};
 
 /// Serves a connection of which `received` was read already, to its end.
 ///
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         }
         Accepted::JsonRpc(agreed) => {
             let io = Lines::open(io, Side::Server, agreed, &config, received);
-            let (dialect, draining) = (Dialect::JSON_RPC, draining.clone());
+            let (dialect, draining) = (Dialects::JsonRpc, draining.clone());
             jsonrpc::serve(io, none, dialect, config, served, draining).await
         }
     }

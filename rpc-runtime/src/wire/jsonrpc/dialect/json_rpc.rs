@@ -1,11 +1,14 @@
 //! JSON-RPC 2.0 as its specification has it (<https://www.jsonrpc.org/specification>). Every table of
 //! it is in this file.
 
-use bytes::{BufMut, BytesMut};
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Call, Dialect, Notification, ReplyTo};
-use crate::call::ErrorBody;
+use super::{Answer, Call, Dialect, Notification, Outgoing, ReplyTo};
+use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::wire::jsonrpc::arguments::Arguments;
@@ -14,14 +17,20 @@ use crate::wire::jsonrpc::failure::Failure;
 use crate::wire::jsonrpc::framing::Framing;
 
 pub(super) static DIALECT: Dialect = Dialect {
+    name: "JSON-RPC 2.0",
     framing: Framing::Lines,
     is_ordered: false,
     has_batches: true,
+    is_flat: false,
+    is_positional: false,
     subscription: Some(notification),
     read_call,
     read_id,
     around_result,
     failure,
+    finish: |text| text,
+    write_call,
+    read_answer,
 };
 
 /// The member `jsonrpc` (section 4).
@@ -51,6 +60,19 @@ pub(crate) fn number(code: Code) -> i64 {
     }
 }
 
+/// Returns the code of a number, which is [`Code::Unknown`] for those of servers that are not ours.
+fn code(wanted: i64) -> Code {
+    match wanted {
+        -32700 | -32600 => Code::InvalidArgument,
+        wanted => {
+            let mut codes = (1..=16).map(Code::from_number);
+            codes
+                .find(|it| number(*it) == wanted)
+                .unwrap_or(Code::Unknown)
+        }
+    }
+}
+
 fn read_call<'a>(envelope: &Envelope<'a>) -> Result<Call<'a>, Failure> {
     let is_2 = envelope.jsonrpc.is_some_and(|it| it.get() == VERSION);
     let method = envelope.method.and_then(string);
@@ -76,7 +98,7 @@ fn read_call<'a>(envelope: &Envelope<'a>) -> Result<Call<'a>, Failure> {
 }
 
 /// Returns an id that is a string, a number or null, with all its digits.
-fn read_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+pub(super) fn read_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
     let id = envelope.id.map(RawValue::get)?;
     let is_id = id.starts_with(['"', '-', 'n']) || id.starts_with(|it: char| it.is_ascii_digit());
     (is_id && id.len() <= MAX_ID && !envelope.is_ambiguous).then_some(id)
@@ -129,7 +151,7 @@ fn put_error(out: &mut BytesMut, failure: &Failure) {
     let (code, message) = match failure {
         Failure::NoJson => PARSE_ERROR,
         Failure::NoCall => INVALID_REQUEST,
-        Failure::NotFound => METHOD_NOT_FOUND,
+        Failure::NotFound { .. } => METHOD_NOT_FOUND,
         Failure::Status(status) => (number(status.code()), status.message()),
     };
     out.put_slice(format!("{{\"code\":{code},\"message\":").as_bytes());
@@ -141,6 +163,60 @@ fn put_error(out: &mut BytesMut, failure: &Failure) {
         out.put_slice(&data);
     }
     out.put_u8(b'}');
+}
+
+fn write_call(out: &mut BytesMut, call: &Outgoing<'_>) {
+    out.put_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
+    out.put_slice(&text(&call.name));
+    if !call.arguments.is_empty() {
+        out.put_slice(b",\"params\":");
+        out.put_slice(call.arguments);
+    }
+    out.put_slice(format!(",\"id\":{}}}", call.id).as_bytes());
+}
+
+/// An error object (section 5.1).
+#[derive(Deserialize)]
+struct Error<'a> {
+    code: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+fn read_answer<'a>(envelope: &Envelope<'a>) -> Option<Answer<'a>> {
+    let id = read_id(envelope).and_then(|it| it.parse().ok());
+    // Some servers send both, the one that does not count as null.
+    let error = envelope.error.filter(|it| it.get() != "null");
+    let result = match (error, envelope.result) {
+        (Some(error), _) => Err(status(serde_json::from_str(error.get()).ok()?)),
+        (None, Some(result)) => Ok(result),
+        (None, None) => return None,
+    };
+    Some(Answer { id, result })
+}
+
+fn status(error: Error<'_>) -> Status {
+    let code = code(error.code);
+    let message = match code {
+        // It may be all that the server's own number says.
+        Code::Unknown if error.code != number(code) => {
+            format!("{} (error {})", error.message, error.code)
+        }
+        _ => error.message,
+    };
+    let status = Status::new(code, message).into_remote();
+    match error.data {
+        Some(data) => status.with_attachment(attachment(data)),
+        None => status,
+    }
+}
+
+/// Keeps a method's own error, for the caller who knows its type.
+pub(super) fn attachment(error: &RawValue) -> Arc<ErrorBody> {
+    let bytes = Bytes::copy_from_slice(error.get().as_bytes());
+    Arc::new(ErrorBody::new(Message::encoded(bytes, Encoding::JSON)))
 }
 
 /// Writes a string.

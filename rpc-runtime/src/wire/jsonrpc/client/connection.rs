@@ -1,0 +1,298 @@
+//! A connection to a server of JSON.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::calls::Calls;
+use super::request;
+use crate::call::{Body, Message, Peer, Request, Response};
+use crate::codec::Encoding;
+use crate::service::BoxFuture;
+use crate::status::{Phase, Status};
+use crate::transport::Io;
+use crate::wire::budget::Budget;
+use crate::wire::config::Config;
+use crate::wire::incomplete::{Held, Patience};
+use crate::wire::jsonrpc::dialect::Dialect;
+use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
+use crate::wire::jsonrpc::framing::{Received, Splitter};
+
+/// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
+pub(crate) struct Connection(Arc<Link>);
+
+struct Link {
+    dialect: &'static Dialect,
+    config: Arc<Config>,
+    peer: Arc<str>,
+    calls: Calls,
+    /// As many as calls may be open at once.
+    places: Semaphore,
+    budget: Arc<Budget>,
+}
+
+impl Peer for Link {
+    fn name(&self) -> &Arc<str> {
+        &self.peer
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.calls.leave();
+    }
+}
+
+/// Forgets a call when nobody waits for it any more.
+struct Open {
+    link: Arc<Link>,
+    key: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.link.calls.give_up(self.key);
+    }
+}
+
+impl Connection {
+    /// Makes a connection of a byte stream; the future that comes with it drives it.
+    pub(crate) fn open(
+        io: Io,
+        dialect: &'static Dialect,
+        config: Arc<Config>,
+    ) -> (Self, impl Future<Output = Result<(), Status>> + Send) {
+        let limits = &config.limits;
+        let max_calls = usize::try_from(limits.max_calls).unwrap_or(usize::MAX);
+        let link = Arc::new(Link {
+            dialect,
+            peer: Arc::clone(io.peer()),
+            calls: Calls::new(dialect),
+            places: Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS)),
+            budget: Arc::new(Budget::new(
+                limits.max_buffered,
+                config.shared_budget.clone(),
+            )),
+            config,
+        });
+        (Self(Arc::clone(&link)), drive(io, link))
+    }
+
+    /// Returns whether new calls can begin here.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.calls.closed().is_none()
+    }
+
+    /// Returns the calls that are on their way.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.calls.open()
+    }
+
+    /// Begins a call.
+    pub(crate) fn start(&self, request: Request) -> BoxFuture<'static, Result<Response, Status>> {
+        let link = Arc::clone(&self.0);
+        Box::pin(async move {
+            let called = call(&link, request).await;
+            called.map_err(|status| status.in_phase(Phase::Reply).at_peer(&link.peer))
+        })
+    }
+}
+
+async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
+    let deadline = request.first_deadline();
+    let place = within(
+        deadline,
+        link.places.acquire(),
+        "one of the `max_calls` places",
+    )
+    .await?;
+    let _place = place.map_err(|_| Status::unavailable("the connection is closed"))?;
+    within(deadline, link.room(), "room in `max_outgoing`").await?;
+    let id = link.calls.next_id();
+    let limit = link.config.limits.max_message;
+    let in_send = |status: Status| status.in_phase(Phase::Send);
+    let text = request::text(link.dialect, request, id, limit).map_err(in_send)?;
+    let (key, answer) = link.calls.begin(id, &text).map_err(in_send)?;
+    drop(text);
+    let _open = Open {
+        link: Arc::clone(link),
+        key,
+    };
+    let answer = async {
+        let gone = |_| Err(Status::unavailable("the connection was closed"));
+        answer.await.unwrap_or_else(gone)
+    };
+    let bytes = match deadline {
+        None => answer.await?,
+        Some(deadline) => timeout_at(deadline, answer).await.map_err(|_| {
+            Status::deadline_exceeded("the deadline passed before the call ended")
+        })??,
+    };
+    let mut held = Held::new(Arc::clone(&link.budget));
+    held.set(bytes.len())?;
+    let limits = link.config.limits.decode_limits();
+    let message = Message::with_limits(bytes, Encoding::JSON, limits);
+    let mut response = Response::new(Body::message(message));
+    response.on_end(held);
+    response.set_peer(Arc::clone(link) as _);
+    Ok(response)
+}
+
+/// Waits for what a call needs before it begins, no longer than it may take.
+async fn within<F: Future>(
+    deadline: Option<Instant>,
+    what: F,
+    name: &'static str,
+) -> Result<F::Output, Status> {
+    let Some(deadline) = deadline else {
+        return Ok(what.await);
+    };
+    timeout_at(deadline, what).await.map_err(|_| {
+        let text = format!("the deadline passed while the call waited for {name}");
+        Status::deadline_exceeded(text).in_phase(Phase::Send)
+    })
+}
+
+impl Link {
+    async fn room(&self) {
+        loop {
+            let freed = self.calls.room.notified();
+            let has_room = self.calls.waiting() < self.config.limits.max_outgoing;
+            if has_room || self.calls.closed().is_some() {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Takes an answer, or several in a batch.
+    fn take(&self, text: &Bytes) -> Result<(), Status> {
+        if !self.dialect.has_batches || !is_batch(text) {
+            return self.take_one(text, text);
+        }
+        let limit = usize::try_from(self.config.limits.max_calls).unwrap_or(usize::MAX);
+        let found = items(text, limit).map_err(|_| no_answer())?;
+        let mut found = found.into_iter();
+        found.try_for_each(|item| self.take_one(text, item.as_bytes()))
+    }
+
+    fn take_one(&self, text: &Bytes, item: &[u8]) -> Result<(), Status> {
+        let envelope = Envelope::read(item).map_err(|_| no_answer())?;
+        let Some(answer) = (self.dialect.read_answer)(&envelope) else {
+            tracing::debug!(peer = &*self.peer, "passed over: not an answer");
+            return Ok(());
+        };
+        let is_unreadable = answer.id.is_none() && !self.dialect.is_ordered;
+        let outcome = answer
+            .result
+            .map(|result| text.slice_ref(result.get().as_bytes()));
+        let reason = outcome.as_ref().err().cloned();
+        let is_known = self.calls.end(answer.id, outcome);
+        match reason {
+            // Nobody can tell which of the calls the server could not read.
+            Some(reason) if is_unreadable && !is_known => Err(reason),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails the call whose answer is too large, which is known where there is only one.
+    fn fail(&self, status: Status) -> Result<(), Status> {
+        if self.calls.end(None, Err(status.clone())) {
+            return Ok(());
+        }
+        Err(status)
+    }
+}
+
+fn no_answer() -> Status {
+    Status::internal("the server did not answer with what this wire has")
+}
+
+/// Reads and writes a connection; ends when it does.
+async fn drive(io: Io, link: Arc<Link>) -> Result<(), Status> {
+    /// Ends the calls that are open, however this ends.
+    struct Closing(Arc<Link>);
+    impl Drop for Closing {
+        fn drop(&mut self) {
+            let reason = Status::unavailable("the connection was closed");
+            self.0.calls.close(&reason);
+        }
+    }
+    let closing = Closing(link);
+    let link = &closing.0;
+    let (reader, writer) = tokio::io::split(io);
+    let ended = tokio::select! {
+        ended = read(reader, link) => ended,
+        ended = write(writer, link) => ended,
+    };
+    if let Err(reason) = &ended {
+        link.calls.close(reason);
+    }
+    ended
+}
+
+async fn write(mut io: tokio::io::WriteHalf<Io>, link: &Link) -> Result<(), Status> {
+    loop {
+        let changed = link.calls.changed.notified();
+        let out: BytesMut = link.calls.take_out();
+        if !out.is_empty() {
+            let writing = async {
+                io.write_all(&out).await?;
+                io.flush().await
+            };
+            let written = timeout(link.config.keepalive_timeout, writing).await;
+            let stuck = "the server took nothing for `keepalive_timeout` of what was sent";
+            let written = written.map_err(|_| Status::unavailable(stuck))?;
+            written.map_err(broken)?;
+        } else if link.calls.is_over() {
+            let _ = io.shutdown().await;
+            return Ok(());
+        } else {
+            changed.await;
+        }
+    }
+}
+
+async fn read(mut io: tokio::io::ReadHalf<Io>, link: &Link) -> Result<(), Status> {
+    let limits = &link.config.limits;
+    let received = BytesMut::new();
+    let mut splitter = Splitter::new(link.dialect.framing, limits.max_message, received);
+    let mut patience = Patience::new(limits.message_timeout);
+    let mut held = Held::new(Arc::clone(&link.budget));
+    loop {
+        splitter.bytes.reserve(16 << 10);
+        let read = tokio::select! {
+            read = io.read_buf(&mut splitter.bytes) => read.map_err(broken)?,
+            stalled = poll_fn(|cx| patience.poll_over(cx)) => return Err(stalled),
+        };
+        if read == 0 {
+            return Err(Status::unavailable("the server closed the connection"));
+        }
+        patience.came(read);
+        loop {
+            match splitter.next() {
+                Received::Nothing => break,
+                Received::Text(text) => link.take(&text)?,
+                Received::TooLarge => {
+                    let limit = limits.max_message;
+                    link.fail(Status::resource_exhausted(format!(
+                        "a message is over the client's limit `max_message` of {limit} bytes"
+                    )))?;
+                }
+            }
+            patience.end();
+        }
+        if splitter.is_incomplete() {
+            patience.begin();
+        }
+        held.set(splitter.bytes.len())?;
+    }
+}
+
+fn broken(error: std::io::Error) -> Status {
+    Status::unavailable("the connection broke").with_source(error)
+}

@@ -1,0 +1,195 @@
+//! Our clients, of our servers: what the wires can carry arrives.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rpc_runtime::{CallError, Channel, Code, Limits, Server, Status, Wire};
+use rpc_tests::serving::{Serving, serve};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::example::{ExampleClient, ExampleError, Served, server, until};
+
+/// The URLs of the dialects.
+const SCHEMES: [&str; 3] = ["jsonrpc+tcp", "lpjson", "knsock"];
+
+async fn serving(configure: impl FnOnce(Server) -> Server) -> (Serving, Served) {
+    let (server, served) = server();
+    let wires = [
+        Wire::JsonRpc,
+        Wire::KnSock,
+        Wire::LengthPrefixedJson,
+        Wire::Http,
+    ];
+    let serving = serve("tcp", configure(server).accept(wires)).await;
+    (serving, served)
+}
+
+fn url(serving: &Serving, scheme: &str) -> String {
+    serving.url.replacen("tcp", scheme, 1)
+}
+
+async fn client(serving: &Serving, scheme: &str) -> ExampleClient {
+    let client = ExampleClient::connect(url(serving, scheme)).await;
+    client.expect("the server listens")
+}
+
+#[tokio::test]
+async fn values_and_errors_arrive() {
+    let (serving, _) = serving(|it| it).await;
+    for scheme in SCHEMES {
+        let client = client(&serving, scheme).await;
+        assert_eq!(client.subtract(5, 3).await.unwrap(), 2, "{scheme}");
+        assert_eq!(client.big(u64::MAX).await.unwrap(), u64::MAX, "{scheme}");
+        assert_eq!(client.maybe(None).await.unwrap(), None, "{scheme}");
+        assert_eq!(client.get_data().await.unwrap(), json!(["hello", 5]));
+        assert_eq!(
+            client.whole(json!([1, 2])).await.unwrap(),
+            json!([1, 2]),
+            "{scheme}"
+        );
+        let text = json!("\u{e9}\u{1F600}\n\"\\ \u{0}:,");
+        assert_eq!(client.echo(text.clone()).await.unwrap(), text, "{scheme}");
+        client.notify_hello(1).await.unwrap();
+        match client.take(11).await.unwrap_err() {
+            CallError::App(ExampleError::TooMuch { left: 10 }) => assert_ne!(scheme, "knsock"),
+            CallError::Status(status) => {
+                assert_eq!((scheme, status.message()), ("knsock", "10 is left"));
+                assert_eq!(status.code(), Code::Unknown);
+            }
+            other => panic!("{scheme}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_there_is_told_by_every_dialect() {
+    let (serving, _) = serving(|it| it).await;
+    for scheme in SCHEMES {
+        let channel = Channel::connect(url(&serving, scheme)).await.unwrap();
+        assert_eq!(channel.call::<_, i64>("sum", (1, 2, 3)).await.unwrap(), 6);
+        let status = channel.call::<_, i64>("nothing", ()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented, "{scheme}: {status}");
+        let text = status.to_string();
+        assert!(
+            text.contains(&url(&serving, scheme)) && text.contains("nothing"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn many_calls_are_on_their_way_at_once() {
+    let (serving, served) = serving(|it| it).await;
+    for scheme in ["jsonrpc+tcp", "lpjson"] {
+        let client = client(&serving, scheme).await;
+        let calls = (0..50).map(|it| client.wait(500 + it));
+        let together = tokio::spawn(join_all(calls.map(IntoFuture::into_future)));
+        until(&served.waiting, 50).await;
+        assert_eq!(
+            client.sum(1, 2, 3).await.unwrap(),
+            6,
+            "it passes those that wait"
+        );
+        let results = together.await.unwrap();
+        let expected: Vec<_> = (0..50).map(|it| 500 + it).collect();
+        let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results, expected, "{scheme}");
+    }
+    let client = client(&serving, "knsock").await;
+    let results = join_all((0..50).map(|it| client.sum(it, 0, 0).into_future())).await;
+    let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert_eq!(results, (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_call_and_its_answer_is_nobody_elses() {
+    let (serving, _) = serving(|it| it).await;
+    for scheme in SCHEMES {
+        let client = client(&serving, scheme).await;
+        let late = client.wait(200).timeout(Duration::from_millis(30)).await;
+        assert_eq!(late.unwrap_err().code(), Code::DeadlineExceeded, "{scheme}");
+        assert_eq!(client.sum(1, 2, 3).await.unwrap(), 6, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn handlers_end_when_a_client_is_gone_or_out_of_time() {
+    let (serving, served) = serving(|it| it).await;
+    for scheme in SCHEMES {
+        let gone = client(&serving, scheme).await;
+        let call = tokio::spawn(gone.wait(60_000).into_future());
+        until(&served.waiting, 1).await;
+        drop(gone);
+        call.abort();
+        until(&served.waiting, 0).await;
+    }
+    let client = client(&serving, "lpjson").await;
+    let late = client.wait(60_000).timeout(Duration::from_millis(50)).await;
+    assert_eq!(late.unwrap_err().code(), Code::DeadlineExceeded);
+    until(&served.waiting, 0).await;
+}
+
+#[tokio::test]
+async fn what_the_wire_cannot_carry_is_said_before_it_is_sent() {
+    let (serving, _) = serving(|it| it).await;
+    let limits = Limits::new().max_message(1 << 10);
+    for scheme in SCHEMES {
+        let connect = Channel::connect(url(&serving, scheme)).limits(limits.clone());
+        let channel = connect.await.unwrap();
+        let client = ExampleClient::new(channel.clone());
+        let status = client
+            .sum(1, 2, 3)
+            .metadata("tenant", "7")
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{scheme}");
+        assert!(
+            status.to_string().contains("no metadata, such as `tenant`"),
+            "{status}"
+        );
+        let status = client.echo(json!("x".repeat(2_000))).await.unwrap_err();
+        assert!(
+            status.to_string().contains("client's limit `max_message`"),
+            "{status}"
+        );
+        let long: Result<Value, Status> = client.echo(json!("x".repeat(900))).await;
+        assert!(long.is_ok(), "{long:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_fail_with_their_connection_and_the_next_makes_another() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("jsonrpc+tcp://{}", listener.local_addr().unwrap());
+    let channel = Channel::connect(url).await.unwrap();
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let call = tokio::spawn(channel.call::<_, i64>("sum", (1,)).into_future());
+    assert!(peer.read(&mut [0; 100]).await.unwrap() > 0);
+    drop(peer);
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    let call = tokio::spawn(channel.call::<_, i64>("sum", (1,)).into_future());
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let mut line = vec![0; 200];
+    let read = peer.read(&mut line).await.unwrap();
+    let id = serde_json::from_slice::<Value>(&line[..read]).unwrap()["id"].clone();
+    // White space, notifications, answers to nobody and batches are all fine.
+    let answers = format!(
+        "\n  \n{{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}}\n\
+         {{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":1}}\n\
+         [{{\"id\":{id},\"result\":5,\"error\":null}}]\n"
+    );
+    peer.write_all(answers.as_bytes()).await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap(), 5);
+    let call = tokio::spawn(channel.call::<_, i64>("sum", (1,)).into_future());
+    assert!(peer.read(&mut [0; 100]).await.unwrap() > 0);
+    let error = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"no\"}}\n";
+    peer.write_all(error.as_bytes()).await.unwrap();
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unknown, "no (error -1)")
+    );
+}
