@@ -7,6 +7,8 @@
 //! [`messages`], what JSON-RPC does.
 
 mod accept;
+#[cfg(test)]
+mod autobahn_tests;
 mod byte_stream;
 mod close;
 mod connect;

@@ -19,6 +19,9 @@ use crate::transport::{BoxReader, BoxWriter, Guard, Io};
 /// How many bytes one read asks for.
 const READ: usize = 64 << 10;
 
+/// How many bytes may wait to be written before a ping is answered together with the next.
+const MOST_PONGS: usize = 4 << 10;
+
 /// How long a peer has to hear what it did wrong.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,8 @@ pub(super) struct Socket {
     /// The payload of the latest ping, to be answered: only that one has to be (RFC 6455, section
     /// 5.5.3).
     ping: Option<Bytes>,
+    /// Something is in `output` that nobody flushes.
+    answering: bool,
     /// A ping of ours is due.
     pinging: bool,
     /// The peer has ended its direction.
@@ -63,6 +68,7 @@ impl Socket {
             input: received,
             output: BytesMut::new(),
             ping: None,
+            answering: false,
             pinging: false,
             ended: false,
             closing: false,
@@ -110,7 +116,7 @@ impl Socket {
             match self.decoder.next(&mut self.input) {
                 Ok(None) => break,
                 Ok(Some(Event::Part(part))) => return Some(part),
-                Ok(Some(Event::Ping(payload))) => self.ping = Some(payload),
+                Ok(Some(Event::Ping(payload))) => self.pong(payload),
                 Ok(Some(Event::Pong)) => {}
                 Ok(Some(Event::Close(close))) => {
                     tracing::debug!(%close, "the peer closes the WebSocket");
@@ -121,6 +127,16 @@ impl Socket {
             }
         }
         None
+    }
+
+    /// Answers a ping: each, while they are read as quickly as they come, and else the latest.
+    fn pong(&mut self, payload: Bytes) {
+        if self.closing || self.output.len() >= MOST_PONGS {
+            self.ping = Some(payload);
+        } else {
+            self.push(Opcode::Pong, false, [&payload[..]].into_iter());
+            self.answering = true;
+        }
     }
 
     /// Tells the peer which rule it broke. What is read next is the error, when the peer had the time
@@ -233,8 +249,9 @@ impl Socket {
 
     /// Sends answers to the peer, which nobody flushes.
     pub(super) fn answer(&mut self, cx: &mut TaskContext<'_>) {
-        let is_answer = self.ping.is_some() || self.pinging || self.closing;
+        let is_answer = self.ping.is_some() || self.answering || self.pinging || self.closing;
         if is_answer && let Poll::Ready(Ok(())) = self.poll_write_out(cx) {
+            self.answering = false;
             // A failure shows at the next read or write.
             let _ = self.writer.as_mut().poll_flush(cx);
         }
