@@ -18,8 +18,7 @@ pub enum Wire {
     /// with [`JsonRpc`](Self::JsonRpc) also that, a text in each message.
     #[cfg(feature = "websocket")]
     WebSocket,
-    /// JSON-RPC 2.0, each text on a line of its own. Over HTTP it is a part of [`Http`](Self::Http),
-    /// at the path `/`.
+    /// JSON-RPC 2.0, each text on a line of its own.
     #[cfg(feature = "jsonrpc")]
     JsonRpc,
     /// The lines of kn-sock, `{"method", "params", "kwargs"}`, for its clients in Python. Beside
