@@ -31,6 +31,7 @@ pub struct Request {
 
 /// Whether the messages of a call go out compressed, as an extension of its request: on wires that
 /// can, instead of what the connection is set to.
+#[cfg(feature = "http")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compressed(pub(crate) bool);
 

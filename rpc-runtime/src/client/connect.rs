@@ -161,6 +161,7 @@ impl<T> Connect<T> {
     /// ([`Call::compressed`](crate::Call::compressed)). Replies that come compressed are always read, and
     /// a server of ours compresses them as the requests were. The native wire does not compress.
     #[cfg(feature = "http")]
+    #[cfg(feature = "http")]
     pub fn compress_requests(mut self, is_compressed: bool) -> Self {
         self.config.compress_requests = is_compressed;
         self

@@ -11,8 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
 use crate::call::{
-    Body, BoxError, Compressed, Context, Method, MethodHandle, Peer, Request, Response,
-    append_metadata, check_encoding, deadline_after, deadline_in,
+    Body, BoxError, Context, Method, MethodHandle, Peer, Request, Response, append_metadata,
+    check_encoding, deadline_after, deadline_in,
 };
 use crate::codec::{Codec, Encoding};
 use crate::layer::Retry;
@@ -79,9 +79,10 @@ impl OutgoingCall {
         self.request.set_encoding(encoding);
     }
 
+    #[cfg(feature = "http")]
     pub(super) fn set_compressed(&mut self, is_compressed: bool) {
         let extensions = self.request.extensions_mut();
-        extensions.insert(Compressed(is_compressed));
+        extensions.insert(crate::call::Compressed(is_compressed));
     }
 
     pub(super) fn add_metadata(&mut self, name: &str, value: Result<HeaderValue, BoxError>) {

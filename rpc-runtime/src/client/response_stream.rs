@@ -102,6 +102,7 @@ impl<T, X> ResponseStream<T, X> {
 
     /// Says whether the messages that are sent are compressed, instead of what
     /// [`Connect::compress_requests`](crate::client::Connect::compress_requests) says.
+    #[cfg(feature = "http")]
     pub fn compressed(mut self, is_compressed: bool) -> Self {
         self.configure(|outgoing| outgoing.set_compressed(is_compressed));
         self

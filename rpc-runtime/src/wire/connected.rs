@@ -179,6 +179,7 @@ impl Connection {
     }
 
     /// Waits for a place for a call, no longer than until `end`.
+    #[cfg_attr(not(feature = "http"), allow(unused_variables))]
     pub(crate) async fn place(&self, end: Option<Instant>) -> Result<Place, Status> {
         match self {
             // They always take the calls that are begun on them.
