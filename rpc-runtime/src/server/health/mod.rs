@@ -3,10 +3,6 @@
 mod service;
 #[cfg(test)]
 mod tests;
-#[allow(
-    unreachable_pub,
-    reason = "generated as for users, who show it to others"
-)]
 #[path = "schema/grpc.health.v1.rs"]
 mod v1;
 

@@ -7,10 +7,6 @@ mod descriptors;
 mod service;
 #[cfg(test)]
 mod tests;
-#[allow(
-    unreachable_pub,
-    reason = "generated as for users, who show it to others"
-)]
 #[path = "schema/grpc.reflection.v1.rs"]
 mod v1;
 mod v1alpha;

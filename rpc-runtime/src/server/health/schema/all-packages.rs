@@ -20,4 +20,5 @@
 #[path = "all-packages/tree.rs"]
 #[doc(hidden)]
 pub mod __schema;
+#[allow(unreachable_pub, unused_imports)]
 pub use self::__schema::*;

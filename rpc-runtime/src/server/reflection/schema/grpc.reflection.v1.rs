@@ -19,4 +19,5 @@
 #[rustfmt::skip]
 #[path = "grpc.reflection.v1/package.rs"]
 mod __package;
+#[allow(unreachable_pub, unused_imports)]
 pub use self::__package::*;

@@ -1950,12 +1950,12 @@ pub mod __buffa {
                 ListServices(crate::__private::buffa::alloc::string::String),
             }
             impl crate::__private::buffa::Oneof for MessageRequest {}
-            impl From<super::super::super::ExtensionRequest> for MessageRequest {
+            impl ::core::convert::From<super::super::super::ExtensionRequest> for MessageRequest {
                 fn from(v: super::super::super::ExtensionRequest) -> Self {
                     Self::FileContainingExtension(crate::__private::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<super::super::super::ExtensionRequest>
+            impl ::core::convert::From<super::super::super::ExtensionRequest>
             for ::core::option::Option<MessageRequest> {
                 fn from(v: super::super::super::ExtensionRequest) -> Self {
                     Self::Some(MessageRequest::from(v))
@@ -2012,45 +2012,45 @@ pub mod __buffa {
                 ),
             }
             impl crate::__private::buffa::Oneof for MessageResponse {}
-            impl From<super::super::super::FileDescriptorResponse> for MessageResponse {
+            impl ::core::convert::From<super::super::super::FileDescriptorResponse> for MessageResponse {
                 fn from(v: super::super::super::FileDescriptorResponse) -> Self {
                     Self::FileDescriptorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<super::super::super::FileDescriptorResponse>
+            impl ::core::convert::From<super::super::super::FileDescriptorResponse>
             for ::core::option::Option<MessageResponse> {
                 fn from(v: super::super::super::FileDescriptorResponse) -> Self {
                     Self::Some(MessageResponse::from(v))
                 }
             }
-            impl From<super::super::super::ExtensionNumberResponse> for MessageResponse {
+            impl ::core::convert::From<super::super::super::ExtensionNumberResponse> for MessageResponse {
                 fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
                     Self::AllExtensionNumbersResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<super::super::super::ExtensionNumberResponse>
+            impl ::core::convert::From<super::super::super::ExtensionNumberResponse>
             for ::core::option::Option<MessageResponse> {
                 fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
                     Self::Some(MessageResponse::from(v))
                 }
             }
-            impl From<super::super::super::ListServiceResponse> for MessageResponse {
+            impl ::core::convert::From<super::super::super::ListServiceResponse> for MessageResponse {
                 fn from(v: super::super::super::ListServiceResponse) -> Self {
                     Self::ListServicesResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<super::super::super::ListServiceResponse>
+            impl ::core::convert::From<super::super::super::ListServiceResponse>
             for ::core::option::Option<MessageResponse> {
                 fn from(v: super::super::super::ListServiceResponse) -> Self {
                     Self::Some(MessageResponse::from(v))
                 }
             }
-            impl From<super::super::super::ErrorResponse> for MessageResponse {
+            impl ::core::convert::From<super::super::super::ErrorResponse> for MessageResponse {
                 fn from(v: super::super::super::ErrorResponse) -> Self {
                     Self::ErrorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<super::super::super::ErrorResponse>
+            impl ::core::convert::From<super::super::super::ErrorResponse>
             for ::core::option::Option<MessageResponse> {
                 fn from(v: super::super::super::ErrorResponse) -> Self {
                     Self::Some(MessageResponse::from(v))
