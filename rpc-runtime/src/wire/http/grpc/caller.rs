@@ -4,13 +4,14 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready as ready_or_pending};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::read_head;
 use super::compression::Compression;
@@ -22,7 +23,7 @@ use super::upload::{Upload, upload};
 use crate::call::{Body, BodyFrame, Compressed, Message, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
-use crate::status::{Phase, Status};
+use crate::status::{Code, Phase, Status};
 use crate::wire::http::dialect::CompressionHeaders;
 
 /// The side whose limits these are, as errors name it.
@@ -30,6 +31,9 @@ pub(super) const OWNER: &str = "client";
 
 /// A message up to here goes out with its request; a larger one as fast as the peer takes it.
 const AT_ONCE: usize = 64 << 10;
+
+/// How far the clock of a server may be ahead: timeouts are sent in whole milliseconds.
+const AHEAD: Duration = Duration::from_millis(5);
 
 impl Connection {
     /// Begins a call: at once, if its request is one message.
@@ -220,6 +224,18 @@ impl OpenCall {
         let text = "the deadline passed before the call ended";
         Poll::Ready(Status::deadline_exceeded(text))
     }
+
+    /// Takes a call that the server cancelled as its time ran out for one whose deadline passed,
+    /// as gRPC's own clients do: the server's clock may be a moment ahead.
+    pub(super) fn in_time(&self, status: Status) -> Status {
+        let deadline = self.deadline.as_ref().map(|it| it.deadline());
+        let is_late = deadline.is_some_and(|it| it <= Instant::now() + AHEAD);
+        if status.code() == Code::Cancelled && is_late {
+            let text = "the server broke the call off at its deadline";
+            return Status::deadline_exceeded(text).with_source(status);
+        }
+        status
+    }
 }
 
 /// The task that sends; it ends when this is dropped.
@@ -250,7 +266,7 @@ impl Future for Responding {
         } else {
             match ready_or_pending!(Pin::new(&mut this.response).poll(cx)) {
                 Ok(response) => Ok(response),
-                Err(error) => Err(status::of_broken_stream(error)),
+                Err(error) => Err(call.in_time(status::of_broken_stream(error))),
             }
         };
         let Some(call) = this.call.take() else {

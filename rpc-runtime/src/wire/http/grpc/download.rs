@@ -58,7 +58,9 @@ impl Open {
                 }
                 Ok(None) => self.read = true,
                 Err(Stopped::Failed(status)) => return Poll::Ready(Err(status)),
-                Err(Stopped::Broken(error)) => return Poll::Ready(Err(of_broken(error))),
+                Err(Stopped::Broken(error)) => {
+                    return Poll::Ready(Err(self.call.in_time(of_broken(error))));
+                }
             }
         }
         let link = &self.call.link;

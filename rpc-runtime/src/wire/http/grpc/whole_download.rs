@@ -71,7 +71,7 @@ impl Open {
         }
         let read = ready!(self.body.poll_read(cx)).map_err(|stopped| match stopped {
             Stopped::Failed(status) => status,
-            Stopped::Broken(error) => of_broken(error),
+            Stopped::Broken(error) => self.call.in_time(of_broken(error)),
         });
         let limit = OwnLimit {
             bytes: self.call.link.config.limits.max_message,
