@@ -1,4 +1,4 @@
-//! The lines of kn-sock, a toolkit for Python (<https://pypi.org/project/kn-sock>): a call is
+//! The lines of kn-sock, the toolkit for Python of that name: a call is
 //! `{"method", "params", "kwargs"}` and its answer `{"result"}` or `{"error"}`, in order, written as
 //! Python writes JSON.
 
