@@ -77,12 +77,6 @@ pub(crate) fn expand_messages(
         let asked_for = |file: &GeneratedFile| packages.contains(file.package.as_str());
         for file in generated.into_iter().filter(asked_for) {
             let text = redirect(&file.content, &settings.private_path());
-            let text = text.map_err(|error| {
-                vec![Diagnostic::error(format!(
-                    "the messages of `{}`: {error}",
-                    file.package
-                ))]
-            })?;
             texts.insert(file.package, without_header(&text).to_owned());
         }
     }
