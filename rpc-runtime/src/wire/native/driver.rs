@@ -231,8 +231,7 @@ impl Driver {
     fn answer_early(&mut self) {
         let answers = self.receiver.responder.frames.len();
         if answers.min(self.frames.buffered()) >= EARLY {
-            self.receiver.responder.push_frames();
-            self.shared.write_alone();
+            self.receiver.responder.answer_early();
         }
     }
 
