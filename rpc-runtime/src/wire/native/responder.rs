@@ -17,13 +17,14 @@ use super::answer::answer;
 use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
-use super::connection::{Shared, State};
+use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
 use super::reply::{Reply, error_frame};
 use super::room::Wanted;
+use super::state::State;
 use crate::call::{
     Body, Cancellation, Limits, Message, Method, MethodTable, Request, Schema, ServiceDescriptor,
     deadline_after,
