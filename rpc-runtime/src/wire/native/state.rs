@@ -165,3 +165,21 @@ pub(super) enum Flush {
     /// By the caller itself.
     Write,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_who_were_answered_together_are_company_until_something_is_written() {
+        let mut state = State::new(Role::Connected);
+        assert!(!state.has_company());
+        state.answered = 2;
+        let mut batch = Chunks::default();
+        state.take_outgoing(&mut batch);
+        assert!(state.has_company(), "there was nothing to write");
+        state.push(FrameType::PING, Flags::NONE, 0, &[0; 8]);
+        state.take_outgoing(&mut batch);
+        assert!(!state.has_company());
+    }
+}
