@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -64,7 +65,9 @@ pub struct HttpService {
 impl Server {
     /// Makes a part of somebody else's HTTP server of this one: see [`HttpService`]. What belongs to
     /// a listener or to connections is not used: addresses, TLS, wires, keepalive and timeouts.
-    pub fn into_http_service(self) -> HttpService {
+    pub fn into_http_service(mut self) -> HttpService {
+        // There is nobody here to wait, and connections are the host's.
+        self = self.drain_delay(Duration::ZERO);
         let accepting = Arc::new(self.into_accepting());
         HttpService {
             mount: Mount::new(Arc::clone(&accepting.config), accepting.served.clone()),

@@ -66,6 +66,7 @@ pub struct Server {
     max_buffered_total: usize,
     blocking_threads: usize,
     shutdown_timeout: Duration,
+    drain_delay: Duration,
     extensions: Extensions,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -92,6 +93,7 @@ impl Server {
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
             shutdown_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
             extensions: Extensions::new(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -354,6 +356,17 @@ impl Server {
         self
     }
 
+    /// Sets how long the server serves on after [`shutdown`](super::ShutdownHandle::shutdown) while
+    /// health checks say that it is not ready; by default not at all.
+    ///
+    /// For load balancers and orchestrators, which need a moment to hear of it and send no more: as
+    /// long as they take between two looks, and a little more. New connections and calls are accepted
+    /// meanwhile. Clients that watch the health are told at once.
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
+        self
+    }
+
     /// Opens every address, without accepting anything yet: a client that connects waits until the
     /// server is served.
     ///
@@ -426,7 +439,9 @@ impl Server {
             self.max_connections,
             self.shutdown_timeout,
         );
-        let accepting = accepting.with_standard(self.standard);
+        let accepting = accepting
+            .with_standard(self.standard)
+            .with_drain_delay(self.drain_delay);
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

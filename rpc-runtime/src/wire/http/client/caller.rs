@@ -145,7 +145,9 @@ fn begin(
 
 fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
     let asked = request.extensions().get::<Compressed>();
-    let is_compressed = asked.map_or(link.config.compress_requests, |it| it.0);
+    let single = || request.body().single()?.is_compressed();
+    let asked = asked.map(|it| it.0).or_else(single);
+    let is_compressed = asked.unwrap_or(link.config.compress_requests);
     Encoder {
         encoding,
         compression: if is_compressed {
@@ -153,6 +155,7 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
         } else {
             Compression::Identity
         },
+        compresses: is_compressed,
         max_message: link.config.limits.max_message,
         owner: OWNER,
     }
