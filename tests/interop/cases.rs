@@ -273,3 +273,28 @@ async fn timeout_on_sleeping_server(client: &TestServiceClient) {
         .expect_err("the time is over");
     assert_eq!(failure.code(), Code::DeadlineExceeded, "{failure}");
 }
+
+/// Calls the same twice; the answer, which is the time, is the same where a cache may keep it.
+pub(crate) async fn cacheable_unary(url: &str) {
+    let ask = async |client: &TestServiceClient, text: &str| {
+        let request = SimpleRequest {
+            payload: Payload {
+                body: text.as_bytes().to_vec().into(),
+                ..Payload::default()
+            }
+            .into(),
+            ..SimpleRequest::default()
+        };
+        let call = client.cacheable_unary_call(request);
+        let answer = call.metadata("x-user-ip", "1.2.3.4").await;
+        answer.expect("an answer").payload.body.clone()
+    };
+    let by_get = Channel::connect(url).connect_get(4_000).await;
+    let by_get = TestServiceClient::new(by_get.expect("the cache is there"));
+    let first = ask(&by_get, "one").await;
+    assert_eq!(ask(&by_get, "one").await, first);
+    assert_ne!(ask(&by_get, "two").await, first);
+    let by_post = Channel::connect(url).await;
+    let by_post = TestServiceClient::new(by_post.expect("the cache is there"));
+    assert_ne!(ask(&by_post, "one").await, first);
+}

@@ -15,7 +15,7 @@ mod schema {
     rpc_runtime::include_schema!("grpc.testing");
 }
 
-use peers::{Peer, cases_of_client, our_server, passed_against, passed_at};
+use peers::{Peer, cache, cases_of_client, our_server, passed_against, passed_at};
 
 /// What our client shows against a server of another language.
 const CLIENT_CASES: [&str; 16] = cases::ALL;
@@ -119,4 +119,12 @@ async fn our_own_server_is_called() {
     ]
     .concat();
     assert_eq!(passed_at(&serving.url, &expected).await, expected);
+}
+
+/// The case `cacheable_unary`, whose cache is a process of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_nothing_is_answered_by_a_cache_in_between() {
+    let serving = our_server().await;
+    let (_cache, url) = cache(&serving.url).await;
+    cases::cacheable_unary(&url).await;
 }

@@ -92,9 +92,24 @@ pub(crate) async fn passed_at(url: &str, cases: &[&'static str]) -> Vec<&'static
     passed
 }
 
-/// Starts a server, which says its port on its first line.
+/// Starts a cache in front of a server, and returns where to connect to.
+pub(crate) async fn cache(url: &str) -> (Child, String) {
+    let mut command = Command::new("node");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/cache.js");
+    let address = url.split_once("://").expect("a URL").1;
+    command.arg(script).arg(address);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let (cache, port) = started(command).await;
+    (cache, format!("connect+http://127.0.0.1:{port}"))
+}
+
+/// Starts a server.
 async fn start(peer: Peer) -> (Child, u16) {
-    let mut command = peer.command("server");
+    started(peer.command("server")).await
+}
+
+/// Starts what says its port on its first line.
+async fn started(mut command: Command) -> (Child, u16) {
     let started = command.stdout(Stdio::piped()).spawn();
     let mut server = started.expect("the peer is there (bash tests/setup.sh installs it)");
     let output = server.stdout.take().expect("it is piped");

@@ -29,8 +29,8 @@ use crate::wire::http::Mount;
 ///   extension of a request is one of its [context](crate::Context::extension).
 /// - Connections: how many there are, handshakes, keepalive, idle ones, windows of HTTP/2, and the
 ///   size of headers before they are metadata. The limits of messages, calls and of all that is
-///   buffered (`max_buffered_total`) stay as they are set on the server; `max_buffered` and
-///   `max_connections` need connections, and bound nothing here.
+///   buffered (`max_buffered_total`) stay as they are set on the server, and count answers that wait
+///   to be read; `max_buffered` and `max_connections` need connections, and bound nothing here.
 /// - Time, as far as it needs a connection: the deadline of a call ends its handler, but an answer
 ///   whose client takes nothing is kept until the host ends the connection.
 /// - The end: see [`shutdown_handle`](Self::shutdown_handle).

@@ -302,7 +302,12 @@ impl Server {
     }
 
     /// Bounds what all connections together have received and not handed on, in bytes; 1 GiB by
-    /// default.
+    /// default. Over HTTP/1.1, and in `HttpService`, also what waits of whole
+    /// answers for clients to read it.
+    ///
+    /// Over HTTP/2 what no handler has read yet is not in it: windows bound that, which are
+    /// [`Limits::stream_window`] for a call and [`Limits::max_buffered`] for a connection, so together
+    /// that times the [`max_connections`](Self::max_connections).
     pub fn max_buffered_total(mut self, bytes: usize) -> Self {
         self.max_buffered_total = bytes;
         self
