@@ -8,6 +8,7 @@ mod calls;
 mod connect_server;
 mod cors;
 mod every_form;
+mod floors;
 mod formats;
 mod functions;
 mod gateway;

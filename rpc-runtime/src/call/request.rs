@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::body::Body;
 use super::cancellation::Cancellation;
 use super::connection_info::ConnectionInfo;
-use super::context::{Context, Inner};
+use super::context::{CompressionChoice, Context, Inner};
 use super::metadata::Metadata;
 use super::method::Method;
 use crate::codec::Encoding;
@@ -29,9 +29,8 @@ pub struct Request {
     body: Body,
 }
 
-/// Whether the messages of a call go out compressed, as an extension of its request: on wires that
-/// can, instead of what the connection is set to.
-#[cfg(feature = "http")]
+/// Whether the messages of a call go out compressed, as an extension of its request or response: on
+/// wires that can, instead of what the connection is set to or how the request came.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compressed(pub(crate) bool);
 
@@ -221,6 +220,7 @@ impl Request {
             deadline: self.deadline,
             cancellation: self.cancellation.unwrap_or_default(),
             reply: Mutex::default(),
+            compression: CompressionChoice::default(),
         });
         (context, self.body)
     }

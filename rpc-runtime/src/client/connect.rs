@@ -161,9 +161,20 @@ impl<T> Connect<T> {
     /// ([`Call::compressed`](crate::Call::compressed)). Replies that come compressed are always read, and
     /// a server of ours compresses them as the requests were. The native wire does not compress.
     #[cfg(feature = "http")]
-    #[cfg(feature = "http")]
     pub fn compress_requests(mut self, is_compressed: bool) -> Self {
         self.config.compress_requests = is_compressed;
+        self
+    }
+
+    /// Calls methods that are `read_only` and do not stream by GET, over Connect, with the request in the
+    /// URL: caches between may keep the answer then, as far as its `cache-control` says so. Not by
+    /// default, as URLs get into logs.
+    ///
+    /// A path and query of more than `max_url` bytes is sent as a POST; many servers and caches take
+    /// no more than 8,000.
+    #[cfg(feature = "http")]
+    pub fn connect_get(mut self, max_url: usize) -> Self {
+        self.config.connect_get = max_url;
         self
     }
 

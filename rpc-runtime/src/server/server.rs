@@ -66,6 +66,7 @@ pub struct Server {
     max_buffered_total: usize,
     blocking_threads: usize,
     shutdown_timeout: Duration,
+    drain_delay: Duration,
     extensions: Extensions,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -92,6 +93,7 @@ impl Server {
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
             shutdown_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
             extensions: Extensions::new(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -300,7 +302,12 @@ impl Server {
     }
 
     /// Bounds what all connections together have received and not handed on, in bytes; 1 GiB by
-    /// default.
+    /// default. Over HTTP/1.1, and in `HttpService`, also what waits of whole
+    /// answers for clients to read it.
+    ///
+    /// Over HTTP/2 what no handler has read yet is not in it: windows bound that, which are
+    /// [`Limits::stream_window`] for a call and [`Limits::max_buffered`] for a connection, so together
+    /// that times the [`max_connections`](Self::max_connections).
     pub fn max_buffered_total(mut self, bytes: usize) -> Self {
         self.max_buffered_total = bytes;
         self
@@ -351,6 +358,17 @@ impl Server {
     /// Bounds the time that open calls have to finish at a shutdown; 10 seconds by default.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the server serves on after [`shutdown`](super::ShutdownHandle::shutdown) while
+    /// health checks say that it is not ready; by default not at all.
+    ///
+    /// For load balancers and orchestrators, which need a moment to hear of it and send no more: as
+    /// long as they take between two looks, and a little more. New connections and calls are accepted
+    /// meanwhile. Clients that watch the health are told at once.
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
         self
     }
 
@@ -426,7 +444,9 @@ impl Server {
             self.max_connections,
             self.shutdown_timeout,
         );
-        let accepting = accepting.with_standard(self.standard);
+        let accepting = accepting
+            .with_standard(self.standard)
+            .with_drain_delay(self.drain_delay);
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

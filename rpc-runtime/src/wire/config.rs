@@ -26,6 +26,9 @@ pub(crate) struct Config {
     /// Whether requests go out compressed, over gRPC.
     #[cfg(feature = "http")]
     pub(crate) compress_requests: bool,
+    /// How long the URL of a call may be that goes out by GET, over Connect; 0 for none.
+    #[cfg(feature = "http")]
+    pub(crate) connect_get: usize,
     /// How long a silent peer has to answer, and one that does not read has to take a byte.
     pub(crate) keepalive_timeout: Duration,
     /// How long the peer may take for its preface and settings.
@@ -58,6 +61,8 @@ impl Default for Config {
             max_connections: 8,
             #[cfg(feature = "http")]
             compress_requests: false,
+            #[cfg(feature = "http")]
+            connect_get: 0,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),

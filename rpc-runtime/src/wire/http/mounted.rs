@@ -51,8 +51,9 @@ impl Mount {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let connection = self.connection(request.extensions());
+        let budget = Arc::clone(&self.budget);
         let request = request.map(|body| Chunks::Foreign(Box::pin(AsBytes(Box::pin(body)))));
-        async move { respond(connection, request).await.map(HttpBody) }
+        async move { HttpBody::counted(respond(connection, request).await, budget) }
     }
 
     fn connection(&self, of_request: &Extensions) -> Arc<Connection> {

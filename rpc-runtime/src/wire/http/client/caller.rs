@@ -101,7 +101,8 @@ fn begin(
         compression: encoder.compression,
         has_args: first.is_some() && form == Form::Envelopes,
     };
-    let mut head = head.write(link, request)?;
+    let says = head;
+    let mut head = says.write(link, request)?;
     let mut body = request.take_body();
     let single = body.take_single();
     if form == Form::Whole {
@@ -120,7 +121,8 @@ fn begin(
         }
         out.advance(HEADER_LENGTH.min(out.len()));
     }
-    let sent = http2.send_request(head, false);
+    let is_get = large.is_none() && says.put_in_url(link, request, &mut head, &out);
+    let sent = http2.send_request(head, is_get);
     let (response, mut stream) = sent.map_err(|error| {
         let text = "the connection takes no new calls";
         Status::unavailable(text)
@@ -129,7 +131,9 @@ fn begin(
     })?;
     let mut call = OpenCall::new(link, request, encoding, place);
     call.form = form;
-    if !streams && large.is_none() && out.len() <= AT_ONCE {
+    if is_get {
+        drop(stream);
+    } else if !streams && large.is_none() && out.len() <= AT_ONCE {
         let sent = stream.send_data(out.freeze(), true);
         sent.map_err(status::of_broken_stream)?;
     } else {
@@ -145,7 +149,9 @@ fn begin(
 
 fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
     let asked = request.extensions().get::<Compressed>();
-    let is_compressed = asked.map_or(link.config.compress_requests, |it| it.0);
+    let single = || request.body().single()?.is_compressed();
+    let asked = asked.map(|it| it.0).or_else(single);
+    let is_compressed = asked.unwrap_or(link.config.compress_requests);
     Encoder {
         encoding,
         compression: if is_compressed {
@@ -153,6 +159,7 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
         } else {
             Compression::Identity
         },
+        compresses: is_compressed,
         max_message: link.config.limits.max_message,
         owner: OWNER,
     }
