@@ -3,6 +3,7 @@
 mod clients;
 mod dialects;
 mod example;
+mod over_http;
 mod over_tcp;
 mod over_websocket;
 mod peers;

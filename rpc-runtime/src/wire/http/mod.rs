@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
+//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web, Connect, and JSON-RPC.
 //!
 //! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
@@ -17,6 +17,8 @@ mod gzip;
 mod host;
 mod http1;
 mod http2;
+#[cfg(feature = "jsonrpc")]
+mod json_rpc;
 mod keepalive;
 mod metadata;
 #[cfg(feature = "tower")]

@@ -24,4 +24,6 @@ mod tests;
 pub(crate) use client::{Connection, Server};
 pub(crate) use detect::{detect_lengths, detect_lines};
 pub(crate) use dialect::Dialect;
+#[cfg(feature = "http")]
+pub(crate) use session::{Beside, Session, Text};
 pub(crate) use stream::{Dialects, serve};
