@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
