@@ -15,7 +15,7 @@ use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 use crate::wire::http::chunks::Chunks;
 use crate::wire::http::dialect::CompressionHeaders;
-use crate::wire::http::grpc::compression::Compression;
+use crate::wire::http::compression::Compression;
 use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
