@@ -7,3 +7,4 @@ mod over_http;
 mod over_tcp;
 mod over_websocket;
 mod peers;
+mod streams;

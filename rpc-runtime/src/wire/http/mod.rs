@@ -36,6 +36,8 @@ mod server;
 mod stalled;
 #[cfg(feature = "websocket")]
 mod upgrade;
+#[cfg(feature = "jsonrpc")]
+mod web_url;
 mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
@@ -47,9 +49,13 @@ pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 pub(crate) use client::{Connection as HttpConnection, Place as HttpPlace};
 pub use cors::Cors;
 pub(crate) use detect::detect;
+#[cfg(feature = "jsonrpc")]
+pub(crate) use json_rpc::{Connection as JsonRpcConnection, Place as JsonRpcPlace};
 #[cfg(feature = "tower")]
 pub(crate) use mounted::Mount;
 pub(crate) use peer_url::HttpServer;
 #[cfg(feature = "tower")]
 pub use reply_body::HttpBody;
 pub(crate) use server::serve;
+#[cfg(feature = "jsonrpc")]
+pub(crate) use web_url::WebUrl;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::arguments;
 use super::batch::all;
+use super::dialect::json_rpc::is_ending;
 use super::dialect::{Call, Dialect, ReplyTo};
 use super::envelope::{Envelope, Unreadable, is_batch, items};
 use super::failure::Failure;
@@ -292,7 +293,7 @@ impl Session {
         }
         let (method, is_known) = arguments::method(&*self.methods, &call.method);
         if let Some(subscriptions) = subscriptions.filter(|_| !is_known)
-            && Subscriptions::is_end(&call.method)
+            && is_ending(&call.method)
         {
             let ended = subscriptions.end(call.arguments.params)?;
             return Ok(Some(self.message(ended.to_string().into())));

@@ -9,21 +9,19 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, StatusCode, request};
 
+use super::JSON;
 use crate::call::{ConnectionInfo, deadline_in};
 use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 use crate::wire::http::chunks::Chunks;
-use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::compression::Compression;
+use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 use crate::wire::http::{connect, gzip, metadata};
 use crate::wire::jsonrpc::{Beside, Dialect, Session, Text};
-
-/// The content type of a text: that of JSON, as pages of other sites must ask before they send it.
-const JSON: &str = "application/json";
 
 /// The side whose limits these are, as errors name it.
 const OWNER: &str = "server";
