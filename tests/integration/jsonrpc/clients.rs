@@ -177,17 +177,19 @@ async fn answering(answer: &'static str) -> String {
     tokio::spawn(async move {
         loop {
             let (mut peer, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            while peer.read_buf(&mut request).await.unwrap_or(0) > 0 {
-                if !request.ends_with(b"}") {
-                    continue;
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while peer.read_buf(&mut request).await.unwrap_or(0) > 0 {
+                    if !request.ends_with(b"}") {
+                        continue;
+                    }
+                    request.clear();
+                    let _ = peer.write_all(answer.as_bytes()).await;
+                    if answer.contains("close") {
+                        break;
+                    }
                 }
-                request.clear();
-                let _ = peer.write_all(answer.as_bytes()).await;
-                if answer.contains("close") {
-                    break;
-                }
-            }
+            });
         }
     });
     url

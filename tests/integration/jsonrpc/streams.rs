@@ -49,8 +49,7 @@ async fn items_ends_and_failures_arrive() {
         );
         assert!(status.to_string().contains(&serving.url), "{status}");
         assert!(failing.next().await.is_none());
-        let refused = client.count(0).try_collect::<Vec<_>>();
-        assert_eq!(refused.await.unwrap(), [], "one without items");
+        assert!(client.count(0).next().await.is_none(), "one without items");
         assert_eq!(client.add(2, 3).await.unwrap(), 5);
     }
 }
@@ -110,7 +109,7 @@ async fn a_reader_that_is_slow_slows_the_server_and_loses_nothing() {
     let stands_at = served.made.load(Ordering::SeqCst);
     assert!(stands_at < 50_000, "{stands_at} items of 1000 bytes wait");
     // Whoever calls is not held up, and neither is the reader that calls for each item.
-    for _ in 0..200 {
+    for _ in 0..20 {
         flow.next().await.unwrap().unwrap();
         let added = timeout(PATIENCE, client.add(2, 3).into_future()).await;
         assert_eq!(added.expect("it passes").unwrap(), 5);

@@ -31,7 +31,7 @@ use crate::wire::running::{Handling, Replying, Running, Single};
 
 /// Texts of up to so many bytes are not counted: see
 /// [`Limits::max_buffered`](crate::Limits::max_buffered).
-const SMALL: usize = 4 << 10;
+pub(super) const SMALL: usize = 4 << 10;
 
 /// How many items of streams may wait to be written.
 const WAITING: usize = 64;

@@ -22,6 +22,7 @@ use crate::wire::incomplete::{Held, Patience};
 use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter};
+use crate::wire::jsonrpc::session::SMALL;
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
 pub(crate) struct Connection(Arc<Link>);
@@ -143,7 +144,9 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
         return Ok(response);
     }
     let mut held = Held::new(Arc::clone(&link.budget));
-    held.set(bytes.len())?;
+    if bytes.len() > SMALL {
+        held.set(bytes.len())?;
+    }
     let limits = link.config.limits.decode_limits();
     let message = Message::with_limits(bytes, Encoding::JSON, limits);
     let mut response = Response::new(Body::message(message));
