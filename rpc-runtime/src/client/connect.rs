@@ -149,7 +149,8 @@ impl<T> Connect<T> {
     /// Such a server gives a connection only so many calls at once (`SETTINGS_MAX_CONCURRENT_STREAMS`,
     /// often 100). When there is no place left, a further connection is made, and closed some seconds
     /// after its last call. At this bound calls wait for a place, up to their deadline. JSON-RPC over
-    /// HTTP has one call at a time on each connection. Over the native wire there is one connection: see [`Limits::max_calls`].
+    /// HTTP has one call at a time on each connection. Over the native wire there is one connection:
+    /// see [`Limits::max_calls`].
     #[cfg(feature = "http")]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections.max(1);

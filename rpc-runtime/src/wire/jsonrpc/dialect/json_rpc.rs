@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Answer, Call, Dialect, Notice, Notification, Outgoing, ReplyTo};
+use super::{Answer, Call, Dialect, Notice, Notification, Outgoing, ReplyTo, Told};
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -174,7 +174,7 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, 
     Deserialize::deserialize(from).map(Some)
 }
 
-fn read_notice<'a>(envelope: &Envelope<'a>) -> Option<(&'a RawValue, Notice<&'a RawValue>)> {
+fn read_notice<'a>(envelope: &Envelope<'a>) -> Option<Told<'a>> {
     let params = envelope.params.filter(|_| envelope.method.is_some())?;
     let params: NoticeParams<'a> = serde_json::from_str(params.get()).ok()?;
     let notice = match (params.result, params.error.map(RawValue::get)) {

@@ -50,8 +50,7 @@ pub(crate) struct Dialect {
     /// Returns the method that ends the subscriptions of another, where they have such.
     pub(super) ending: Option<fn(method: &str) -> String>,
     /// Reads the id of a subscription and what is told of it; `None` for what tells of none.
-    pub(super) read_notice:
-        for<'a> fn(&Envelope<'a>) -> Option<(&'a RawValue, Notice<&'a RawValue>)>,
+    pub(super) read_notice: for<'a> fn(&Envelope<'a>) -> Option<Told<'a>>,
 }
 
 /// A call that goes out.
@@ -70,6 +69,9 @@ pub(crate) struct Answer<'a> {
     pub(super) id: Option<u64>,
     pub(super) result: Result<&'a RawValue, Status>,
 }
+
+/// The id of a subscription, and what is told of it.
+pub(crate) type Told<'a> = (&'a RawValue, Notice<&'a RawValue>);
 
 /// What a server tells of a subscription.
 #[derive(Debug)]
