@@ -87,6 +87,10 @@ impl ReplyBody {
 /// as trailers.
 ///
 /// Dropping it before its end cancels the call.
+#[cfg_attr(
+    not(feature = "tower"),
+    allow(unreachable_pub, reason = "only `HttpService` gives it out")
+)]
 pub struct HttpBody(pub(super) ReplyBody);
 
 impl http_body::Body for HttpBody {

@@ -37,6 +37,10 @@ const LONGEST_PROBE: Duration = Duration::from_secs(5);
 pub(crate) enum Dialects {
     JsonRpc,
     /// JSON-RPC over a carrier that ends both ways at once.
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(dead_code, reason = "only WebSocket is such a carrier")
+    )]
     JsonRpcInMessages,
     KnSock,
     /// The first call says which.
