@@ -232,7 +232,25 @@ impl Server {
         self
     }
 
-    /// Lets pages of other sites call from a browser: Connect and gRPC-Web. None may by default.
+    /// Sets the path of HTTP requests that are JSON-RPC, where [`Wire::Http`] and [`Wire::JsonRpc`] are
+    /// both accepted: POST requests whose content type is `application/json`. It is `/` by default;
+    /// the paths of methods stay those of Connect.
+    ///
+    /// Metadata of the calls is in the headers, and `connect-timeout-ms` bounds their time.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the path does not begin with a slash.
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    pub fn json_rpc_path(mut self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        assert!(path.starts_with('/'), "`{path}` does not begin with `/`");
+        self.config.json_rpc_path = path;
+        self
+    }
+
+    /// Lets pages of other sites call from a browser: Connect, gRPC-Web and JSON-RPC. None may by
+    /// default.
     ///
     /// # Panics
     ///

@@ -42,6 +42,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Where requests of JSON-RPC go.
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    pub(crate) json_rpc_path: String,
     /// Which pages of other sites may call.
     #[cfg(feature = "http")]
     pub(crate) cors: Option<super::Cors>,
@@ -70,6 +73,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            json_rpc_path: "/".to_owned(),
             #[cfg(feature = "http")]
             cors: None,
             #[cfg(feature = "websocket")]

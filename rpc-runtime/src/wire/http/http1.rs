@@ -20,7 +20,7 @@ use crate::call::Cancellation;
 use crate::status::Status;
 
 /// What hyper reads ahead at least; a head takes no more than this and the metadata.
-const HEAD: usize = 8 << 10;
+pub(super) const HEAD: usize = 8 << 10;
 
 /// Serves one connection to its end.
 pub(super) async fn serve(

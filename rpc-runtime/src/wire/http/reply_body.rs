@@ -95,6 +95,10 @@ const PIECE: usize = 64 << 10;
 /// as trailers.
 ///
 /// Dropping it before its end cancels the call.
+#[cfg_attr(
+    not(feature = "tower"),
+    allow(unreachable_pub, reason = "only `HttpService` gives it out")
+)]
 pub struct HttpBody {
     body: ReplyBody,
     /// What is left of a part.
@@ -123,6 +127,16 @@ impl HttpBody {
             rest: Bytes::new(),
             held,
         })
+    }
+
+    /// The body of a request that its caller has counted.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) fn of_request(text: Bytes, budget: Arc<Budget>) -> Self {
+        Self {
+            body: ReplyBody::Bytes(text),
+            rest: Bytes::new(),
+            held: Held::new(budget),
+        }
     }
 }
 
