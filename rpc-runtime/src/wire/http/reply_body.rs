@@ -129,7 +129,7 @@ impl HttpBody {
         })
     }
 
-    /// The body of a request that its caller has counted.
+    /// The body of a request, counted while it goes out.
     #[cfg(feature = "jsonrpc")]
     pub(super) fn of_request(text: Bytes, budget: Arc<Budget>) -> Self {
         Self {
