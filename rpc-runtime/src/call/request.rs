@@ -213,6 +213,9 @@ impl Request {
 
     /// Splits the request into what a handler sees of it and the body.
     pub(crate) fn into_context(self) -> (Context, Body) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.start();
+        }
         let context = Context::new(Inner {
             method: self.method,
             metadata: self.metadata,
