@@ -14,7 +14,7 @@ const CALLERS: usize = 64;
 
 /// What came of the calls of some time.
 #[derive(Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     time: Duration,
     /// How long those took that were answered, sorted.
     answered: Vec<Duration>,
@@ -26,21 +26,21 @@ pub struct Outcome {
 
 impl Outcome {
     /// What the columns of a row are.
-    pub const HEAD: &str = "offered                          goodput  of peak     p50     p99  refused  \
+    pub(crate) const HEAD: &str = "offered                          goodput  of peak     p50     p99  refused  \
                             within    late";
 
     /// Returns the calls that were answered in time, a second.
-    pub fn goodput(&self) -> f64 {
+    pub(crate) fn goodput(&self) -> f64 {
         self.answered.len() as f64 / self.time.as_secs_f64()
     }
 
     /// Returns the time in which 99 of 100 answered calls were.
-    pub fn p99(&self) -> Duration {
+    pub(crate) fn p99(&self) -> Duration {
         share(&self.answered, 0.99)
     }
 
     /// Returns a row of the table.
-    pub fn row(&self, title: &str, peak: f64) -> String {
+    pub(crate) fn row(&self, title: &str, peak: f64) -> String {
         let calls = self.answered.len() + self.refused.len() + self.late;
         let percent = |number: usize| 100.0 * number as f64 / calls.max(1) as f64;
         format!(
@@ -80,7 +80,7 @@ async fn call(channel: Channel) -> (Result<(), Status>, Duration) {
 }
 
 /// Makes `rate` calls a second, whatever becomes of them, and waits for their ends.
-pub async fn offer(channel: &Channel, rate: f64, time: Duration) -> Outcome {
+pub(crate) async fn offer(channel: &Channel, rate: f64, time: Duration) -> Outcome {
     let mut ticks = interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let start = Instant::now();
@@ -110,7 +110,7 @@ pub async fn offer(channel: &Channel, rate: f64, time: Duration) -> Outcome {
 
 /// Returns how many calls a second the server answers at most: callers that wait for their answers
 /// find it out without overloading it much.
-pub async fn peak(channel: &Channel, time: Duration) -> f64 {
+pub(crate) async fn peak(channel: &Channel, time: Duration) -> f64 {
     let end = tokio::time::Instant::now() + time;
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
