@@ -137,7 +137,7 @@ impl<T> Connect<T> {
         self.config.keepalive_timeout = timeout;
         #[cfg(feature = "http")]
         {
-            self.config.grpc_keepalive_interval = interval;
+            self.config.http_keepalive_interval = interval;
         }
         self
     }

@@ -91,7 +91,7 @@ fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "http")]
     if let Some(parsed) = HttpServer::parse(url) {
         let (server, address) = parsed?;
-        let wire = ClientWire::Grpc(server);
+        let wire = ClientWire::Http(server);
         return Ok(Destination::Address { wire, address });
     }
     Ok(Destination::Address {

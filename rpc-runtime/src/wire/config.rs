@@ -18,9 +18,9 @@ pub(crate) struct Config {
     pub(crate) shared_budget: Option<Arc<SharedBudget>>,
     /// How long a peer may be silent before it is pinged.
     pub(crate) keepalive_interval: Duration,
-    /// The same for a gRPC server, which may not be pinged often.
+    /// The same for a server of HTTP, which may not be pinged often.
     #[cfg(feature = "http")]
-    pub(crate) grpc_keepalive_interval: Duration,
+    pub(crate) http_keepalive_interval: Duration,
     /// How many connections a client may make to one gRPC server.
     pub(crate) max_connections: usize,
     /// Whether requests go out compressed, over gRPC.
@@ -54,7 +54,7 @@ impl Default for Config {
             shared_budget: None,
             keepalive_interval: Duration::from_secs(20),
             #[cfg(feature = "http")]
-            grpc_keepalive_interval: Duration::from_secs(310),
+            http_keepalive_interval: Duration::from_secs(310),
             max_connections: 8,
             #[cfg(feature = "http")]
             compress_requests: false,

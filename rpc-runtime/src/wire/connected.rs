@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::config::{Config, Served};
 #[cfg(feature = "http")]
-use super::http::{GrpcConnection, HttpServer};
+use super::http::{HttpConnection, HttpServer};
 use super::native;
 #[cfg(feature = "websocket")]
 use super::websocket;
@@ -20,9 +20,9 @@ use crate::transport::Io;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ClientWire {
     Native,
-    /// gRPC, and what is like it.
+    /// gRPC, gRPC-Web or Connect.
     #[cfg(feature = "http")]
-    Grpc(HttpServer),
+    Http(HttpServer),
     /// The native wire inside of WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
@@ -34,7 +34,7 @@ pub(crate) enum ClientWire {
 pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
-    Grpc(GrpcConnection),
+    Http(HttpConnection),
     #[cfg(feature = "jsonrpc")]
     Json(super::jsonrpc::Connection),
 }
@@ -42,7 +42,7 @@ pub(crate) enum Connection {
 /// A place for a call on a connection that has few; free again when this is dropped.
 pub(crate) enum Place {
     #[cfg(feature = "http")]
-    Grpc(super::http::GrpcPlace),
+    Http(super::http::HttpPlace),
 }
 
 impl ClientWire {
@@ -51,7 +51,7 @@ impl ClientWire {
         match self {
             Self::Native => None,
             #[cfg(feature = "http")]
-            Self::Grpc(server) => Some(server.to_string()),
+            Self::Http(server) => Some(server.to_string()),
             #[cfg(feature = "websocket")]
             Self::WebSocket(target) => Some(target.to_string()),
             #[cfg(feature = "jsonrpc")]
@@ -65,7 +65,7 @@ impl ClientWire {
         match self {
             Self::Native => Some(native::ALPN),
             #[cfg(feature = "http")]
-            Self::Grpc(_) => Some(super::http::ALPN_HTTP2),
+            Self::Http(_) => Some(super::http::ALPN_HTTP2),
             #[cfg(feature = "websocket")]
             Self::WebSocket(_) => Some(super::http::ALPN_HTTP1),
             #[cfg(feature = "jsonrpc")]
@@ -92,16 +92,16 @@ impl ClientWire {
                 connect_native(io, config, served).await
             }
             #[cfg(feature = "http")]
-            Self::Grpc(server) => {
+            Self::Http(server) => {
                 if served.is_some() {
                     let text = "a server cannot call back over HTTP: leave out `Connect::serve`";
                     return Err(Status::invalid_argument(text));
                 }
-                let opened = GrpcConnection::open(io, config, server.clone()).await;
+                let opened = HttpConnection::open(io, config, server.clone()).await;
                 let (connection, driver) = opened?;
                 tokio::spawn(log_end(driver));
                 connection.introduced().await?;
-                Ok(Connection::Grpc(connection))
+                Ok(Connection::Http(connection))
             }
             #[cfg(feature = "jsonrpc")]
             Self::Json(server) => {
@@ -142,7 +142,7 @@ impl Connection {
         match self {
             Self::Native(connection) => connection.is_open(),
             #[cfg(feature = "http")]
-            Self::Grpc(connection) => connection.is_open(),
+            Self::Http(connection) => connection.is_open(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.is_open(),
         }
@@ -153,7 +153,7 @@ impl Connection {
         match self {
             Self::Native(connection) => connection.calls(),
             #[cfg(feature = "http")]
-            Self::Grpc(connection) => connection.calls(),
+            Self::Http(connection) => connection.calls(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.calls(),
         }
@@ -169,7 +169,7 @@ impl Connection {
         match self {
             Self::Native(connection) => Ok(connection.start(request)),
             #[cfg(feature = "http")]
-            Self::Grpc(connection) => match connection.take_place() {
+            Self::Http(connection) => match connection.take_place() {
                 Some(place) => Ok(connection.start(request, place)),
                 None => Err(request),
             },
@@ -187,7 +187,7 @@ impl Connection {
             #[cfg(feature = "jsonrpc")]
             Self::Json(_) => std::future::pending().await,
             #[cfg(feature = "http")]
-            Self::Grpc(connection) => connection.place(end).await.map(Place::Grpc),
+            Self::Http(connection) => connection.place(end).await.map(Place::Http),
         }
     }
 
@@ -202,7 +202,7 @@ impl Connection {
             #[cfg(feature = "jsonrpc")]
             (Self::Json(connection), _) => connection.start(request),
             #[cfg(feature = "http")]
-            (Self::Grpc(connection), Place::Grpc(place)) => connection.start(request, place),
+            (Self::Http(connection), Place::Http(place)) => connection.start(request, place),
         }
     }
 }

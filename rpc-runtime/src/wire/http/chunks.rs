@@ -10,8 +10,18 @@ use http::HeaderMap;
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::status::Status;
+
 /// Why a body broke off; an [`h2::Error`] or a [`hyper::Error`].
 pub(super) type ChunkError = Box<dyn Error + Send + Sync>;
+
+/// Why no further bytes or messages come.
+pub(super) enum Stopped {
+    /// The bytes cannot be read, or come too slowly.
+    Failed(Status),
+    /// The stream broke off.
+    Broken(ChunkError),
+}
 
 /// The bytes of a body. What is not taken out holds the sender up.
 pub(super) enum Chunks {

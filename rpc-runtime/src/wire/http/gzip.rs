@@ -10,13 +10,13 @@ use crate::status::Status;
 
 /// Why bytes could not be unpacked.
 #[derive(Debug)]
-pub(in crate::wire::http) enum Error {
+pub(super) enum Error {
     TooLarge,
     Malformed(io::Error),
 }
 
 /// Unpacks a message, up to a limit that no more memory is taken for.
-pub(in crate::wire::http) fn unpack(bytes: &[u8], limit: usize) -> Result<Bytes, Error> {
+pub(super) fn unpack(bytes: &[u8], limit: usize) -> Result<Bytes, Error> {
     let mut unpacked = Vec::new();
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut reader = MultiGzDecoder::new(bytes).take(bound);
@@ -30,7 +30,7 @@ pub(in crate::wire::http) fn unpack(bytes: &[u8], limit: usize) -> Result<Bytes,
 }
 
 /// Packs a message.
-pub(in crate::wire::http) fn pack(bytes: &[u8]) -> Result<Vec<u8>, Status> {
+pub(super) fn pack(bytes: &[u8]) -> Result<Vec<u8>, Status> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
     packed.map_err(|error| Status::internal("a message cannot be compressed").with_source(error))

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::chunks::Chunks;
 use super::prefixed::Prefixed;
+use super::reply_body::HttpBody;
 use super::respond::respond;
 use super::server::Connection;
 use super::stalled::Stalled;
@@ -36,7 +37,10 @@ pub(super) async fn serve(
     let handle = Arc::clone(&connection);
     let service = service_fn(move |request: Request<Incoming>| {
         let connection = Arc::clone(&handle);
-        async move { Ok::<_, Infallible>(respond(connection, request.map(Chunks::Http1)).await) }
+        async move {
+            let response = respond(connection, request.map(Chunks::Http1)).await;
+            Ok::<_, Infallible>(response.map(HttpBody))
+        }
     });
     let io = Stalled::new(io, config.keepalive_timeout);
     let serving = builder.serve_connection(TokioIo::new(io), service);

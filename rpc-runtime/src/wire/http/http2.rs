@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::chunks::Chunks;
-use super::grpc;
+use super::envelopes::BATCH;
 use super::keepalive::Keepalive;
 use super::prefixed::Prefixed;
 use super::reply_body::{Part, ReplyBody};
@@ -247,7 +247,7 @@ impl Sending {
             }
             self.held.clear();
             // Asked for only as long as the body is: room that is held back is missed by others.
-            self.stream.reserve_capacity(grpc::BATCH);
+            self.stream.reserve_capacity(BATCH);
             let part = self.body.poll_part(cx, self.stream.capacity());
             if part.is_pending() {
                 self.stream.reserve_capacity(0);

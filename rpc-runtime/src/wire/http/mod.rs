@@ -4,14 +4,19 @@
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
 //! protocol turns it into a [`Request`](crate::Request) and a [`Response`](crate::Response) into a
 //! [`ReplyBody`](reply_body::ReplyBody); between the two, [`running`](super::running) keeps the
-//! call's time and ends it. [`grpc`] and [`connect`] are such protocols.
+//! call's time and ends it. [`envelopes`] answers gRPC, gRPC-Web and what streams in Connect,
+//! [`connect`] the rest of Connect; [`dialect`] and [`grpc`] are tables. [`client`] is the other
+//! side of all of them.
 
 mod chunks;
+mod client;
+mod compression;
 mod connect;
 mod content_type;
 mod cors;
 mod detect;
 mod dialect;
+mod envelopes;
 mod grpc;
 mod gzip;
 mod host;
@@ -37,12 +42,12 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 #[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
+pub(crate) use client::{Connection as HttpConnection, Place as HttpPlace};
 pub use cors::Cors;
 pub(crate) use detect::detect;
-pub(crate) use grpc::{Connection as GrpcConnection, Place as GrpcPlace};
-#[cfg(feature = "tower")]
-pub use mounted::HttpBody;
 #[cfg(feature = "tower")]
 pub(crate) use mounted::Mount;
 pub(crate) use peer_url::HttpServer;
+#[cfg(feature = "tower")]
+pub use reply_body::HttpBody;
 pub(crate) use server::serve;

@@ -1,8 +1,6 @@
 //! Requests that an HTTP server of somebody else has read.
 
-use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,10 +8,10 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::{Extensions, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 
 use super::chunks::{ChunkError, Chunks};
-use super::reply_body::ReplyBody;
+use super::reply_body::HttpBody;
 use super::respond::respond;
 use super::server::Connection;
 use crate::call::ConnectionInfo;
@@ -96,37 +94,5 @@ where
             let frame = frame.map_err(Into::into)?;
             Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
         }))
-    }
-}
-
-/// The body of an answer of [`HttpService`](crate::server::HttpService): its messages, and gRPC's
-/// status as trailers.
-///
-/// Dropping it before its end cancels the call.
-pub struct HttpBody(ReplyBody);
-
-impl Body for HttpBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        Body::is_end_stream(&self.0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-impl fmt::Debug for HttpBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpBody").finish_non_exhaustive()
     }
 }

@@ -1,14 +1,15 @@
 //! What goes out behind the head of an answer.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 
-use super::grpc;
+use super::envelopes::{BATCH, ReplyStream};
 use crate::status::Status;
 
 /// The body of an answer.
@@ -16,7 +17,7 @@ pub(super) enum ReplyBody {
     /// The end.
     Empty,
     Bytes(Bytes),
-    Stream(Box<grpc::ReplyStream>),
+    Stream(Box<ReplyStream>),
 }
 
 /// A part of a body.
@@ -82,7 +83,13 @@ impl ReplyBody {
     }
 }
 
-impl http_body::Body for ReplyBody {
+/// The body of an answer to an HTTP request, as `HttpService` gives it: messages, and gRPC's status
+/// as trailers.
+///
+/// Dropping it before its end cancels the call.
+pub struct HttpBody(pub(super) ReplyBody);
+
+impl http_body::Body for HttpBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -90,7 +97,7 @@ impl http_body::Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.poll_part(cx, grpc::BATCH).map(|part| {
+        self.0.poll_part(cx, BATCH).map(|part| {
             part.map(|part| {
                 Ok(match part {
                     Part::Data(bytes) => Frame::data(bytes),
@@ -101,14 +108,20 @@ impl http_body::Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_end()
+        self.0.is_end()
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Self::Empty => http_body::SizeHint::with_exact(0),
-            Self::Bytes(bytes) => http_body::SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => http_body::SizeHint::default(),
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            ReplyBody::Empty => SizeHint::with_exact(0),
+            ReplyBody::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            ReplyBody::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+impl fmt::Debug for HttpBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpBody").finish_non_exhaustive()
     }
 }

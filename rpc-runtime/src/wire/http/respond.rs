@@ -17,7 +17,7 @@ use super::reply_body::ReplyBody;
 use super::server::Connection;
 #[cfg(feature = "websocket")]
 use super::upgrade;
-use super::{connect, grpc, host};
+use super::{connect, envelopes, host};
 use crate::call::{Method, MethodKind};
 
 /// Says what a request may be, to one that is not (<https://www.w3.org/TR/ldp/#header-accept-post>).
@@ -102,7 +102,7 @@ async fn post(
             unsupported("a method that does not stream is called with `application/json`")
         }
         Some(Protocol::Enveloped(dialect, subtype)) => {
-            grpc::answer(connection, request, dialect, subtype).await
+            envelopes::answer(connection, request, dialect, subtype).await
         }
         Some(Protocol::ConnectUnary(subtype)) if is_unary => {
             let answered = connect::post(connection, request, method, subtype).await;

@@ -6,9 +6,8 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 
-use super::chunks::Chunks;
-use super::grpc::Stopped;
-use super::grpc::compression::Compression;
+use super::chunks::{Chunks, Stopped};
+use super::compression::Compression;
 use super::gzip;
 use crate::call::Limits;
 use crate::status::Status;

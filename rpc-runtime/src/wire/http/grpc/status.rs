@@ -25,7 +25,7 @@ const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// Success, which no [`Code`] is.
-pub(super) const OK: HeaderValue = HeaderValue::from_static("0");
+pub(in crate::wire::http) const OK: HeaderValue = HeaderValue::from_static("0");
 
 /// What a message is escaped for: everything but space to tilde, and the percent sign
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Responses").
@@ -78,7 +78,7 @@ pub(in crate::wire::http) fn code_of_reason(reason: h2::Reason) -> Code {
 }
 
 /// Returns why a call failed whose stream was broken off.
-pub(super) fn of_broken_stream(error: h2::Error) -> Status {
+pub(in crate::wire::http) fn of_broken_stream(error: h2::Error) -> Status {
     let status = match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => {
             Status::unavailable("the server had not begun the call and refused it")
@@ -180,7 +180,7 @@ pub(in crate::wire::http) fn take_pushback(trailers: &mut HeaderMap) -> Option<P
 }
 
 /// Says which attempt of its call a request is, if not the first.
-pub(super) fn put_attempt(headers: &mut HeaderMap, attempt: u32) {
+pub(in crate::wire::http) fn put_attempt(headers: &mut HeaderMap, attempt: u32) {
     if attempt > 1 {
         headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(attempt - 1));
     }
@@ -195,7 +195,10 @@ pub(in crate::wire::http) fn attempt(headers: &HeaderMap) -> u32 {
 }
 
 /// Reads what a call ended with: the metadata of a good end, or why it failed.
-pub(super) fn end(trailers: &mut HeaderMap, limits: &Limits) -> Result<HeaderMap, Status> {
+pub(in crate::wire::http) fn end(
+    trailers: &mut HeaderMap,
+    limits: &Limits,
+) -> Result<HeaderMap, Status> {
     let end = take(trailers, limits.decode_limits()).unwrap_or_else(|| {
         // What HTTP status 200 means by itself: <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
         let text = "the server ended the call without a status";
@@ -212,7 +215,10 @@ pub(super) fn end(trailers: &mut HeaderMap, limits: &Limits) -> Result<HeaderMap
 }
 
 /// Reads the metadata of an answer. What is wrong with it is the server's mistake, not the caller's.
-pub(super) fn metadata_of_reply(headers: &HeaderMap, limits: &Limits) -> Result<HeaderMap, Status> {
+pub(in crate::wire::http) fn metadata_of_reply(
+    headers: &HeaderMap,
+    limits: &Limits,
+) -> Result<HeaderMap, Status> {
     let metadata = metadata::from_headers(headers, limits.max_metadata);
     metadata.map_err(|status| match status.code() {
         Code::InvalidArgument => {

@@ -1,4 +1,4 @@
-//! A connection to a gRPC server.
+//! A connection to a server.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,7 +133,7 @@ async fn handshake(
     let keepalive = Keepalive::new(
         connection.ping_pong(),
         last_read,
-        config.grpc_keepalive_interval,
+        config.http_keepalive_interval,
         config.keepalive_timeout,
         config.frame_timeout,
     );

@@ -13,18 +13,18 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::answer::read_head;
-use super::compression::Compression;
 use super::connection::{Connection, Link, Place};
-use super::frame::{COMPRESSED, Encoder, HEADER_LENGTH};
+use super::reply_head::read_head;
 use super::request_head::{Form, Head};
-use super::status;
 use super::upload::{Upload, upload};
 use crate::call::{Body, BodyFrame, Compressed, Message, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
 use crate::status::{Code, Phase, Status};
+use crate::wire::http::compression::Compression;
 use crate::wire::http::dialect::CompressionHeaders;
+use crate::wire::http::envelopes::frame::{COMPRESSED, Encoder, HEADER_LENGTH};
+use crate::wire::http::grpc::status;
 
 /// The side whose limits these are, as errors name it.
 pub(super) const OWNER: &str = "client";

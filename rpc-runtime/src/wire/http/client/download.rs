@@ -9,15 +9,16 @@ use h2::RecvStream;
 use http::HeaderMap;
 
 use super::caller::{OWNER, OpenCall};
-use super::compression::Compression;
-use super::frame::Decoder;
-use super::messages::{Messages, Stopped};
-use super::{end, status};
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
-use crate::wire::http::chunks::{ChunkError, Chunks};
+use crate::wire::http::chunks::{ChunkError, Chunks, Stopped};
+use crate::wire::http::compression::Compression;
 use crate::wire::http::connect;
 use crate::wire::http::dialect::Dialect;
+use crate::wire::http::envelopes::end::trailers_of_text;
+use crate::wire::http::envelopes::frame::Decoder;
+use crate::wire::http::envelopes::messages::Messages;
+use crate::wire::http::grpc::status;
 
 /// The body of an answer. Dropping it before its end gives the call up.
 pub(super) struct Download(Option<Open>);
@@ -73,7 +74,7 @@ impl Open {
             }
             Dialect::GrpcWeb | Dialect::GrpcWebText => {
                 let text = self.messages.take_end();
-                text.and_then(|it| end::of_text(&it))
+                text.and_then(|it| trailers_of_text(&it))
             }
             Dialect::Connect => {
                 let end = connect::of_end(self.messages.take_end(), &link.config.limits);

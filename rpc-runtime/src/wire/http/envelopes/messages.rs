@@ -9,20 +9,12 @@ use bytes::Bytes;
 use super::frame::Decoder;
 use crate::status::Status;
 use crate::wire::budget::Budget;
-use crate::wire::http::chunks::{ChunkError, Chunks};
+use crate::wire::http::chunks::{Chunks, Stopped};
 use crate::wire::incomplete::{Held, Patience};
 
-/// Why no further message comes.
-pub(in crate::wire::http) enum Stopped {
-    /// The bytes cannot be read, or come too slowly.
-    Failed(Status),
-    /// The stream broke off.
-    Broken(ChunkError),
-}
-
 /// Reads messages, and bounds how long one may be on its way.
-pub(super) struct Messages {
-    pub(super) chunks: Chunks,
+pub(in crate::wire::http) struct Messages {
+    pub(in crate::wire::http) chunks: Chunks,
     decoder: Decoder,
     held: Held,
     patience: Patience,
@@ -30,7 +22,7 @@ pub(super) struct Messages {
 
 impl Messages {
     /// `awaits_first` says that the time of the first message begins now.
-    pub(super) fn new(
+    pub(in crate::wire::http) fn new(
         chunks: Chunks,
         decoder: Decoder,
         budget: &Arc<Budget>,
@@ -50,12 +42,12 @@ impl Messages {
     }
 
     /// Takes out what came in the envelope behind the messages.
-    pub(super) fn take_end(&mut self) -> Option<Bytes> {
+    pub(in crate::wire::http) fn take_end(&mut self) -> Option<Bytes> {
         self.decoder.take_end()
     }
 
     /// Returns the next message; `None` at the end, which is none inside a message.
-    pub(super) fn poll_message(
+    pub(in crate::wire::http) fn poll_message(
         &mut self,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<Option<Bytes>, Stopped>> {

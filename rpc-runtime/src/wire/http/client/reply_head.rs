@@ -7,16 +7,16 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::caller::OpenCall;
-use super::compression::Compression;
 use super::download::Download;
 use super::request_head::Form;
-use super::status;
 use super::whole_download::{Outcome, WholeDownload};
 use crate::call::{Body, Response};
 use crate::codec::Encoding;
 use crate::status::Status;
+use crate::wire::http::compression::Compression;
 use crate::wire::http::content_type::{self, Protocol};
 use crate::wire::http::dialect::{CompressionHeaders, Dialect};
+use crate::wire::http::grpc::status;
 use crate::wire::http::metadata;
 
 /// What the names of metadata behind a reply begin with, where it cannot be behind it.

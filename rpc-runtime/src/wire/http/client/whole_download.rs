@@ -10,12 +10,11 @@ use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
 
 use super::caller::{OWNER, OpenCall};
-use super::compression::Compression;
 use super::download::of_broken;
-use super::messages::Stopped;
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
-use crate::wire::http::chunks::Chunks;
+use crate::wire::http::chunks::{Chunks, Stopped};
+use crate::wire::http::compression::Compression;
 use crate::wire::http::connect;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 

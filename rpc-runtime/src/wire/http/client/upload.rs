@@ -8,11 +8,11 @@ use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use tokio::sync::oneshot;
 
-use super::BATCH;
-use super::frame::Encoder;
 use crate::call::{Body, BodyFrame};
 use crate::status::Status;
 use crate::wire::catch_panic::catch_panic;
+use crate::wire::http::envelopes::BATCH;
+use crate::wire::http::envelopes::frame::Encoder;
 use crate::wire::http::http2::poll_send;
 
 /// A stream on its way out.

@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
+use super::dialect::CompressionHeaders;
 use crate::status::Status;
-use crate::wire::http::dialect::CompressionHeaders;
 
 /// What is accepted here.
 const ALL: HeaderValue = HeaderValue::from_static("gzip,identity");
@@ -13,7 +13,7 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// How the messages of one direction are compressed, those that are.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(in crate::wire::http) enum Compression {
+pub(super) enum Compression {
     #[default]
     Identity,
     Gzip,
@@ -25,10 +25,7 @@ impl Compression {
     /// # Errors
     ///
     /// A compression that is not known here.
-    pub(in crate::wire::http) fn of(
-        headers: &HeaderMap,
-        names: &CompressionHeaders,
-    ) -> Result<Self, Status> {
+    pub(super) fn of(headers: &HeaderMap, names: &CompressionHeaders) -> Result<Self, Status> {
         let name = headers.get(&names.used).map(HeaderValue::as_bytes);
         name.map_or(Ok(Self::Identity), Self::from_name)
     }
@@ -38,7 +35,7 @@ impl Compression {
     /// # Errors
     ///
     /// A compression that is not known here.
-    pub(in crate::wire::http) fn from_name(name: &[u8]) -> Result<Self, Status> {
+    pub(super) fn from_name(name: &[u8]) -> Result<Self, Status> {
         match name {
             b"" | b"identity" => Ok(Self::Identity),
             b"gzip" => Ok(Self::Gzip),
@@ -50,10 +47,7 @@ impl Compression {
     }
 
     /// Says whether a peer that sent these headers accepts compressed messages.
-    pub(in crate::wire::http) fn is_accepted(
-        headers: &HeaderMap,
-        names: &CompressionHeaders,
-    ) -> bool {
+    pub(super) fn is_accepted(headers: &HeaderMap, names: &CompressionHeaders) -> bool {
         let accepted = headers.get_all(&names.accepted).iter();
         let mut names = accepted.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));
         names.any(|name| name.trim_ascii() == b"gzip")
@@ -70,14 +64,14 @@ impl Compression {
     }
 
     /// Says how the messages behind the headers are compressed.
-    pub(in crate::wire::http) fn put(self, headers: &mut HeaderMap, names: &CompressionHeaders) {
+    pub(super) fn put(self, headers: &mut HeaderMap, names: &CompressionHeaders) {
         if self == Self::Gzip {
             headers.insert(&names.used, GZIP);
         }
     }
 
     /// Says what is accepted here.
-    pub(in crate::wire::http) fn put_accepted(headers: &mut HeaderMap, names: &CompressionHeaders) {
+    pub(super) fn put_accepted(headers: &mut HeaderMap, names: &CompressionHeaders) {
         headers.insert(&names.accepted, ALL);
     }
 }

@@ -9,21 +9,22 @@ use futures_core::Stream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response as HttpResponse, request};
 
-use super::compression::Compression;
+use super::HEAD;
 use super::end::End;
 use super::frame::{Decoder, Encoder};
-use super::messages::{Messages, Stopped};
+use super::messages::Messages;
 use super::reply_stream::ReplyStream;
-use super::{HEAD, status};
 use crate::call::{
     Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
 };
 use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
-use crate::wire::http::chunks::Chunks;
+use crate::wire::http::chunks::{Chunks, Stopped};
+use crate::wire::http::compression::Compression;
 use crate::wire::http::connect;
 use crate::wire::http::content_type::{self, PROTO};
 use crate::wire::http::dialect::Dialect;
+use crate::wire::http::grpc::status;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::{Part, ReplyBody};
 use crate::wire::http::server::Connection;

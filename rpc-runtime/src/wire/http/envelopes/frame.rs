@@ -3,18 +3,18 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::compression::Compression;
 use super::text::Text;
 use crate::call::{Message, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
+use crate::wire::http::compression::Compression;
 use crate::wire::http::gzip;
 
 /// The flag and the length.
-pub(super) const HEADER_LENGTH: usize = 5;
+pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
 
 /// The flag of a message that is compressed.
-pub(super) const COMPRESSED: u8 = 1;
+pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
 /// From here on a message that is encoded already is handed over instead of being copied.
 const HAND_OVER: usize = 16 << 10;
@@ -26,7 +26,7 @@ const COMPRESS_FROM: usize = 256;
 ///
 /// It holds what has come of one message, and nothing for what was only announced.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(in crate::wire::http) struct Decoder {
     max_message: usize,
     /// Whose limit that is.
     owner: &'static str,
@@ -51,7 +51,11 @@ struct Header {
 impl Decoder {
     /// Messages are refused that have more than `max_message` bytes, compressed or not; `owner` is
     /// the side whose limit that is.
-    pub(super) fn new(max_message: usize, owner: &'static str, compression: Compression) -> Self {
+    pub(in crate::wire::http) fn new(
+        max_message: usize,
+        owner: &'static str,
+        compression: Compression,
+    ) -> Self {
         Self {
             max_message,
             owner,
@@ -66,19 +70,19 @@ impl Decoder {
     }
 
     /// Reads Base64.
-    pub(super) fn in_text(mut self) -> Self {
+    pub(in crate::wire::http) fn in_text(mut self) -> Self {
         self.text = Some(Text::default());
         self
     }
 
     /// Expects an envelope with this flag behind the messages.
-    pub(super) fn with_end(mut self, flag: Option<u8>) -> Self {
+    pub(in crate::wire::http) fn with_end(mut self, flag: Option<u8>) -> Self {
         self.end_flag = flag;
         self
     }
 
     /// Takes out what came in the envelope behind the messages.
-    pub(super) fn take_end(&mut self) -> Option<Bytes> {
+    pub(in crate::wire::http) fn take_end(&mut self) -> Option<Bytes> {
         self.end.take()
     }
 
@@ -87,7 +91,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the bytes should be Base64 and are not.
-    pub(super) fn push(&mut self, bytes: Bytes) -> Result<(), Status> {
+    pub(in crate::wire::http) fn push(&mut self, bytes: Bytes) -> Result<(), Status> {
         let bytes = match &mut self.text {
             Some(text) => text.decode(&bytes)?,
             None => bytes,
@@ -103,12 +107,12 @@ impl Decoder {
     }
 
     /// Returns the bytes of a message that is not whole, which this holds.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::wire::http) fn held(&self) -> usize {
         self.partial.len()
     }
 
     /// Says whether a message has begun and is not whole.
-    pub(super) fn is_mid_message(&self) -> bool {
+    pub(in crate::wire::http) fn is_mid_message(&self) -> bool {
         let is_mid_group = self.text.as_ref().is_some_and(Text::is_mid_group);
         self.header.is_some()
             || !self.partial.is_empty()
@@ -121,7 +125,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the bytes are no messages, or one is too large; then no further one can be found.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, Status> {
+    pub(in crate::wire::http) fn next(&mut self) -> Result<Option<Bytes>, Status> {
         if self.end.is_some() {
             return if self.is_mid_message() {
                 Err(Status::internal(
@@ -216,12 +220,12 @@ impl Decoder {
 
 /// Puts messages behind each other, each with its header.
 #[derive(Debug)]
-pub(super) struct Encoder {
-    pub(super) encoding: Encoding,
-    pub(super) compression: Compression,
-    pub(super) max_message: usize,
+pub(in crate::wire::http) struct Encoder {
+    pub(in crate::wire::http) encoding: Encoding,
+    pub(in crate::wire::http) compression: Compression,
+    pub(in crate::wire::http) max_message: usize,
     /// Whose limit that is.
-    pub(super) owner: &'static str,
+    pub(in crate::wire::http) owner: &'static str,
 }
 
 impl Encoder {
@@ -230,7 +234,7 @@ impl Encoder {
     /// # Errors
     ///
     /// When the message cannot be encoded or is too large; `out` is then as it was.
-    pub(super) fn put(
+    pub(in crate::wire::http) fn put(
         &self,
         mut message: Message,
         out: &mut BytesMut,
@@ -304,7 +308,7 @@ impl Encoder {
 }
 
 /// Puts bytes that are no message, and are not compressed, into an envelope.
-pub(super) fn envelope(flag: u8, bytes: &[u8]) -> Bytes {
+pub(in crate::wire::http) fn envelope(flag: u8, bytes: &[u8]) -> Bytes {
     [&header(flag, bytes.len())[..], bytes].concat().into()
 }
 

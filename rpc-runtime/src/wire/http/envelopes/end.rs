@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::frame::envelope;
-use super::{status, text};
+use super::text;
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::http::connect;
 use crate::wire::http::dialect::Dialect;
+use crate::wire::http::grpc::status;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::Part;
 
@@ -84,7 +85,7 @@ fn as_text(trailers: &HeaderMap) -> Vec<u8> {
 }
 
 /// Reads such lines; `None` for what is none.
-pub(super) fn of_text(text: &[u8]) -> Option<HeaderMap> {
+pub(in crate::wire::http) fn trailers_of_text(text: &[u8]) -> Option<HeaderMap> {
     let mut trailers = HeaderMap::new();
     for line in text.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
@@ -112,10 +113,13 @@ mod tests {
         trailers.append("a", HeaderValue::from_static("3"));
         let text = as_text(&trailers);
         assert_eq!(text, b"grpc-status: 5\r\na: 1: 2\r\na: 3\r\n");
-        assert_eq!(of_text(&text).unwrap(), trailers);
-        assert_eq!(of_text(b"Grpc-Status:0").unwrap()["grpc-status"], "0");
+        assert_eq!(trailers_of_text(&text).unwrap(), trailers);
+        assert_eq!(
+            trailers_of_text(b"Grpc-Status:0").unwrap()["grpc-status"],
+            "0"
+        );
         for wrong in [b"no colon".as_slice(), b"a b: c", b"a: \0"] {
-            assert!(of_text(wrong).is_none());
+            assert!(trailers_of_text(wrong).is_none());
         }
     }
 }

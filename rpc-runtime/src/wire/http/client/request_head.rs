@@ -3,13 +3,14 @@
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use super::compression::Compression;
 use super::connection::Link;
-use super::{HEAD, status};
 use crate::call::{EXPECTED_KIND, MethodKind, Request};
 use crate::codec::Encoding;
 use crate::status::Status;
+use crate::wire::http::compression::Compression;
 use crate::wire::http::dialect::{CompressionHeaders, Dialect};
+use crate::wire::http::envelopes::HEAD;
+use crate::wire::http::grpc::status;
 use crate::wire::http::{connect, content_type, metadata};
 
 /// Who calls.
