@@ -43,7 +43,7 @@ pub(crate) use metadata::{BoxError, Metadata, append_metadata};
 pub(crate) use method::{EXPECTED_KIND, MethodTable};
 #[cfg(feature = "http")]
 pub(crate) use request::Compressed;
-pub(crate) use request::{FAR_AHEAD, deadline_after, deadline_in};
+pub(crate) use request::{CALL_ID, FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use response::Peer;
 pub(crate) use rope::Rope;
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};

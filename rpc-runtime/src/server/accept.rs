@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::age::Age;
 use super::standard::Standard;
 use crate::call::Cancellation;
 use crate::error::Error;
@@ -147,6 +148,7 @@ pub(super) struct Accepting {
     next: AtomicU64,
     pub(super) shutdown: Cancellation,
     standard: Standard,
+    age: Option<Age>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tls::Acceptor>,
 }
@@ -169,6 +171,7 @@ impl Accepting {
             next: AtomicU64::new(0),
             shutdown: Cancellation::new(),
             standard: Standard::default(),
+            age: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -177,6 +180,12 @@ impl Accepting {
     /// Lets the services that a server brings along know of its shutdown.
     pub(super) fn with_standard(mut self, standard: Standard) -> Self {
         self.standard = standard;
+        self
+    }
+
+    /// Ends connections that are older.
+    pub(super) fn with_age(mut self, age: Option<Age>) -> Self {
+        self.age = age;
         self
     }
 
@@ -226,7 +235,11 @@ impl Accepting {
             draining.begin();
         }
         let config = Arc::clone(&self.config);
-        let served = wire::serve(io, self.wires, config, served, draining).await;
+        let served = wire::serve(io, self.wires, config, served, draining.clone());
+        let served = match self.age {
+            None => served.await,
+            Some(age) => age.bound(served, &draining).await,
+        };
         if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
         }
