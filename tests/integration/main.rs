@@ -1,5 +1,6 @@
 //! The whole path: a trait, a server, a wire, a typed client.
 
+mod age;
 mod batch;
 mod blocking;
 mod bytes;
@@ -21,6 +22,7 @@ mod http;
 mod jsonrpc;
 mod layers;
 mod mounted;
+mod once;
 mod options;
 mod protobuf;
 mod python;

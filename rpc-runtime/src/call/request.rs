@@ -190,6 +190,11 @@ impl Request {
         self.cancellation = Some(cancellation);
     }
 
+    /// Lets the call go on when its wire gives it up.
+    pub(crate) fn forget_cancellation(&mut self) {
+        self.cancellation = None;
+    }
+
     /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
@@ -212,6 +217,9 @@ impl Request {
 
     /// Splits the request into what a handler sees of it and the body.
     pub(crate) fn into_context(self) -> (Context, Body) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.start();
+        }
         let context = Context::new(Inner {
             method: self.method,
             metadata: self.metadata,
@@ -225,6 +233,9 @@ impl Request {
         (context, self.body)
     }
 }
+
+/// The metadata in which a caller names a call that it may make again, for methods that run once.
+pub(crate) const CALL_ID: &str = "rpc-call-id";
 
 /// Which attempt of its call a request is. An extension, because hardly any request has it.
 #[derive(Clone, Copy)]

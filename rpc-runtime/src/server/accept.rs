@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::age::Age;
 use super::standard::Standard;
 use crate::call::{Cancellation, deadline_after};
 use crate::error::Error;
@@ -158,6 +159,7 @@ pub(super) struct Accepting {
     drain_end: OnceLock<Instant>,
     pub(super) shutdown: Cancellation,
     standard: Standard,
+    age: Option<Age>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tls::Acceptor>,
 }
@@ -183,6 +185,7 @@ impl Accepting {
             drain_end: OnceLock::new(),
             shutdown: Cancellation::new(),
             standard: Standard::default(),
+            age: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -196,6 +199,12 @@ impl Accepting {
 
     pub(super) fn with_drain_delay(mut self, delay: Duration) -> Self {
         self.drain_delay = delay;
+        self
+    }
+
+    /// Ends connections that are older.
+    pub(super) fn with_age(mut self, age: Option<Age>) -> Self {
+        self.age = age;
         self
     }
 
@@ -267,7 +276,11 @@ impl Accepting {
             draining.begin();
         }
         let config = Arc::clone(&self.config);
-        let served = wire::serve(io, self.wires, config, served, draining).await;
+        let served = wire::serve(io, self.wires, config, served, draining.clone());
+        let served = match self.age {
+            None => served.await,
+            Some(age) => age.bound(served, &draining).await,
+        };
         if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
         }

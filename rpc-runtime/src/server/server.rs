@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 use super::accept::{Accepting, Bound};
+use super::age::Age;
+use super::answers::Answers;
 use super::blocking::BlockingThreads;
 use super::connections::Connections;
 use super::dispatch::Handler;
@@ -65,8 +67,10 @@ pub struct Server {
     max_calls_total: usize,
     max_buffered_total: usize,
     blocking_threads: usize,
+    answers: (Duration, usize),
     shutdown_timeout: Duration,
     drain_delay: Duration,
+    age: Option<Age>,
     extensions: Extensions,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -92,8 +96,10 @@ impl Server {
             max_calls_total: 262_144,
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
+            answers: (Answers::MAX_AGE, Answers::MAX_BYTES),
             shutdown_timeout: Duration::from_secs(10),
             drain_delay: Duration::ZERO,
+            age: None,
             extensions: Extensions::new(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -337,6 +343,16 @@ impl Server {
         self
     }
 
+    /// Bounds for how long, and in how many bytes, the answers of methods that are marked
+    /// `#[rpc(once)]` are kept for calls that are made again; 10 minutes and 64 MiB by default. An
+    /// answer is kept until the deadline of its call has passed, when the call can not be made again.
+    /// When the bytes are full, further calls are refused with
+    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted): no answer goes before its time.
+    pub fn keep_answers(mut self, max_age: Duration, max_bytes: usize) -> Self {
+        self.answers = (max_age, max_bytes);
+        self
+    }
+
     /// Sets how long a client may be silent before it is pinged, and how long it then has to
     /// answer before its connection is closed; 20 seconds each by default. The second time also
     /// bounds how long a client may take no byte of what waits for it.
@@ -349,6 +365,16 @@ impl Server {
     /// Closes a connection that has had no call for so long; never by default.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Ends each connection in good order once it is so old, give or take a tenth, so that not all of
+    /// them end together; never by default. Its client is told, makes new calls on another connection,
+    /// and may find another server there: without this, servers that are added behind a balancer of
+    /// connections get nothing to do. Calls that are open have `grace` to finish before they are dropped
+    /// with the connection.
+    pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
+        self.age = Some(Age { age, grace });
         self
     }
 
@@ -442,6 +468,8 @@ impl Server {
     pub(super) fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
+        let (max_age, max_bytes) = self.answers;
+        self.extensions.insert(Answers::new(max_age, max_bytes));
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
         let router = self.standard.add_to(self.router);
         let mut service = BoxService::new(router.clone());
@@ -464,7 +492,8 @@ impl Server {
         );
         let accepting = accepting
             .with_standard(self.standard)
-            .with_drain_delay(self.drain_delay);
+            .with_drain_delay(self.drain_delay)
+            .with_age(self.age);
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

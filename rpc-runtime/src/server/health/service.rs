@@ -1,8 +1,5 @@
 //! The service, which answers from the state.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, ready};
-
 use futures_core::Stream;
 use tokio::sync::watch;
 
@@ -10,7 +7,7 @@ use super::v1::health_check_response::ServingStatus;
 use super::v1::{self, HealthCheckRequest, HealthCheckResponse, HealthListRequest};
 use super::v1::{HealthListResponse, HealthServer};
 use super::{Health, State};
-use crate::service::BoxFuture;
+use crate::server::Unfold;
 use crate::status::Status;
 
 /// Answers from a [`Health`].
@@ -52,13 +49,12 @@ impl v1::Health for HealthService {
         &self,
         request: HealthCheckRequest,
     ) -> impl Stream<Item = Result<HealthCheckResponse, Status>> {
-        Watching {
-            next: Some(Box::pin(next(Watch {
-                service: request.service,
-                state: self.0.0.subscribe(),
-                told: None,
-            }))),
-        }
+        let watch = Watch {
+            service: request.service,
+            state: self.0.0.subscribe(),
+            told: None,
+        };
+        Unfold::new(watch, |watch| Box::pin(next(watch)))
     }
 }
 
@@ -113,26 +109,5 @@ async fn next(mut watch: Watch) -> Result<Told, Status> {
         if ending || watch.state.changed().await.is_err() {
             return Err(Status::unavailable("the server is shutting down"));
         }
-    }
-}
-
-/// What is told to one who watches.
-struct Watching {
-    next: Option<BoxFuture<'static, Result<Told, Status>>>,
-}
-
-impl Stream for Watching {
-    type Item = Result<HealthCheckResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let Some(waiting) = &mut self.next else {
-            return Poll::Ready(None);
-        };
-        let told = ready!(waiting.as_mut().poll(cx));
-        self.next = None;
-        Poll::Ready(Some(told.map(|(watch, response)| {
-            self.next = Some(Box::pin(next(watch)));
-            response
-        })))
     }
 }

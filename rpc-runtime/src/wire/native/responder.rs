@@ -22,7 +22,7 @@ use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
-use super::reply::{Reply, error_frame};
+use super::reply::{Reply, error_frame, started};
 use super::room::Wanted;
 use super::state::State;
 use crate::call::{
@@ -353,7 +353,7 @@ impl Responder {
             Err(_) => return self.fail(reply, panicked("the service")),
         };
         if self.may_run_in_place(numbered, load) {
-            let rest = self.run_in_place(reply, future);
+            let rest = self.run_in_place(reply, future, &cancellation);
             let taken = self.turns.end();
             self.pace(numbered).took(taken);
             match rest {
@@ -378,7 +378,12 @@ impl Responder {
     }
 
     /// Polls a handler once, and writes its answer if that is ready. What needs a task comes back.
-    fn run_in_place(&mut self, reply: Reply, mut future: CatchPanic) -> Option<CatchPanic> {
+    fn run_in_place(
+        &mut self,
+        reply: Reply,
+        mut future: CatchPanic,
+        cancellation: &Cancellation,
+    ) -> Option<CatchPanic> {
         let start = self.frames.len();
         // Destructors of the handler, of its result and of layers run in here as well.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -387,6 +392,7 @@ impl Responder {
                 Poll::Pending => Some(future),
                 Poll::Ready(result) => {
                     drop(future);
+                    let result = result.map_err(|it| started(it, cancellation));
                     let streams = reply.write(&self.shared, &mut self.frames, result)?;
                     Some(CatchPanic(Box::pin(std::future::ready(Ok(streams)))))
                 }
