@@ -372,7 +372,8 @@ impl Server {
     /// them end together; never by default. Its client is told, makes new calls on another connection,
     /// and may find another server there: without this, servers that are added behind a balancer of
     /// connections get nothing to do. Calls that are open have `grace` to finish before they are dropped
-    /// with the connection.
+    /// with the connection; one that was on its way meanwhile was not started, and
+    /// [`Retry`](crate::layer::Retry) makes it again, whatever its method does.
     pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
         self.age = Some(Age { age, grace });
         self
