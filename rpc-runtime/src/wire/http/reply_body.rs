@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use super::envelopes::{BATCH, ReplyStream};
+use super::envelopes::{BATCH, ReplyStream, WholeReply};
 use crate::status::Status;
 
 /// The body of an answer.
@@ -17,6 +17,7 @@ pub(super) enum ReplyBody {
     /// The end.
     Empty,
     Bytes(Bytes),
+    Whole(WholeReply),
     Stream(Box<ReplyStream>),
 }
 
@@ -43,6 +44,13 @@ impl ReplyBody {
         let part = match self {
             Self::Empty => return Poll::Ready(None),
             Self::Bytes(bytes) => Part::Data(std::mem::take(bytes)),
+            Self::Whole(reply) => {
+                let (part, is_last) = reply.part();
+                if !is_last {
+                    return Poll::Ready(Some(part));
+                }
+                part
+            }
             Self::Stream(stream) => {
                 let part = std::task::ready!(stream.poll_part(cx, room));
                 if !stream.is_over() {
@@ -60,6 +68,7 @@ impl ReplyBody {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len(),
+            Self::Whole(reply) => reply.waiting(),
             Self::Stream(stream) => stream.waiting(),
         }
     }
@@ -69,6 +78,10 @@ impl ReplyBody {
     pub(super) fn fail(&mut self, status: Status) -> bool {
         match self {
             Self::Stream(stream) => stream.fail(status),
+            Self::Whole(reply) => {
+                reply.fail(status);
+                true
+            }
             Self::Empty | Self::Bytes(_) => false,
         }
     }
@@ -78,7 +91,8 @@ impl ReplyBody {
     pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match self {
             Self::Stream(stream) => stream.poll_expired(cx),
-            Self::Empty | Self::Bytes(_) => Poll::Pending,
+            // A call that is answered is over.
+            Self::Empty | Self::Bytes(_) | Self::Whole(_) => Poll::Pending,
         }
     }
 }
@@ -115,7 +129,7 @@ impl http_body::Body for HttpBody {
         match &self.0 {
             ReplyBody::Empty => SizeHint::with_exact(0),
             ReplyBody::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            ReplyBody::Stream(_) => SizeHint::default(),
+            ReplyBody::Whole(_) | ReplyBody::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Messages with five bytes before each: a flag and a length
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Length-Prefixed-Message").
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::text::Text;
 use crate::call::{Message, Rope};
@@ -17,7 +17,7 @@ pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
 pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
 /// From here on a message that is encoded already is handed over instead of being copied.
-const HAND_OVER: usize = 16 << 10;
+pub(super) const HAND_OVER: usize = 16 << 10;
 
 /// Below this many bytes a message is not compressed: it would hardly get shorter.
 const COMPRESS_FROM: usize = 256;
@@ -138,10 +138,10 @@ impl Decoder {
         let header = match self.header {
             Some(header) => header,
             None => {
-                let Some(bytes) = self.take(HEADER_LENGTH) else {
+                let Some(bytes) = self.take_header() else {
                     return Ok(None);
                 };
-                let header = self.read_header(&bytes)?;
+                let header = self.read_header(bytes)?;
                 *self.header.insert(header)
             }
         };
@@ -170,10 +170,8 @@ impl Decoder {
         })
     }
 
-    fn read_header(&self, bytes: &[u8]) -> Result<Header, Status> {
-        let &[flag, a, b, c, d] = bytes else {
-            return Err(Status::internal("the header of a message has five bytes"));
-        };
+    fn read_header(&self, bytes: [u8; HEADER_LENGTH]) -> Result<Header, Status> {
+        let [flag, a, b, c, d] = bytes;
         let compressed = flag & COMPRESSED != 0;
         let kind = flag & !COMPRESSED;
         let is_end = self.end_flag == Some(kind);
@@ -204,6 +202,16 @@ impl Decoder {
         Status::resource_exhausted(format!(
             "{what} is over the {owner}'s limit `max_message` of {limit} bytes"
         ))
+    }
+
+    fn take_header(&mut self) -> Option<[u8; HEADER_LENGTH]> {
+        if self.partial.is_empty()
+            && let Some(header) = self.current.first_chunk().copied()
+        {
+            self.current.advance(HEADER_LENGTH);
+            return Some(header);
+        }
+        self.take(HEADER_LENGTH)?.first_chunk().copied()
     }
 
     /// Takes out so many bytes, without a copy if they came in one piece.
@@ -268,13 +276,55 @@ impl Encoder {
         if !pieces.is_empty() {
             let rope = Rope::of(out, head, pieces);
             out.truncate(start);
-            if self.compression == Compression::Identity {
-                self.put_header(out, 0, rope.len())?;
-                return Ok(Some(rope));
-            }
-            out.extend_from_slice(&[0; HEADER_LENGTH]);
-            rope.into_iter().for_each(|it| out.extend_from_slice(&it));
+            return self.put_large(rope, out);
         }
+        self.finish(out, start).map(|()| None)
+    }
+
+    /// Adds a large message, which comes out again to follow, unless it was compressed.
+    ///
+    /// # Errors
+    ///
+    /// When it is too large.
+    pub(super) fn put_large(
+        &self,
+        message: Rope,
+        out: &mut BytesMut,
+    ) -> Result<Option<Rope>, Status> {
+        if self.compression == Compression::Identity {
+            self.put_header(out, 0, message.len())?;
+            return Ok(Some(message));
+        }
+        let start = out.len();
+        out.extend_from_slice(&[0; HEADER_LENGTH]);
+        message
+            .into_iter()
+            .for_each(|it| out.extend_from_slice(&it));
+        self.finish(out, start).map(|()| None)
+    }
+
+    /// Makes messages what is sent of them, which are whole in their envelopes.
+    pub(super) fn pack(&self, messages: BytesMut) -> Result<BytesMut, Status> {
+        if self.compression == Compression::Identity {
+            return Ok(messages);
+        }
+        let mut out = BytesMut::with_capacity(messages.len());
+        let mut rest = &messages[..];
+        while let Some((&[_, a, b, c, d], behind)) = rest.split_first_chunk() {
+            let length = u32::from_be_bytes([a, b, c, d]) as usize;
+            let start = out.len();
+            let (message, behind) = behind.split_at(length.min(behind.len()));
+            out.extend_from_slice(&[0; HEADER_LENGTH]);
+            out.extend_from_slice(message);
+            self.finish(&mut out, start)?;
+            rest = behind;
+        }
+        Ok(out)
+    }
+
+    /// Checks the message behind an empty header at `start`, compresses it and writes the header.
+    fn finish(&self, out: &mut BytesMut, start: usize) -> Result<(), Status> {
+        let head = start + HEADER_LENGTH;
         self.check(out.len() - head)?;
         let mut flag = 0;
         if self.compression == Compression::Gzip && out.len() - head >= COMPRESS_FROM {
@@ -287,7 +337,7 @@ impl Encoder {
         if let Some(place) = out.get_mut(start..head) {
             place.copy_from_slice(&header(flag, length));
         }
-        Ok(None)
+        Ok(())
     }
 
     fn put_header(&self, out: &mut BytesMut, flag: u8, length: usize) -> Result<(), Status> {
