@@ -194,9 +194,8 @@ impl Config {
         }
         self.check_release(&schema)?;
         let folder = self.folder()?;
-        let mut cache = FileCache::new(
-            env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("rpc-build-cache")),
-        );
+        let cache = env::var_os("OUT_DIR").map(|it| Path::new(&it).join("rpc-build-cache"));
+        let mut cache = FileCache::new(cache, format!("{:?}", self.settings));
         let files = emit(&schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
         if self.verifies && self.out_dir.is_some() {

@@ -106,3 +106,9 @@ pub(crate) fn last(name: &str) -> &str {
 pub(crate) fn numbered<T>(items: &[T]) -> impl Iterator<Item = (i32, &T)> {
     (0..).zip(items)
 }
+
+/// Whether a message stands for the entries of a map, and was not written by anyone.
+pub(crate) fn is_map_entry(message: &DescriptorProto) -> bool {
+    let options = message.options.as_option();
+    options.and_then(|options| options.map_entry) == Some(true)
+}

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use crate::emit::{Cache, OutputFile};
+use crate::emit::{Cache, OutputFile, Texts};
 use crate::error::Error;
 
 /// The beginning of every text file that is written.
@@ -119,27 +120,37 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("cannot write `{}`: {error}", path.display()))
 }
 
-/// Messages of earlier runs of the same program, in a folder. Outside of build scripts there is none.
+/// The messages of earlier runs of the same program, in a folder, one file for each `.proto`. Outside of build scripts there
+/// is none.
 pub(crate) struct FileCache {
     folder: Option<PathBuf>,
-    program: String,
+    /// What else than the schema decides what is written, where a program compiles more than one.
+    config: String,
 }
 
 impl FileCache {
-    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+    /// `folder` is for caches alone. What other builds of the program left there is removed: it is of no use any more.
+    pub(crate) fn new(folder: Option<PathBuf>, config: String) -> Self {
+        let current = folder.map(|folder| folder.join(program()));
+        if let Some(current) = &current {
+            let entries = current
+                .parent()
+                .and_then(|folder| fs::read_dir(folder).ok());
+            for entry in entries.into_iter().flatten().flatten() {
+                if entry.path() != *current {
+                    let _ = fs::remove_dir_all(entry.path());
+                }
+            }
+        }
         Self {
-            folder,
-            program: program(),
+            folder: current,
+            config,
         }
     }
 
-    fn path(&self, package: &str) -> Option<PathBuf> {
-        // No file can be called like no package.
-        Some(self.folder.as_ref()?.join(format!("package.{package}")))
-    }
-
-    fn line(&self, key: u64) -> String {
-        format!("{} {key}", self.program)
+    fn path(&self, file: &str) -> Option<PathBuf> {
+        let name = format!("{:016x}", hash_of(&(file, &self.config)));
+        Some(self.folder.as_ref()?.join(name))
     }
 }
 
@@ -148,21 +159,37 @@ fn program() -> String {
     let written = std::env::current_exe()
         .and_then(fs::metadata)
         .and_then(|program| program.modified());
-    format!("{:?}", written.ok())
+    format!("{:016x}", hash_of(&written.ok()))
 }
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Between the sections of a file, in none of which it occurs.
+const SEPARATOR: char = '\0';
 
 /// A cache that cannot be read or written is one that has nothing.
 impl Cache for FileCache {
-    fn get(&self, package: &str, key: u64) -> Option<String> {
-        let content = fs::read_to_string(self.path(package)?).ok()?;
-        let (line, text) = content.split_once('\n')?;
-        (line == self.line(key)).then(|| text.to_owned())
+    fn get(&self, file: &str, key: u64) -> Option<Texts> {
+        let content = fs::read_to_string(self.path(file)?).ok()?;
+        let (sum, sections) = content.split_once('\n')?;
+        // A run may have been ended while it wrote.
+        if sum != format!("{:016x}", hash_of(&(file, key, sections))) {
+            return None;
+        }
+        let sections: Vec<String> = sections.split(SEPARATOR).map(str::to_owned).collect();
+        sections.try_into().ok().map(Texts::new)
     }
 
-    fn put(&mut self, package: &str, key: u64, text: &str) {
-        if let (Some(folder), Some(path)) = (&self.folder, self.path(package)) {
+    fn put(&mut self, file: &str, key: u64, texts: &Texts) {
+        let sections = texts.sections().join(&SEPARATOR.to_string());
+        if let (Some(folder), Some(path)) = (&self.folder, self.path(file)) {
+            let sum = hash_of(&(file, key, sections.as_str()));
             let _ = fs::create_dir_all(folder);
-            let _ = fs::write(path, format!("{}\n{text}", self.line(key)));
+            let _ = fs::write(path, format!("{sum:016x}\n{sections}"));
         }
     }
 }
@@ -170,6 +197,7 @@ impl Cache for FileCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emit::Section;
 
     fn file(path: &str, content: &str) -> OutputFile {
         OutputFile {
@@ -233,15 +261,57 @@ mod tests {
         assert!(folder.path().join("mine.rs").exists());
     }
 
+    fn texts(owned: &str) -> Texts {
+        let mut sections = Section::ALL.map(|_| String::new());
+        sections[Section::Owned as usize] = owned.to_owned();
+        Texts::new(sections)
+    }
+
     #[test]
     fn the_cache_forgets_what_another_key_wrote() {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let mut cache = FileCache::new(Some(folder.path().join("cache")));
-        assert_eq!(cache.get("a", 1), None);
-        cache.put("a", 1, "text\nmore");
-        cache.put("", 2, "");
-        assert_eq!(cache.get("a", 1).as_deref(), Some("text\nmore"));
-        assert_eq!(cache.get("", 2).as_deref(), Some(""));
-        assert_eq!(cache.get("a", 3), None);
+        let folder = folder.path().join("cache");
+        let mut cache = FileCache::new(Some(folder.clone()), "config".to_owned());
+        assert_eq!(cache.get("a/b.proto", 1), None);
+        cache.put("a/b.proto", 1, &texts("text\nmore"));
+        cache.put("", 2, &texts(""));
+        assert_eq!(cache.get("a/b.proto", 1), Some(texts("text\nmore")));
+        assert_eq!(cache.get("", 2), Some(texts("")));
+        assert_eq!(cache.get("a/b.proto", 3), None);
+
+        let other = FileCache::new(Some(folder), "other".to_owned());
+        assert_eq!(other.get("a/b.proto", 1), None);
+    }
+
+    #[test]
+    fn the_cache_does_not_trust_a_file_that_was_cut_or_changed() {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let mut cache = FileCache::new(Some(folder.path().to_owned()), String::new());
+        cache.put("a.proto", 1, &texts("text"));
+        let path = cache.path("a.proto").expect("it has a folder");
+        let whole = fs::read_to_string(&path).expect("the file is there");
+        for content in [
+            &whole[..whole.len() - 1],
+            "",
+            &whole.replace("text", "test"),
+        ] {
+            fs::write(&path, content).expect("the folder can be written");
+            assert_eq!(cache.get("a.proto", 1), None, "{content:?}");
+        }
+        fs::write(&path, &whole).expect("the folder can be written");
+        assert_eq!(cache.get("a.proto", 1), Some(texts("text")));
+    }
+
+    #[test]
+    fn the_cache_of_another_build_of_the_program_goes_away() {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let old = folder.path().join("0123456789abcdef/entry");
+        fs::create_dir_all(folder.path().join("0123456789abcdef")).expect("it can be written");
+        fs::write(&old, "old").expect("it can be written");
+        let mut cache = FileCache::new(Some(folder.path().to_owned()), String::new());
+        assert!(!old.exists());
+        cache.put("a.proto", 1, &texts("text"));
+        let again = FileCache::new(Some(folder.path().to_owned()), String::new());
+        assert_eq!(again.get("a.proto", 1), Some(texts("text")));
     }
 }

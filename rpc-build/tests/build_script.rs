@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
@@ -101,6 +102,25 @@ impl Project {
         let text = self.read(path);
         assert!(text.contains(from), "{path}: {text}");
         self.write(path, &text.replace(from, to));
+    }
+
+    /// The files of the cache of messages, and when they were written.
+    fn cached(&self) -> Vec<(PathBuf, SystemTime)> {
+        let mut waiting = vec![self.path("target/debug/build")];
+        let mut found = Vec::new();
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(folder).expect("the folder is there") {
+                let path = entry.expect("the folder can be read").path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else if path.to_string_lossy().contains("rpc-build-cache") {
+                    let time = fs::metadata(&path).and_then(|file| file.modified());
+                    found.push((path, time.expect("the file is there")));
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     fn build(&self) -> Built {
@@ -236,6 +256,42 @@ fn a_build_script_runs_again_when_its_schema_changes_and_only_then() {
         "{}",
         built.text
     );
+}
+
+#[test]
+fn only_the_messages_of_the_file_that_changed_are_written_anew() {
+    let project = Project::new(PLAIN);
+    project.build().succeeds();
+    let mut before = project.cached();
+    assert_eq!(before.len(), 2);
+    for (file, from, to) in [
+        (
+            "page",
+            "int32 size = 1;",
+            "int32 size = 1;\n  int32 number = 2;",
+        ),
+        (
+            "users",
+            "string name = 2;",
+            "string name = 2;\n  int32 age = 3;",
+        ),
+        ("page", "message Page", "// A part.\nmessage Page"),
+    ] {
+        project.replace(&format!("proto/users/v1/{file}.proto"), from, to);
+        assert!(project.build().succeeds().ran_script);
+        let after = project.cached();
+        let changed = after.iter().filter(|entry| !before.contains(entry));
+        assert_eq!((after.len(), changed.count()), (2, 1), "{file}");
+        before = after;
+    }
+    // All that was written is used.
+    project.replace("src/main.rs", "{ id: 7, ", "{ id: 7, age: 8, ");
+    project.replace(
+        "src/main.rs",
+        "println!",
+        "let _ = users::Page { size: 1, number: 2, ..Default::default() };\n    println!",
+    );
+    project.build().succeeds();
 }
 
 #[test]

@@ -57,6 +57,7 @@
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
+//! | `registry` | | servers register, clients find them: [`registry`] |
 //! | `full` | | all of these |
 
 #![forbid(unsafe_code)]
@@ -69,6 +70,8 @@ pub mod layer;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod pushback;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod server;
 mod service;
 mod status;

@@ -229,7 +229,8 @@ const parts = {
     }
     assert.equal((await peer.next()).params.error, null);
     const seconds = (performance.now() - started) / 1000;
-    assert(seconds < 5, `50,000 items took ${seconds} s`);
+    // On a machine that builds everything else meanwhile; what is fast is measured in `benches`.
+    assert(seconds < 30, `50,000 items took ${seconds} s`);
     peer.socket.close();
   },
 

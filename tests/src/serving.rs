@@ -56,7 +56,12 @@ static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
 /// Begins to connect to a server of these tests; over TLS with trust in its certificate.
 pub fn connect(url: &str) -> Connect<Channel> {
     let connect = Channel::connect(url);
-    if url.starts_with("tls://") || url.starts_with("grpcs://") {
+    let secure = ["tls", "grpcs", "jsonrpc+https", "jsonrpc+wss"];
+    if url
+        .split("://")
+        .next()
+        .is_some_and(|it| secure.contains(&it))
+    {
         connect.tls(ClientTls::new().roots(Roots::from_pem(&CERTIFICATE.0)))
     } else {
         connect

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use buffa_codegen::{BytesRepr, CodeGenConfig, GeneratedFile, generate};
+use buffa_codegen::{BytesRepr, CodeGenConfig, GeneratedFileKind, generate};
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
@@ -18,7 +18,6 @@ pub(crate) fn config(schema: &Schema, settings: &Settings, views: bool) -> CodeG
     config.generate_views = views;
     config.generate_json = true;
     config.preserve_unknown_fields = true;
-    config.file_per_package = true;
     config.idiomatic_field_names = true;
     config.allow_message_set = true;
     config.bytes_fields = vec![(".".to_owned(), BytesRepr::Bytes)];
@@ -47,50 +46,105 @@ pub(crate) fn config(schema: &Schema, settings: &Settings, views: bool) -> CodeG
     config
 }
 
-/// The text of the messages of some packages, by package.
+/// What is written of one file, each section for another module of its package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Texts([String; Section::ALL.len()]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Owned,
+    View,
+    ViewOneof,
+    Oneof,
+    Ext,
+}
+
+impl Section {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Owned,
+        Self::View,
+        Self::ViewOneof,
+        Self::Oneof,
+        Self::Ext,
+    ];
+
+    /// The module that it is in, beside the package's own.
+    pub(crate) fn module(self) -> &'static str {
+        match self {
+            Self::Owned => "",
+            Self::View => "view",
+            Self::ViewOneof | Self::Oneof => "oneof",
+            Self::Ext => "ext",
+        }
+    }
+
+    fn of(kind: GeneratedFileKind) -> Option<Self> {
+        match kind {
+            GeneratedFileKind::Owned => Some(Self::Owned),
+            GeneratedFileKind::View => Some(Self::View),
+            GeneratedFileKind::ViewOneof => Some(Self::ViewOneof),
+            GeneratedFileKind::Oneof => Some(Self::Oneof),
+            GeneratedFileKind::Ext => Some(Self::Ext),
+            _ => None,
+        }
+    }
+}
+
+impl Texts {
+    pub(crate) fn new(sections: [String; Section::ALL.len()]) -> Self {
+        Self(sections)
+    }
+
+    pub(crate) fn get(&self, section: Section) -> &str {
+        &self.0[section as usize]
+    }
+
+    pub(crate) fn sections(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// Writes the messages of some files, by file.
 pub(crate) fn expand_messages(
     schema: &Schema,
     plan: &Plan,
-    packages: &BTreeSet<String>,
+    files: &BTreeSet<&str>,
     settings: &Settings,
-) -> Result<BTreeMap<String, String>, Vec<Diagnostic>> {
+) -> Result<BTreeMap<String, Texts>, Vec<Diagnostic>> {
     let with_views = with_views(plan, settings);
     let mut texts = BTreeMap::new();
     for views in [false, true] {
-        let packages = packages
+        let packages = plan
             .iter()
-            .filter(|package| with_views.contains(*package) == views);
-        let packages: BTreeSet<&str> = packages.map(String::as_str).collect();
-        if packages.is_empty() {
+            .filter(|(name, _)| with_views.contains(*name) == views);
+        let own = packages.flat_map(|(_, package)| &package.files);
+        let own: BTreeSet<&String> = own.filter(|file| files.contains(file.as_str())).collect();
+        if own.is_empty() {
             continue;
         }
         // buffa takes the types of this package for its own, unless it writes some of them.
-        let with_protobuf = packages.iter().copied().chain([PROTOBUF]);
-        let files: BTreeSet<&String> = with_protobuf
-            .filter_map(|package| plan.get(package))
-            .flat_map(|it| &it.files)
-            .collect();
-        let files: Vec<String> = files.into_iter().cloned().collect();
+        let protobuf = plan.get(PROTOBUF).into_iter().flat_map(|it| &it.files);
+        let written: BTreeSet<&String> = own.iter().copied().chain(protobuf).collect();
+        let written: Vec<String> = written.into_iter().cloned().collect();
         let config = config(schema, settings, views);
-        let generated = generate(&schema.descriptors.file, &files, &config);
+        let generated = generate(&schema.descriptors.file, &written, &config);
         let generated = generated.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        let asked_for = |file: &GeneratedFile| packages.contains(file.package.as_str());
-        for file in generated.into_iter().filter(asked_for) {
-            let text = redirect(&file.content, &settings.private_path());
-            let text = text.map_err(|error| {
-                vec![Diagnostic::error(format!(
-                    "the messages of `{}`: {error}",
-                    file.package
-                ))]
-            })?;
-            texts.insert(file.package, without_header(&text).to_owned());
+        for file in generated {
+            let Some(section) = Section::of(file.kind) else {
+                continue;
+            };
+            let (source, text) = without_header(&file.content);
+            if own.iter().any(|name| *name == source) {
+                let texts: &mut Texts = texts.entry(source.to_owned()).or_default();
+                texts.0[section as usize] = redirect(text, &settings.private_path());
+            }
         }
     }
     Ok(texts)
 }
 
 /// The packages that have views. A view of a message is made of views of other messages, so what those use has them too.
-fn with_views(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
+pub(crate) fn with_views(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
     settings
         .views
         .iter()
@@ -125,16 +179,10 @@ fn required_bytes_with_default(schema: &Schema) -> Vec<String> {
     found
 }
 
-/// Without the comment that names the generator: the file has one of our own.
-fn without_header(text: &str) -> &str {
-    let is_comment =
-        |line: &str| line.is_empty() || (line.starts_with("//") && !line.starts_with("///"));
-    let length: usize = text
-        .split_inclusive('\n')
-        .take_while(|line| is_comment(line.trim_end()))
-        .map(str::len)
-        .sum();
-    &text[length..]
+/// The name of the file that a text is of, and the text without the comments that say it.
+fn without_header(text: &str) -> (&str, &str) {
+    let (_, rest) = text.split_once("\n// source: ").unwrap_or_default();
+    rest.split_once("\n\n").unwrap_or_default()
 }
 
 /// What gets `#[deprecated]`, as buffa takes it: names with a dot first, and the attribute.

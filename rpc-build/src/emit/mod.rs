@@ -1,5 +1,6 @@
 //! A [`Schema`] into files of Rust.
 
+mod cache;
 mod comments;
 mod docs;
 mod errors;
@@ -7,6 +8,7 @@ mod messages;
 mod modules;
 mod names;
 pub(crate) mod options;
+mod package;
 mod plan;
 mod redirect;
 mod service;
@@ -24,6 +26,12 @@ use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescripto
 use proc_macro2::TokenStream;
 use quote::quote;
 
+pub(crate) use self::cache::Cache;
+use self::cache::cached_messages;
+#[cfg(test)]
+pub(crate) use self::messages::Section;
+pub(crate) use self::messages::Texts;
+use self::package::Part;
 use self::plan::{Plan, TypeIndex};
 use self::service::{Reader, Service};
 use crate::diagnostic::Diagnostic;
@@ -103,12 +111,6 @@ impl OutputFile {
     }
 }
 
-/// Messages of earlier runs, by package and by a number that stands for all that they depend on.
-pub(crate) trait Cache {
-    fn get(&self, package: &str, key: u64) -> Option<String>;
-    fn put(&mut self, package: &str, key: u64, text: &str);
-}
-
 /// Makes the files of a schema that [`check`](crate::check) found sound.
 pub(crate) fn emit(
     schema: &Schema,
@@ -127,13 +129,14 @@ pub(crate) fn emit(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    let texts = cached_messages(schema, &plan, settings, cache)?;
     let generated: Vec<String> = plan
         .values()
         .flat_map(|package| package.files.clone())
         .collect();
     let config = messages::config(schema, settings, false);
     let context = CodeGenContext::for_generate(&schema.descriptors.file, &generated, &config);
+    let texts = cached_messages(schema, &plan, &context, settings, cache)?;
+    let with_views = messages::with_views(&plan, settings);
     let mut files = Vec::new();
     for (name, package) in &plan {
         let folder = modules::folder(name);
@@ -148,7 +151,12 @@ pub(crate) fn emit(
         }
         let around = expand_package(!services.is_empty());
         let errors = errors::expand_errors(name, &errors, &types, &context, settings);
-        let messages = texts.get(name).map(String::as_str).unwrap_or_default();
+        let parts = package.files.iter().filter_map(|file| {
+            let (file, texts) = (schema.file(file)?, texts.get(file)?);
+            Some(Part { file, texts })
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        let messages = package::join(&parts, &context, settings, with_views.contains(name));
         let text = format!(
             "{}\n{}{messages}",
             print(around, &sources),
@@ -231,64 +239,6 @@ fn read_services(
         services.insert(name.clone(), found);
     }
     services
-}
-
-/// The messages of all packages, written anew only where something that they depend on has changed.
-fn cached_messages(
-    schema: &Schema,
-    plan: &Plan,
-    settings: &Settings,
-    cache: &mut dyn Cache,
-) -> Result<BTreeMap<String, String>, Vec<Diagnostic>> {
-    let keys: BTreeMap<&String, u64> = plan
-        .keys()
-        .map(|package| (package, key(schema, plan, package, settings)))
-        .collect();
-    let mut texts = BTreeMap::new();
-    let mut missing = BTreeSet::new();
-    for (package, key) in &keys {
-        match cache.get(package, *key) {
-            Some(text) => drop(texts.insert((*package).clone(), text)),
-            None => drop(missing.insert((*package).clone())),
-        }
-    }
-    for (package, text) in messages::expand_messages(schema, plan, &missing, settings)? {
-        if let Some(key) = keys.get(&package) {
-            cache.put(&package, *key, &text);
-        }
-        texts.insert(package, text);
-    }
-    Ok(texts)
-}
-
-/// Stands for all that the messages of a package depend on.
-fn key(schema: &Schema, plan: &Plan, package: &str, settings: &Settings) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-    let mut hasher = DefaultHasher::new();
-    (env!("CARGO_PKG_VERSION"), format!("{settings:?}")).hash(&mut hasher);
-    // Modules of messages make way for modules of packages.
-    for file in &schema.descriptors.file {
-        plan::package_of(file).hash(&mut hasher);
-    }
-    let own = plan.get(package).map(|package| &package.files);
-    for file in plan::closure(plan, package)
-        .iter()
-        .filter_map(|name| plan.get(name))
-        .flat_map(|it| &it.files)
-    {
-        let Some(descriptor) = schema.file(file) else {
-            continue;
-        };
-        match own.is_some_and(|own| own.contains(file)) {
-            true => descriptor.encode_to_vec().hash(&mut hasher),
-            // Comments of others are not repeated.
-            false => without_comments(descriptor)
-                .encode_to_vec()
-                .hash(&mut hasher),
-        }
-    }
-    hasher.finish()
 }
 
 fn without_comments(file: &FileDescriptorProto) -> FileDescriptorProto {

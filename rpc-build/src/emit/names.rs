@@ -9,6 +9,7 @@ use buffa_descriptor::generated::descriptor::{
 
 use super::plan::{Plan, package_of};
 use crate::diagnostic::Diagnostic;
+use crate::elements::is_map_entry;
 use crate::schema::{Locations, Schema};
 use crate::source::Span;
 
@@ -79,12 +80,7 @@ impl Check<'_> {
         file: &FileDescriptorProto,
         modules: &mut Modules,
     ) {
-        if message
-            .options
-            .as_option()
-            .and_then(|it| it.map_entry)
-            .unwrap_or_default()
-        {
+        if is_map_entry(message) {
             return;
         }
         let below = |steps: &[i32]| [path, steps].concat();
@@ -254,13 +250,7 @@ impl Check<'_> {
 }
 
 fn has_content(message: &DescriptorProto) -> bool {
-    let is_map_entry = |it: &&DescriptorProto| {
-        it.options
-            .as_option()
-            .and_then(|it| it.map_entry)
-            .unwrap_or_default()
-    };
-    message.nested_type.iter().any(|it| !is_map_entry(&it))
+    message.nested_type.iter().any(|it| !is_map_entry(it))
         || !message.enum_type.is_empty()
         || !message.extension.is_empty()
         || message.field.iter().any(is_in_oneof)
@@ -290,7 +280,7 @@ fn is_name(camel: &str) -> bool {
 }
 
 /// As what writes messages makes it: an underscore where a word begins, and lower case.
-fn module_name(name: &str) -> String {
+pub(crate) fn module_name(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut module = String::new();
     for (at, letter) in letters.iter().enumerate() {

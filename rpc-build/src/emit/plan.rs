@@ -176,7 +176,7 @@ impl<'a> TypeIndex<'a> {
 }
 
 /// The types that a file's own types are made of, and those of its services.
-fn named_types(file: &FileDescriptorProto, has_services: bool) -> Vec<&str> {
+pub(crate) fn named_types(file: &FileDescriptorProto, has_services: bool) -> Vec<&str> {
     let mut names: Vec<&str> = file.extension.iter().filter_map(type_name).collect();
     for message in &file.message_type {
         named_by_message(message, &mut names);

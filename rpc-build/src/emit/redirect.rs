@@ -1,152 +1,181 @@
 //! Makes generated messages need nothing but the runtime: `::buffa::..` becomes `::rpc_runtime::__private::buffa::..`.
 //!
-//! The text is changed in place, as printing it again would cost more than generating it.
-
-use std::ops::Range;
-
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+//! The text is gone through once, byte by byte: in a build script, which is not optimised, reading it as tokens and printing
+//! it again would each cost as much as generating it.
 
 /// The crates that generated messages name by an absolute path.
 const CRATES: [&str; 4] = ["buffa", "buffa_descriptor", "buffa_types", "serde"];
 
-/// Rewrites the text of a Rust file. `private` is the path of the runtime's own re-exports.
-pub(crate) fn redirect(text: &str, private: &str) -> Result<String, proc_macro2::LexError> {
-    let tokens: TokenStream = text.parse()?;
-    let mut edits = Edits {
+/// Rewrites a file of Rust as a printer writes it. `private` is the path of the runtime's own re-exports.
+pub(crate) fn redirect(text: &str, private: &str) -> String {
+    let mut pass = Pass {
         text,
         private,
-        found: Vec::new(),
+        at: 0,
+        copied: 0,
+        output: String::with_capacity(text.len() + text.len() / 4),
+        serde_end: 0,
+        derive_end: None,
     };
-    edits.walk(tokens);
-    Ok(edits.apply())
+    while pass.at < text.len() {
+        pass.step();
+    }
+    pass.insert(text.len(), "");
+    pass.output
 }
 
-struct Edits<'a> {
+/// Only inserts, and only at bytes of ASCII.
+struct Pass<'a> {
     text: &'a str,
     private: &'a str,
-    found: Vec<(Range<usize>, String)>,
+    /// The next byte to look at.
+    at: usize,
+    /// How much of the text is in the output.
+    copied: usize,
+    output: String,
+    /// Where the last attribute of serde ends: paths in there are strings.
+    serde_end: usize,
+    /// Where a derive ends that has to be told where serde is.
+    derive_end: Option<usize>,
 }
 
-impl Edits<'_> {
-    fn walk(&mut self, tokens: TokenStream) {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        for (at, token) in tokens.iter().enumerate() {
-            match token {
-                TokenTree::Ident(ident) if is_absolute(&tokens[..at]) => {
-                    let name = ident.to_string();
-                    if CRATES.contains(&name.as_str()) {
-                        // From the two colons on, which the path of the runtime brings itself.
-                        let start = tokens[at - 2].span().byte_range().start;
-                        let range = start..ident.span().byte_range().end;
-                        self.found
-                            .push((range, format!("{}::{name}", self.private)));
-                    }
-                }
-                // Written without their path, where messages of these names would be meant.
-                TokenTree::Ident(ident) if is_conversion(ident, &tokens, at) => {
-                    let range = ident.span().byte_range();
-                    self.found
-                        .push((range, format!("::core::convert::{ident}")));
-                }
-                TokenTree::Group(group) if is_attribute(&tokens[..at], group) => {
-                    self.attribute(group)
-                }
-                TokenTree::Group(group) => self.walk(group.stream()),
-                _ => {}
-            }
+impl Pass<'_> {
+    fn step(&mut self) {
+        if self.derive_end == Some(self.at) {
+            self.derive_end = None;
+            let attribute = format!("\n#[serde(crate = \"{}::serde\")]", self.private);
+            self.insert(self.at, &attribute);
+        }
+        match self.byte(self.at) {
+            b'"' => self.string(),
+            b'\'' => self.at = self.character_end(),
+            b'/' if self.byte(self.at + 1) == b'/' => self.at = self.find(self.at, "\n"),
+            b'/' if self.byte(self.at + 1) == b'*' => self.at = self.find(self.at, "*/"),
+            b'#' => self.attribute(),
+            b':' if self.byte(self.at + 1) == b':' => self.path(),
+            byte if is_word(byte) => self.word(),
+            _ => self.at += 1,
         }
     }
 
-    /// Paths in serde's attributes are strings. Its derives have to be told where serde is.
-    fn attribute(&mut self, group: &Group) {
-        self.walk(group.stream());
-        let mut tokens = group.stream().into_iter();
-        let name = tokens.next().map(|token| token.to_string());
-        let Some(TokenTree::Group(arguments)) = tokens.next() else {
-            return;
+    fn insert(&mut self, at: usize, inserted: &str) {
+        self.output.push_str(&self.text[self.copied..at]);
+        self.output.push_str(inserted);
+        self.copied = at;
+    }
+
+    /// A byte of the text, and zero after its end.
+    fn byte(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or_default()
+    }
+
+    /// Two colons and a name: a path begins with them unless something stands right before.
+    fn path(&mut self) {
+        let goes_on =
+            self.at > 0 && matches!(self.byte(self.at - 1), byte if is_word(byte) || byte == b'>');
+        let end = self.word_end(self.at + 2);
+        if !goes_on && CRATES.contains(&&self.text[self.at + 2..end]) {
+            self.insert(self.at, self.private);
+        }
+        self.at = end;
+    }
+
+    /// Two traits are written without their path, where messages of these names would be meant.
+    fn word(&mut self) {
+        let end = self.word_end(self.at);
+        let word = &self.text[self.at..end];
+        if matches!(word, "From" | "Into") && self.byte(end) == b'<' {
+            self.insert(self.at, "::core::convert::");
+        }
+        self.at = match word {
+            "r" | "br" | "cr" => self.raw_string_end(end).unwrap_or(end),
+            _ => end,
         };
-        match name.as_deref() {
-            Some("serde") => self.strings(arguments.stream()),
-            Some("derive") if mentions_serde(arguments.stream()) => {
-                let end = group.span_close().byte_range().end;
-                let attribute = format!("\n#[serde(crate = \"{}::serde\")]", self.private);
-                self.found.push((end..end, attribute));
+    }
+
+    fn string(&mut self) {
+        let path = &self.text[self.at + 1..];
+        let is_ours = |name: &&str| {
+            let rest = path
+                .strip_prefix("::")
+                .and_then(|it| it.strip_prefix(*name));
+            rest.is_some_and(|rest| rest.starts_with("::"))
+        };
+        if self.at < self.serde_end && CRATES.iter().any(is_ours) {
+            self.insert(self.at + 1, self.private);
+        }
+        self.at = self.string_end(self.at);
+    }
+
+    /// Paths in serde's attributes are strings, and its derives have to be told where serde is.
+    fn attribute(&mut self) {
+        let rest = &self.text[self.at..];
+        if rest.starts_with("#[serde(") {
+            self.serde_end = self.attribute_end();
+        } else if rest.starts_with("#[derive(") {
+            let end = self.attribute_end();
+            if self.text[self.at..end].contains("serde::") {
+                self.derive_end = Some(end);
             }
-            _ => {}
         }
+        self.at += 1;
     }
 
-    fn strings(&mut self, tokens: TokenStream) {
-        for token in tokens {
-            let TokenTree::Literal(literal) = token else {
-                continue;
+    fn attribute_end(&self) -> usize {
+        let mut at = self.at;
+        while !matches!(self.byte(at), b']' | 0) {
+            at = match self.byte(at) {
+                b'"' => self.string_end(at),
+                _ => at + 1,
             };
-            let range = literal.span().byte_range();
-            let path = self.text[range.clone()].trim_matches('"');
-            let is_ours = |name: &&str| {
-                path.strip_prefix("::")
-                    .is_some_and(|path| path.starts_with(&format!("{name}::")))
-            };
-            if CRATES.iter().any(is_ours) {
-                self.found
-                    .push((range, format!("\"{}{path}\"", self.private)));
-            }
+        }
+        self.text.len().min(at + 1)
+    }
+
+    fn word_end(&self, mut at: usize) -> usize {
+        while is_word(self.byte(at)) {
+            at += 1;
+        }
+        at
+    }
+
+    fn string_end(&self, start: usize) -> usize {
+        let mut at = start + 1;
+        while !matches!(self.byte(at), b'"' | 0) {
+            at += if self.byte(at) == b'\\' { 2 } else { 1 };
+        }
+        self.text.len().min(at + 1)
+    }
+
+    /// The end of the string whose first letter ends here, if it is one: `r#type` is none.
+    fn raw_string_end(&self, at: usize) -> Option<usize> {
+        let rest = &self.text[at..];
+        let content = rest.trim_start_matches('#').strip_prefix('"')?;
+        let hashes = &rest[..rest.len() - content.len() - 1];
+        let start = self.text.len() - content.len();
+        Some(self.find(start, &format!("\"{hashes}")))
+    }
+
+    /// The end of a character, or of the apostrophe before a lifetime.
+    fn character_end(&self) -> usize {
+        let mut inside = self.text[self.at + 1..].chars();
+        match inside.next() {
+            Some('\\') => self.find(self.at + 3, "'"),
+            Some(letter) if inside.next() == Some('\'') => self.at + letter.len_utf8() + 2,
+            _ => self.at + 1,
         }
     }
 
-    fn apply(mut self) -> String {
-        self.found.sort_by_key(|(range, _)| range.start);
-        let mut changed =
-            String::with_capacity(self.text.len() + self.found.len() * self.private.len());
-        let mut copied = 0;
-        for (range, replacement) in &self.found {
-            changed.push_str(&self.text[copied..range.start]);
-            changed.push_str(replacement);
-            copied = range.end;
-        }
-        changed.push_str(&self.text[copied..]);
-        changed
+    /// Where the next occurrence of something ends, or the text.
+    fn find(&self, start: usize, searched: &str) -> usize {
+        let rest = self.text.get(start..).unwrap_or_default();
+        let found = rest.find(searched);
+        found.map_or(self.text.len(), |at| start + at + searched.len())
     }
 }
 
-/// Whether what follows these tokens is the first name of a path that begins with `::`: the text was printed, so that there
-/// is a space before such a path where a longer one would have none.
-fn is_absolute(before: &[TokenTree]) -> bool {
-    let [.., colon, second] = before else {
-        return false;
-    };
-    if !is_punct(colon, ':') || !is_punct(second, ':') {
-        return false;
-    }
-    let Some(previous) = before.len().checked_sub(3).map(|at| &before[at]) else {
-        return true;
-    };
-    let continues = matches!(previous, TokenTree::Ident(_)) || is_punct(previous, '>');
-    !continues || previous.span().byte_range().end < colon.span().byte_range().start
-}
-
-/// Whether this is one of the two traits, which have parameters where no message has, without its path.
-fn is_conversion(ident: &Ident, tokens: &[TokenTree], at: usize) -> bool {
-    let has_parameters = tokens.get(at + 1).is_some_and(|next| is_punct(next, '<'));
-    let has_path = at > 0 && is_punct(&tokens[at - 1], ':');
-    (ident == "From" || ident == "Into") && has_parameters && !has_path
-}
-
-fn is_punct(token: &TokenTree, expected: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == expected)
-}
-
-fn is_attribute(before: &[TokenTree], group: &Group) -> bool {
-    group.delimiter() == Delimiter::Bracket
-        && before
-            .last()
-            .is_some_and(|last| is_punct(last, '#') || is_punct(last, '!'))
-}
-
-fn mentions_serde(tokens: TokenStream) -> bool {
-    tokens
-        .into_iter()
-        .any(|token| matches!(token, TokenTree::Ident(ident) if ident == "serde"))
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 #[cfg(test)]
@@ -154,7 +183,7 @@ mod tests {
     use super::*;
 
     fn redirected(text: &str) -> String {
-        redirect(text, "::rt::p").unwrap_or_else(|error| error.to_string())
+        redirect(text, "::rt::p")
     }
 
     #[test]
@@ -197,6 +226,18 @@ mod tests {
             "super::serde::A",
             "::core::convert::From<A>",
             "<A>::buffa::B",
+            "// ::buffa::x",
+            "/// It's ::buffa::x",
+            "/** ::buffa::x */",
+            "r\"::buffa::x\"",
+            "r##\"::buffa::x\"# ::buffa::x\"##",
+            "\"a\\\" ::buffa::x\"",
+            "['\"', '\\'', '\u{e4}', '\\u{7f}', \"::buffa::x\"]",
+            "&'a r#type::buffa::B",
+            "#[doc = \"::buffa::x\"]",
+            "#[serde(rename = \"]\")] a: A = \"::buffa::x\"",
+            "buffa::x",
+            "::buffalo::x",
         ] {
             assert_eq!(redirected(text), text);
         }
@@ -211,5 +252,21 @@ mod tests {
             "#[derive(::rt::p::serde::Serialize)]\n#[serde(crate = \"::rt::p::serde\")] struct A { #[serde(with = \"::rt::p::buffa::j\", rename = \"buffa\")] a: u8 }"
         );
         assert_eq!(redirected("#[derive(Clone)]"), "#[derive(Clone)]");
+        // What cannot be Rust goes through as well.
+        for text in [
+            "\"",
+            "#[serde(\"",
+            "#[derive(::serde",
+            "'",
+            "'\\",
+            "r#\"",
+            "/*",
+            "::",
+        ] {
+            assert!(
+                redirected(text).ends_with(text.trim_start_matches("#[derive(")),
+                "{text}"
+            );
+        }
     }
 }

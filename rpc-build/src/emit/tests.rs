@@ -7,11 +7,11 @@ use super::*;
 use crate::load::{Input, load};
 
 impl Cache for () {
-    fn get(&self, _: &str, _: u64) -> Option<String> {
+    fn get(&self, _: &str, _: u64) -> Option<Texts> {
         None
     }
 
-    fn put(&mut self, _: &str, _: u64, _: &str) {}
+    fn put(&mut self, _: &str, _: u64, _: &Texts) {}
 }
 
 fn settings() -> Settings {
@@ -128,49 +128,135 @@ fn views_are_written_where_they_are_asked_for() {
     assert!(text(&settings).contains("struct UserView"));
 }
 
-/// A cache that counts what was written anew.
+/// A cache that tells what was written anew.
 #[derive(Default)]
 struct Recorded {
-    texts: BTreeMap<(String, u64), String>,
+    texts: BTreeMap<(String, u64), Texts>,
     written: Vec<String>,
 }
 
 impl Cache for Recorded {
-    fn get(&self, package: &str, key: u64) -> Option<String> {
-        self.texts.get(&(package.to_owned(), key)).cloned()
+    fn get(&self, file: &str, key: u64) -> Option<Texts> {
+        self.texts.get(&(file.to_owned(), key)).cloned()
     }
 
-    fn put(&mut self, package: &str, key: u64, text: &str) {
-        self.written.push(package.to_owned());
-        self.texts
-            .insert((package.to_owned(), key), text.to_owned());
+    fn put(&mut self, file: &str, key: u64, texts: &Texts) {
+        self.written.push(file.to_owned());
+        self.texts.insert((file.to_owned(), key), texts.clone());
+    }
+}
+
+/// A schema of two packages, the first of two files; the second file of it uses the others.
+const FILES: [(&str, &str); 3] = [
+    (
+        "page.proto",
+        "package a.v1; message Page { message Inner {} optional int32 size = 1; }",
+    ),
+    (
+        "user.proto",
+        "package a.v1; import \"page.proto\"; import \"kind.proto\";
+         message User {
+             optional Page.Inner page = 1; optional b.v1.Kind kind = 2; optional int32 fooBar = 3;
+             message Own {} optional Own own = 4; oneof choice { string text = 5; }
+         }
+         extend Page { optional User fooBaz = 9; }",
+    ),
+    ("kind.proto", "package b.v1; enum Kind { KIND_NONE = 0; }"),
+];
+
+fn written(changes: &[(&str, &str, &str)]) -> Schema {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    for (name, text) in FILES {
+        let changes = changes.iter().filter(|(file, ..)| *file == name);
+        let text = changes.fold(text.to_owned(), |text, (_, from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let text = text.replace("message Page {", "message Page { extensions 9 to 20;");
+        let syntax = if text.contains("syntax") {
+            ""
+        } else {
+            "syntax = \"proto2\"; "
+        };
+        std::fs::write(folder.path().join(name), format!("{syntax}{text}"))
+            .expect("the folder can be written");
+    }
+    let input = Input {
+        files: &FILES.map(|(name, _)| name.into()),
+        includes: &[folder.path().to_owned()],
+        descriptor_sets: &[],
+    };
+    load(&input).unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics))
+}
+
+/// What is written anew after changes, which together with the rest is what would be written without a cache.
+fn written_after(changes: &[(&str, &str, &str)]) -> Vec<String> {
+    let mut settings = settings();
+    settings.views.insert("a.v1".to_owned());
+    let mut cache = Recorded::default();
+    emit(&written(&[]), &settings, &mut cache).expect("the schema is sound");
+    assert_eq!(cache.written, ["kind.proto", "page.proto", "user.proto"]);
+    cache.written.clear();
+    let schema = written(changes);
+    let files = emit(&schema, &settings, &mut cache).expect("the schema is sound");
+    let anew = emit(&schema, &settings, &mut ()).expect("the schema is sound");
+    assert_eq!(files, anew, "{changes:?}");
+    cache.written
+}
+
+#[test]
+fn only_the_file_that_changed_is_written_anew() {
+    assert!(written_after(&[]).is_empty());
+    for (file, from, to) in [
+        (
+            "page.proto",
+            "int32 size = 1;",
+            "string size = 1; optional int32 after = 2;",
+        ),
+        (
+            "page.proto",
+            "message Page",
+            "/* What comes next. */ message Page",
+        ),
+        (
+            "page.proto",
+            "message Inner {}",
+            "message Inner { optional int32 x = 1; }",
+        ),
+        ("user.proto", "int32 fooBar", "int64 foo_bar"),
+        ("user.proto", "message Own", "message Mine {} message Own"),
+        (
+            "kind.proto",
+            "KIND_NONE = 0;",
+            "KIND_NONE = 0; KIND_SOME = 1;",
+        ),
+    ] {
+        assert_eq!(written_after(&[(file, from, to)]), [file], "{to}");
     }
 }
 
 #[test]
-fn only_what_changed_is_generated_anew() {
-    let mut cache = Recorded::default();
-    let mut schema = schema("packages.proto");
-    let first = emit(&schema, &settings(), &mut cache).expect("the schema is sound");
-    assert_eq!(cache.written, ["", "users.v1"]);
-    cache.written.clear();
-
-    let same = emit(&schema, &settings(), &mut cache).expect("the schema is sound");
-    assert!(first == same && cache.written.is_empty());
-
-    // The package that uses the other one does not depend on its comments, but on its messages.
-    let users = schema.descriptors.file.iter_mut();
-    let mut users = users.filter(|file| plan::package_of(file) == "users.v1");
-    let users = users.next().expect("the file is imported");
-    users.source_code_info = buffa::MessageField::none();
-    emit(&schema, &settings(), &mut cache).expect("the schema is sound");
-    assert_eq!(cache.written, ["users.v1"]);
-    cache.written.clear();
-
-    let outside = schema.descriptors.file.iter_mut();
-    let mut outside = outside.filter(|file| plan::package_of(file).is_empty());
-    let outside = outside.next().expect("the file was asked for");
-    outside.message_type[0].field[0].name = Some("renamed".to_owned());
-    emit(&schema, &settings(), &mut cache).expect("the schema is sound");
-    assert_eq!(cache.written, [""]);
+fn what_others_depend_on_is_written_anew_with_it() {
+    // Where a type is, and whether an enum is open.
+    let to = "package a.v1; message Page { optional int32 size = 1; } message Inner {}";
+    let inner = [
+        ("page.proto", FILES[0].1, to),
+        ("user.proto", "Page.Inner", "Inner"),
+    ];
+    assert_eq!(written_after(&inner), ["page.proto", "user.proto"]);
+    let open = [("kind.proto", "package", "syntax = \"proto3\"; package")];
+    assert_eq!(written_after(&open), ["kind.proto", "user.proto"]);
+    // The module of a message makes way for that of a package.
+    let package = [
+        ("kind.proto", "b.v1", "a.v1.page"),
+        ("user.proto", "b.v1.Kind", "a.v1.page.Kind"),
+    ];
+    assert_eq!(written_after(&package).len(), 3);
+    // Fields that differ in capitals only, for which buffa changes the names of others of that name and number.
+    let clash = [(
+        "page.proto",
+        "int32 size = 1;",
+        "int32 foo_bar = 1; optional int32 fooBar = 3;",
+    )];
+    assert!(written_after(&clash).contains(&"user.proto".to_owned()));
 }

@@ -15,6 +15,7 @@ use super::collect::{Collector, Scope, text};
 use super::model::{
     Cardinality, CppString, Field, JsType, Syntax, default_json_name, map_entry_name,
 };
+use crate::elements::is_map_entry;
 
 /// Features of other languages, resolved for one scope.
 #[derive(Clone, Copy)]
@@ -124,11 +125,6 @@ pub(super) fn member(
         collected.cardinality = Cardinality::Explicit;
     }
     collected
-}
-
-fn is_map_entry(message: &DescriptorProto) -> bool {
-    let options = message.options.as_option();
-    options.and_then(|options| options.map_entry) == Some(true)
 }
 
 /// Whether the compiler made a message for this field, which then is a map.

@@ -142,6 +142,8 @@ pub(crate) struct Single {
     pub(crate) message: Message,
     pub(crate) metadata: HeaderMap,
     pub(crate) trailers: HeaderMap,
+    /// Whether it goes out compressed, if the service has said so.
+    pub(crate) compressed: Option<bool>,
 }
 
 impl Single {
@@ -151,6 +153,7 @@ impl Single {
     ///
     /// The call's failure, and an answer of more than one message or of none.
     pub(crate) async fn read(mut response: Response, running: Running) -> Result<Self, Status> {
+        let compressed = response.is_compressed();
         let metadata = response.take_metadata().into_map();
         let mut trailers = response.take_trailers().into_map();
         let mut replying = Replying::new(response.take_body(), running);
@@ -170,6 +173,7 @@ impl Single {
             message,
             metadata,
             trailers,
+            compressed,
         })
     }
 }

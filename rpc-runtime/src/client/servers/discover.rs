@@ -65,6 +65,11 @@ impl Instance {
         }
     }
 
+    /// Returns the URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Says where the host of the URL is, so that it is not looked up again. It is still what the
     /// server has to prove to be over TLS, and what it is called in gRPC.
     #[must_use]

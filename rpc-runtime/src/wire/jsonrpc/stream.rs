@@ -36,6 +36,12 @@ const LONGEST_PROBE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Dialects {
     JsonRpc,
+    /// JSON-RPC over a carrier that ends both ways at once.
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(dead_code, reason = "only WebSocket is such a carrier")
+    )]
+    JsonRpcInMessages,
     KnSock,
     /// The first call says which.
     JsonRpcOrKnSock,
@@ -60,7 +66,9 @@ pub(crate) async fn serve(
     draining: Draining,
 ) -> Result<(), Status> {
     let dialect = match dialects {
-        Dialects::JsonRpc | Dialects::JsonRpcOrKnSock => Dialect::JSON_RPC,
+        Dialects::JsonRpc | Dialects::JsonRpcInMessages | Dialects::JsonRpcOrKnSock => {
+            Dialect::JSON_RPC
+        }
         Dialects::KnSock => Dialect::KN_SOCK,
         Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
     };
@@ -89,6 +97,11 @@ pub(crate) async fn serve(
         stuck_since: Instant::now(),
         probe: FIRST_PROBE,
         may_be_kn_sock: dialects == Dialects::JsonRpcOrKnSock,
+        // Without ids and white space nobody can ask whether the peer only sends no more.
+        may_only_listen: !matches!(
+            dialects,
+            Dialects::JsonRpcInMessages | Dialects::LengthPrefixed
+        ),
         dialect,
         config,
     };
@@ -100,6 +113,8 @@ struct Stream {
     dialect: &'static Dialect,
     /// Until the first call.
     may_be_kn_sock: bool,
+    /// A peer that has sent its last may wait for its answers.
+    may_only_listen: bool,
     config: Arc<Config>,
     session: Arc<Session>,
     /// What streams have to tell.
@@ -232,8 +247,7 @@ impl Stream {
     fn is_over(&self) -> bool {
         let is_done = self.is_quiet() && self.is_flushed;
         let is_last = self.is_ended || self.drained.is_none();
-        // Without ids and white space nobody can ask whether the peer only sends no more.
-        let is_gone = self.is_ended && self.dialect.framing == Framing::Lengths;
+        let is_gone = self.is_ended && !self.may_only_listen;
         (is_done && is_last) || is_gone
     }
 

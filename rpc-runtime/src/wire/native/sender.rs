@@ -10,12 +10,13 @@ use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::calls::Sending;
-use super::connection::{Role, Shared, State};
+use super::connection::{Role, Shared};
 use super::field::put_metadata;
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
 use super::room::Wanted;
+use super::state::State;
 use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, Prefix, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;

@@ -103,7 +103,8 @@ fn begin(
         compression: encoder.compression,
         has_args: first.is_some() && form == Form::Envelopes,
     };
-    let mut head = head.write(link, request)?;
+    let says = head;
+    let mut head = says.write(link, request)?;
     let mut body = request.take_body();
     let single = body.take_single();
     if form == Form::Whole {
@@ -122,7 +123,8 @@ fn begin(
         }
         out.advance(HEADER_LENGTH.min(out.len()));
     }
-    let sent = http2.send(head);
+    let is_get = large.is_none() && says.put_in_url(link, request, &mut head, &out);
+    let sent = http2.send(head, is_get);
     let (response, mut stream) = sent.map_err(|error| {
         let text = "the connection takes no new calls";
         Status::unavailable(text)
@@ -131,7 +133,9 @@ fn begin(
     })?;
     let mut call = OpenCall::new(link, request, encoding, place);
     call.form = form;
-    if !streams && large.is_none() && out.len() <= AT_ONCE {
+    if is_get {
+        drop(stream);
+    } else if !streams && large.is_none() && out.len() <= AT_ONCE {
         let sent = stream.send_data(out.freeze(), true);
         sent.map_err(status::of_broken_stream)?;
     } else {
@@ -147,7 +151,9 @@ fn begin(
 
 fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
     let asked = request.extensions().get::<Compressed>();
-    let is_compressed = asked.map_or(link.config.compress_requests, |it| it.0);
+    let single = || request.body().single()?.is_compressed();
+    let asked = asked.map(|it| it.0).or_else(single);
+    let is_compressed = asked.unwrap_or(link.config.compress_requests);
     Encoder {
         encoding,
         compression: if is_compressed {
@@ -155,6 +161,7 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
         } else {
             Compression::Identity
         },
+        compresses: is_compressed,
         max_message: link.config.limits.max_message,
         owner: OWNER,
     }

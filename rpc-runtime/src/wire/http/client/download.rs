@@ -51,9 +51,9 @@ impl Open {
         }
         if !self.read {
             match ready!(self.messages.poll_message(cx)) {
-                Ok(Some(bytes)) => {
+                Ok(Some(unpacked)) => {
                     let limits = self.call.link.config.limits.decode_limits();
-                    let message = Message::with_limits(bytes, self.call.encoding, limits);
+                    let message = unpacked.into_message(self.call.encoding, limits);
                     return Poll::Ready(Ok(Next::Message(message)));
                 }
                 Ok(None) => self.read = true,

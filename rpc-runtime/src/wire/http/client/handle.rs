@@ -30,7 +30,7 @@ impl Handle {
         !matches!(self.lock().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
 
-    /// Begins a request, whose body is to be sent.
+    /// Begins a request, whose head `is_all` of it or is followed by a body.
     ///
     /// # Errors
     ///
@@ -38,9 +38,10 @@ impl Handle {
     pub(super) fn send(
         &self,
         head: http::Request<()>,
+        is_all: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let mut http2 = self.lock();
-        let sent = http2.send_request(head, false);
+        let sent = http2.send_request(head, is_all);
         // A handle holds on to a request that waits until it may be sent, which then could not be
         // cancelled.
         let mut cx = TaskContext::from_waker(Waker::noop());

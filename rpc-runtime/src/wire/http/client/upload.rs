@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use tokio::sync::oneshot;
 
-use crate::call::{Batch, Body, Filled};
+use crate::call::{Body, Filled};
 use crate::status::Status;
 use crate::wire::catch_panic::catch_panic;
 use crate::wire::http::envelopes::{BATCH, Batches};
@@ -73,9 +73,8 @@ impl Upload {
         }
         // Nothing is made ahead of what there is room for, but for one message.
         self.stream.reserve_capacity(BATCH);
-        let (room, body) = (self.stream.capacity(), &mut self.body);
-        let poll = |batch: &mut Batch| body.poll_batch(cx, batch);
-        match self.batches.fill(room, &mut self.ready, poll) {
+        let room = self.stream.capacity();
+        match self.batches.fill(cx, room, &mut self.ready, &mut self.body) {
             Filled::Failed(status) => Poll::Ready(Err(Stopped::Failed(status))),
             // Metadata behind a request means nothing in gRPC.
             Filled::Ended(_) if self.ready.is_empty() => Poll::Ready(Ok(true)),

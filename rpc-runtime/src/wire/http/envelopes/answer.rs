@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::BytesMut;
 use futures_core::Stream;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response as HttpResponse, request};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, request};
 
 use super::HEAD;
 use super::end::End;
@@ -15,9 +15,7 @@ use super::frame::{Decoder, Encoder};
 use super::messages::Messages;
 use super::reply_stream::ReplyStream;
 use super::whole_reply::WholeReply;
-use crate::call::{
-    Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
-};
+use crate::call::{Body, BodyFrame, Frames, Method, MethodKind, Request, Response, deadline_in};
 use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
 use crate::wire::http::chunks::{Chunks, Stopped};
@@ -49,6 +47,7 @@ pub(in crate::wire::http) async fn answer(
         encoder: Encoder {
             encoding: Encoding::MESSAGE_PACK,
             compression: Compression::Identity,
+            compresses: true,
             max_message: connection.config.limits.max_message,
             owner: OWNER,
         },
@@ -63,7 +62,10 @@ pub(in crate::wire::http) async fn answer(
         Err(status) => return answer.failure(&status),
     };
     match handling.await {
-        Ok((response, running)) => answer.response(response, running),
+        Ok((response, running)) => {
+            answer.choose_compression(&response, &head.headers);
+            answer.response(response, running)
+        }
         Err(status) => answer.failure(&status),
     }
 }
@@ -186,9 +188,9 @@ impl Stream for Upload {
             return Poll::Ready(None);
         };
         let ended = match ready!(messages.poll_message(cx)) {
-            Ok(Some(bytes)) => {
+            Ok(Some(unpacked)) => {
                 this.awaits = None;
-                let message = Message::with_limits(bytes, this.encoding, this.limits);
+                let message = unpacked.into_message(this.encoding, this.limits);
                 return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
             }
             Ok(None) => match this.awaits.take() {
@@ -228,6 +230,21 @@ impl Answer {
             response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
         response
+    }
+
+    /// Follows a service that says whether its answer is compressed, as far as the caller accepts it.
+    fn choose_compression(&mut self, response: &Response, asked: &HeaderMap) {
+        let Some(is_compressed) = response.is_compressed() else {
+            return;
+        };
+        self.encoder.compresses = is_compressed;
+        // A stream may say otherwise later, when its head is gone.
+        self.encoder.compression = if is_compressed || response.body().is_stream() {
+            let names = &self.dialect.compression_headers();
+            Compression::Gzip.for_reply(asked, names)
+        } else {
+            Compression::Identity
+        };
     }
 
     fn response(self, mut response: Response, running: Running) -> HttpResponse<ReplyBody> {

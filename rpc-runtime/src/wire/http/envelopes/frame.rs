@@ -7,7 +7,7 @@ use super::text::Text;
 use crate::call::{Message, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
-use crate::wire::http::compression::Compression;
+use crate::wire::http::compression::{COMPRESS_FROM, Compression, Unpacked};
 use crate::wire::http::gzip;
 
 /// The flag and the length.
@@ -18,9 +18,6 @@ pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
 /// From here on a message that is encoded already is handed over instead of being copied.
 pub(super) const HAND_OVER: usize = 16 << 10;
-
-/// Below this many bytes a message is not compressed: it would hardly get shorter.
-const COMPRESS_FROM: usize = 256;
 
 /// Takes messages out of bytes that come in pieces of any size.
 ///
@@ -125,7 +122,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the bytes are no messages, or one is too large; then no further one can be found.
-    pub(in crate::wire::http) fn next(&mut self) -> Result<Option<Bytes>, Status> {
+    pub(in crate::wire::http) fn next(&mut self) -> Result<Option<Unpacked>, Status> {
         if self.end.is_some() {
             return if self.is_mid_message() {
                 Err(Status::internal(
@@ -158,7 +155,10 @@ impl Decoder {
             self.end = Some(bytes);
             return self.next();
         }
-        Ok(Some(bytes))
+        Ok(Some(Unpacked {
+            bytes,
+            was_compressed: header.compressed,
+        }))
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Bytes, Status> {
@@ -230,7 +230,10 @@ impl Decoder {
 #[derive(Debug)]
 pub(in crate::wire::http) struct Encoder {
     pub(in crate::wire::http) encoding: Encoding,
+    /// How messages may be compressed, as the headers say.
     pub(in crate::wire::http) compression: Compression,
+    /// Whether those are that say nothing.
+    pub(in crate::wire::http) compresses: bool,
     pub(in crate::wire::http) max_message: usize,
     /// Whose limit that is.
     pub(in crate::wire::http) owner: &'static str,
@@ -247,16 +250,18 @@ impl Encoder {
         mut message: Message,
         out: &mut BytesMut,
     ) -> Result<Option<Rope>, Status> {
+        let compresses = self.compression == Compression::Gzip
+            && message.is_compressed().unwrap_or(self.compresses);
         if let Some(bytes) = message.as_bytes()
             && bytes.len() >= HAND_OVER
-            && self.compression == Compression::Identity
+            && !compresses
         {
             let bytes = bytes.clone();
             self.put_header(out, 0, bytes.len())?;
             return Ok(Some(bytes.into()));
         }
         let start = out.len();
-        let result = self.put_encoded(&mut message, out, start);
+        let result = self.put_encoded(&mut message, compresses, out);
         if result.is_err() {
             out.truncate(start);
         }
@@ -266,9 +271,10 @@ impl Encoder {
     fn put_encoded(
         &self,
         message: &mut Message,
+        compresses: bool,
         out: &mut BytesMut,
-        start: usize,
     ) -> Result<Option<Rope>, Status> {
+        let start = out.len();
         out.extend_from_slice(&[0; HEADER_LENGTH]);
         let head = out.len();
         let mut pieces = Pieces::default();
@@ -276,58 +282,16 @@ impl Encoder {
         if !pieces.is_empty() {
             let rope = Rope::of(out, head, pieces);
             out.truncate(start);
-            return self.put_large(rope, out);
-        }
-        self.finish(out, start).map(|()| None)
-    }
-
-    /// Adds a large message, which comes out again to follow, unless it was compressed.
-    ///
-    /// # Errors
-    ///
-    /// When it is too large.
-    pub(super) fn put_large(
-        &self,
-        message: Rope,
-        out: &mut BytesMut,
-    ) -> Result<Option<Rope>, Status> {
-        if self.compression == Compression::Identity {
-            self.put_header(out, 0, message.len())?;
-            return Ok(Some(message));
-        }
-        let start = out.len();
-        out.extend_from_slice(&[0; HEADER_LENGTH]);
-        message
-            .into_iter()
-            .for_each(|it| out.extend_from_slice(&it));
-        self.finish(out, start).map(|()| None)
-    }
-
-    /// Makes messages what is sent of them, which are whole in their envelopes.
-    pub(super) fn pack(&self, messages: BytesMut) -> Result<BytesMut, Status> {
-        if self.compression == Compression::Identity {
-            return Ok(messages);
-        }
-        let mut out = BytesMut::with_capacity(messages.len());
-        let mut rest = &messages[..];
-        while let Some((&[_, a, b, c, d], behind)) = rest.split_first_chunk() {
-            let length = u32::from_be_bytes([a, b, c, d]) as usize;
-            let start = out.len();
-            let (message, behind) = behind.split_at(length.min(behind.len()));
+            if !compresses {
+                self.put_header(out, 0, rope.len())?;
+                return Ok(Some(rope));
+            }
             out.extend_from_slice(&[0; HEADER_LENGTH]);
-            out.extend_from_slice(message);
-            self.finish(&mut out, start)?;
-            rest = behind;
+            rope.into_iter().for_each(|it| out.extend_from_slice(&it));
         }
-        Ok(out)
-    }
-
-    /// Checks the message behind an empty header at `start`, compresses it and writes the header.
-    fn finish(&self, out: &mut BytesMut, start: usize) -> Result<(), Status> {
-        let head = start + HEADER_LENGTH;
         self.check(out.len() - head)?;
         let mut flag = 0;
-        if self.compression == Compression::Gzip && out.len() - head >= COMPRESS_FROM {
+        if compresses && out.len() - head >= COMPRESS_FROM {
             let packed = gzip::pack(out.get(head..).unwrap_or_default())?;
             out.truncate(head);
             out.extend_from_slice(&packed);
@@ -337,10 +301,15 @@ impl Encoder {
         if let Some(place) = out.get_mut(start..head) {
             place.copy_from_slice(&header(flag, length));
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn put_header(&self, out: &mut BytesMut, flag: u8, length: usize) -> Result<(), Status> {
+    pub(super) fn put_header(
+        &self,
+        out: &mut BytesMut,
+        flag: u8,
+        length: usize,
+    ) -> Result<(), Status> {
         self.check(length)?;
         out.extend_from_slice(&header(flag, length));
         Ok(())
@@ -380,6 +349,7 @@ mod tests {
         Encoder {
             encoding: Encoding::JSON,
             compression,
+            compresses: true,
             max_message: 100_000,
             owner: "server",
         }
@@ -403,7 +373,7 @@ mod tests {
         for piece in bytes.chunks(piece) {
             decoder.push(Bytes::copy_from_slice(piece))?;
             while let Some(message) = decoder.next()? {
-                messages.push(message);
+                messages.push(message.bytes);
             }
         }
         Ok(messages)

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::batches::Batches;
 use super::end::End;
 use super::frame::Encoder;
-use crate::call::{Batch, Filled, Rope};
+use crate::call::{Filled, Rope};
 use crate::status::Status;
 use crate::wire::http::reply_body::Part;
 use crate::wire::running::Replying;
@@ -88,14 +88,15 @@ impl ReplyStream {
 
     /// Encodes what is ready now. Pending if the stream has left the waker.
     fn fill(&mut self, cx: &mut TaskContext<'_>, room: usize) -> Poll<()> {
-        let replying = &mut self.replying;
-        let poll = |batch: &mut Batch| replying.poll_batch(cx, batch);
-        match self.batches.fill(room, &mut self.ready, poll) {
+        match self
+            .batches
+            .fill(cx, room, &mut self.ready, &mut self.replying)
+        {
             Filled::Full => {}
             Filled::Waiting => return Poll::Pending,
             Filled::Ended(trailers) => {
                 self.trailers.extend(trailers);
-                self.end = Some(Ok(()));
+                self.end = Some(self.replying.end());
             }
             Filled::Failed(status) => {
                 self.replying.give_up();

@@ -665,22 +665,13 @@ pub const __HEALTH_LIST_RESPONSE_JSON_ANY: crate::__private::buffa::type_registr
     from_json: crate::__private::buffa::type_registry::any_from_json::<HealthListResponse>,
     is_wkt: false,
 };
-#[allow(
-    non_camel_case_types,
-    dead_code,
-    unused_imports,
-    unused_qualifications,
-    clippy::derivable_impls,
-    clippy::match_single_binding,
-    clippy::uninlined_format_args,
-    clippy::doc_lazy_continuation,
-    clippy::module_inception
-)]
 pub mod __buffa {
     #[allow(unused_imports)]
     use super::*;
     /// Register this package's `Any` type entries and extension entries.
-    pub fn register_types(reg: &mut crate::__private::buffa::type_registry::TypeRegistry) {
+    pub fn register_types(
+        reg: &mut crate::__private::buffa::type_registry::TypeRegistry,
+    ) {
         reg.register_json_any(super::__HEALTH_CHECK_REQUEST_JSON_ANY);
         reg.register_json_any(super::__HEALTH_CHECK_RESPONSE_JSON_ANY);
         reg.register_json_any(super::__HEALTH_LIST_REQUEST_JSON_ANY);

@@ -1919,171 +1919,156 @@ pub const __ERROR_RESPONSE_JSON_ANY: crate::__private::buffa::type_registry::Jso
     from_json: crate::__private::buffa::type_registry::any_from_json::<ErrorResponse>,
     is_wkt: false,
 };
-#[allow(
-    non_camel_case_types,
-    dead_code,
-    unused_imports,
-    unused_qualifications,
-    clippy::derivable_impls,
-    clippy::match_single_binding,
-    clippy::uninlined_format_args,
-    clippy::doc_lazy_continuation,
-    clippy::module_inception
-)]
 pub mod __buffa {
     #[allow(unused_imports)]
     use super::*;
     pub mod oneof {
         #[allow(unused_imports)]
         use super::*;
-        pub mod server_reflection_request {
-            #[allow(unused_imports)]
-            use super::*;
-            #[derive(Clone, PartialEq, Debug)]
-            pub enum MessageRequest {
-                FileByFilename(crate::__private::buffa::alloc::string::String),
-                FileContainingSymbol(crate::__private::buffa::alloc::string::String),
-                FileContainingExtension(
-                    crate::__private::buffa::alloc::boxed::Box<super::super::super::ExtensionRequest>,
-                ),
-                AllExtensionNumbersOfType(crate::__private::buffa::alloc::string::String),
-                ListServices(crate::__private::buffa::alloc::string::String),
-            }
-            impl crate::__private::buffa::Oneof for MessageRequest {}
-            impl ::core::convert::From<super::super::super::ExtensionRequest> for MessageRequest {
-                fn from(v: super::super::super::ExtensionRequest) -> Self {
-                    Self::FileContainingExtension(crate::__private::buffa::alloc::boxed::Box::new(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ExtensionRequest>
-            for ::core::option::Option<MessageRequest> {
-                fn from(v: super::super::super::ExtensionRequest) -> Self {
-                    Self::Some(MessageRequest::from(v))
-                }
-            }
-            impl crate::__private::serde::Serialize for MessageRequest {
-                fn serialize<S: crate::__private::serde::Serializer>(
-                    &self,
-                    s: S,
-                ) -> ::core::result::Result<S::Ok, S::Error> {
-                    use crate::__private::serde::ser::SerializeMap;
-                    let mut map = s.serialize_map(Some(1))?;
-                    match self {
-                        Self::FileByFilename(v) => {
-                            map.serialize_entry("fileByFilename", v)?;
-                        }
-                        Self::FileContainingSymbol(v) => {
-                            map.serialize_entry("fileContainingSymbol", v)?;
-                        }
-                        Self::FileContainingExtension(v) => {
-                            map.serialize_entry("fileContainingExtension", &**v)?;
-                        }
-                        Self::AllExtensionNumbersOfType(v) => {
-                            map.serialize_entry("allExtensionNumbersOfType", v)?;
-                        }
-                        Self::ListServices(v) => {
-                            map.serialize_entry("listServices", v)?;
-                        }
-                    }
-                    map.end()
-                }
-            }
-        }
-        pub mod server_reflection_response {
-            #[allow(unused_imports)]
-            use super::*;
-            #[derive(Clone, PartialEq, Debug)]
-            pub enum MessageResponse {
-                FileDescriptorResponse(
-                    crate::__private::buffa::alloc::boxed::Box<
-                        super::super::super::FileDescriptorResponse,
-                    >,
-                ),
-                AllExtensionNumbersResponse(
-                    crate::__private::buffa::alloc::boxed::Box<
-                        super::super::super::ExtensionNumberResponse,
-                    >,
-                ),
-                ListServicesResponse(
-                    crate::__private::buffa::alloc::boxed::Box<super::super::super::ListServiceResponse>,
-                ),
-                ErrorResponse(
-                    crate::__private::buffa::alloc::boxed::Box<super::super::super::ErrorResponse>,
-                ),
-            }
-            impl crate::__private::buffa::Oneof for MessageResponse {}
-            impl ::core::convert::From<super::super::super::FileDescriptorResponse> for MessageResponse {
-                fn from(v: super::super::super::FileDescriptorResponse) -> Self {
-                    Self::FileDescriptorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::FileDescriptorResponse>
-            for ::core::option::Option<MessageResponse> {
-                fn from(v: super::super::super::FileDescriptorResponse) -> Self {
-                    Self::Some(MessageResponse::from(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ExtensionNumberResponse> for MessageResponse {
-                fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
-                    Self::AllExtensionNumbersResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ExtensionNumberResponse>
-            for ::core::option::Option<MessageResponse> {
-                fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
-                    Self::Some(MessageResponse::from(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ListServiceResponse> for MessageResponse {
-                fn from(v: super::super::super::ListServiceResponse) -> Self {
-                    Self::ListServicesResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ListServiceResponse>
-            for ::core::option::Option<MessageResponse> {
-                fn from(v: super::super::super::ListServiceResponse) -> Self {
-                    Self::Some(MessageResponse::from(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ErrorResponse> for MessageResponse {
-                fn from(v: super::super::super::ErrorResponse) -> Self {
-                    Self::ErrorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
-                }
-            }
-            impl ::core::convert::From<super::super::super::ErrorResponse>
-            for ::core::option::Option<MessageResponse> {
-                fn from(v: super::super::super::ErrorResponse) -> Self {
-                    Self::Some(MessageResponse::from(v))
-                }
-            }
-            impl crate::__private::serde::Serialize for MessageResponse {
-                fn serialize<S: crate::__private::serde::Serializer>(
-                    &self,
-                    s: S,
-                ) -> ::core::result::Result<S::Ok, S::Error> {
-                    use crate::__private::serde::ser::SerializeMap;
-                    let mut map = s.serialize_map(Some(1))?;
-                    match self {
-                        Self::FileDescriptorResponse(v) => {
-                            map.serialize_entry("fileDescriptorResponse", &**v)?;
-                        }
-                        Self::AllExtensionNumbersResponse(v) => {
-                            map.serialize_entry("allExtensionNumbersResponse", &**v)?;
-                        }
-                        Self::ListServicesResponse(v) => {
-                            map.serialize_entry("listServicesResponse", &**v)?;
-                        }
-                        Self::ErrorResponse(v) => {
-                            map.serialize_entry("errorResponse", &**v)?;
-                        }
-                    }
-                    map.end()
-                }
-            }
+pub mod server_reflection_request {
+    #[allow(unused_imports)]
+    use super::*;
+    #[derive(Clone, PartialEq, Debug)]
+    pub enum MessageRequest {
+        FileByFilename(crate::__private::buffa::alloc::string::String),
+        FileContainingSymbol(crate::__private::buffa::alloc::string::String),
+        FileContainingExtension(
+            crate::__private::buffa::alloc::boxed::Box<super::super::super::ExtensionRequest>,
+        ),
+        AllExtensionNumbersOfType(crate::__private::buffa::alloc::string::String),
+        ListServices(crate::__private::buffa::alloc::string::String),
+    }
+    impl crate::__private::buffa::Oneof for MessageRequest {}
+    impl ::core::convert::From<super::super::super::ExtensionRequest> for MessageRequest {
+        fn from(v: super::super::super::ExtensionRequest) -> Self {
+            Self::FileContainingExtension(crate::__private::buffa::alloc::boxed::Box::new(v))
         }
     }
+    impl ::core::convert::From<super::super::super::ExtensionRequest>
+    for ::core::option::Option<MessageRequest> {
+        fn from(v: super::super::super::ExtensionRequest) -> Self {
+            Self::Some(MessageRequest::from(v))
+        }
+    }
+    impl crate::__private::serde::Serialize for MessageRequest {
+        fn serialize<S: crate::__private::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::core::result::Result<S::Ok, S::Error> {
+            use crate::__private::serde::ser::SerializeMap;
+            let mut map = s.serialize_map(Some(1))?;
+            match self {
+                Self::FileByFilename(v) => {
+                    map.serialize_entry("fileByFilename", v)?;
+                }
+                Self::FileContainingSymbol(v) => {
+                    map.serialize_entry("fileContainingSymbol", v)?;
+                }
+                Self::FileContainingExtension(v) => {
+                    map.serialize_entry("fileContainingExtension", &**v)?;
+                }
+                Self::AllExtensionNumbersOfType(v) => {
+                    map.serialize_entry("allExtensionNumbersOfType", v)?;
+                }
+                Self::ListServices(v) => {
+                    map.serialize_entry("listServices", v)?;
+                }
+            }
+            map.end()
+        }
+    }
+}
+pub mod server_reflection_response {
+    #[allow(unused_imports)]
+    use super::*;
+    #[derive(Clone, PartialEq, Debug)]
+    pub enum MessageResponse {
+        FileDescriptorResponse(
+            crate::__private::buffa::alloc::boxed::Box<super::super::super::FileDescriptorResponse>,
+        ),
+        AllExtensionNumbersResponse(
+            crate::__private::buffa::alloc::boxed::Box<super::super::super::ExtensionNumberResponse>,
+        ),
+        ListServicesResponse(
+            crate::__private::buffa::alloc::boxed::Box<super::super::super::ListServiceResponse>,
+        ),
+        ErrorResponse(crate::__private::buffa::alloc::boxed::Box<super::super::super::ErrorResponse>),
+    }
+    impl crate::__private::buffa::Oneof for MessageResponse {}
+    impl ::core::convert::From<super::super::super::FileDescriptorResponse> for MessageResponse {
+        fn from(v: super::super::super::FileDescriptorResponse) -> Self {
+            Self::FileDescriptorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::FileDescriptorResponse>
+    for ::core::option::Option<MessageResponse> {
+        fn from(v: super::super::super::FileDescriptorResponse) -> Self {
+            Self::Some(MessageResponse::from(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ExtensionNumberResponse> for MessageResponse {
+        fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
+            Self::AllExtensionNumbersResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ExtensionNumberResponse>
+    for ::core::option::Option<MessageResponse> {
+        fn from(v: super::super::super::ExtensionNumberResponse) -> Self {
+            Self::Some(MessageResponse::from(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ListServiceResponse> for MessageResponse {
+        fn from(v: super::super::super::ListServiceResponse) -> Self {
+            Self::ListServicesResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ListServiceResponse>
+    for ::core::option::Option<MessageResponse> {
+        fn from(v: super::super::super::ListServiceResponse) -> Self {
+            Self::Some(MessageResponse::from(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ErrorResponse> for MessageResponse {
+        fn from(v: super::super::super::ErrorResponse) -> Self {
+            Self::ErrorResponse(crate::__private::buffa::alloc::boxed::Box::new(v))
+        }
+    }
+    impl ::core::convert::From<super::super::super::ErrorResponse>
+    for ::core::option::Option<MessageResponse> {
+        fn from(v: super::super::super::ErrorResponse) -> Self {
+            Self::Some(MessageResponse::from(v))
+        }
+    }
+    impl crate::__private::serde::Serialize for MessageResponse {
+        fn serialize<S: crate::__private::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::core::result::Result<S::Ok, S::Error> {
+            use crate::__private::serde::ser::SerializeMap;
+            let mut map = s.serialize_map(Some(1))?;
+            match self {
+                Self::FileDescriptorResponse(v) => {
+                    map.serialize_entry("fileDescriptorResponse", &**v)?;
+                }
+                Self::AllExtensionNumbersResponse(v) => {
+                    map.serialize_entry("allExtensionNumbersResponse", &**v)?;
+                }
+                Self::ListServicesResponse(v) => {
+                    map.serialize_entry("listServicesResponse", &**v)?;
+                }
+                Self::ErrorResponse(v) => {
+                    map.serialize_entry("errorResponse", &**v)?;
+                }
+            }
+            map.end()
+        }
+    }
+}
+    }
     /// Register this package's `Any` type entries and extension entries.
-    pub fn register_types(reg: &mut crate::__private::buffa::type_registry::TypeRegistry) {
+    pub fn register_types(
+        reg: &mut crate::__private::buffa::type_registry::TypeRegistry,
+    ) {
         reg.register_json_any(super::__SERVER_REFLECTION_REQUEST_JSON_ANY);
         reg.register_json_any(super::__EXTENSION_REQUEST_JSON_ANY);
         reg.register_json_any(super::__SERVER_REFLECTION_RESPONSE_JSON_ANY);
