@@ -118,7 +118,8 @@ impl Connection {
         Status,
     > {
         let peer = Arc::clone(io.peer());
-        let io = Stalled::new(Prefixed::new(Bytes::new(), io), config.keepalive_timeout);
+        let io = Prefixed::new(Bytes::new(), io);
+        let io = Stalled::new(io, config.keepalive_timeout, config.limits.message_timeout);
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD + config.limits.max_metadata);
         let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(broken)?;
