@@ -19,6 +19,7 @@ mod grpc_python;
 mod grpc_server;
 mod grpc_web;
 mod http;
+mod idle_streams;
 mod jsonrpc;
 mod layers;
 mod mounted;

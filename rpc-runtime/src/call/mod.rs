@@ -36,7 +36,7 @@ pub use schema::Schema;
 pub use scope::{Detached, Shielded, shield};
 pub use streaming::{IntoStreaming, Streaming};
 
-pub(crate) use batch::{Batch, BatchBounds, Filled, PREFIX_LENGTH};
+pub(crate) use batch::{Batch, BatchBounds, Filled, Prefix};
 pub(crate) use body::Frames;
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use metadata::{BoxError, Metadata, append_metadata};

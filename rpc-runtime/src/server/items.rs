@@ -249,7 +249,7 @@ mod tests {
     use serde::{Deserialize, Serialize, Serializer, ser};
 
     use super::*;
-    use crate::call::{BatchBounds, Body, Request, ValueMessage};
+    use crate::call::{BatchBounds, Body, Prefix, Request, ValueMessage};
     use crate::codec::{Encoding, Serde};
 
     /// A number that cannot be encoded if it is 13, and panics then if it is 14.
@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn batch(length: usize) -> Batch {
-        let mut batch = Batch::new(Encoding::JSON, [9; 16]);
+        let mut batch = Batch::new(Encoding::JSON, Prefix::LengthFirst([9; 16]));
         batch.begin(BatchBounds {
             length,
             large: 1_000,

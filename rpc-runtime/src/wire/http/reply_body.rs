@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
-use super::envelopes::{BATCH, ReplyStream};
+use super::envelopes::{BATCH, ReplyStream, WholeReply};
 use super::respond::plain;
 use crate::status::Status;
 use crate::wire::budget::Budget;
@@ -21,6 +21,7 @@ pub(super) enum ReplyBody {
     /// The end.
     Empty,
     Bytes(Bytes),
+    Whole(WholeReply),
     Stream(Box<ReplyStream>),
 }
 
@@ -47,6 +48,13 @@ impl ReplyBody {
         let part = match self {
             Self::Empty => return Poll::Ready(None),
             Self::Bytes(bytes) => Part::Data(std::mem::take(bytes)),
+            Self::Whole(reply) => {
+                let (part, is_last) = reply.part();
+                if !is_last {
+                    return Poll::Ready(Some(part));
+                }
+                part
+            }
             Self::Stream(stream) => {
                 let part = ready!(stream.poll_part(cx, room));
                 if !stream.is_over() {
@@ -64,6 +72,7 @@ impl ReplyBody {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len(),
+            Self::Whole(reply) => reply.waiting(),
             Self::Stream(stream) => stream.waiting(),
         }
     }
@@ -73,6 +82,10 @@ impl ReplyBody {
     pub(super) fn fail(&mut self, status: Status) -> bool {
         match self {
             Self::Stream(stream) => stream.fail(status),
+            Self::Whole(reply) => {
+                reply.fail(status);
+                true
+            }
             Self::Empty | Self::Bytes(_) => false,
         }
     }
@@ -82,7 +95,8 @@ impl ReplyBody {
     pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match self {
             Self::Stream(stream) => stream.poll_expired(cx),
-            Self::Empty | Self::Bytes(_) => Poll::Pending,
+            // A call that is answered is over.
+            Self::Empty | Self::Bytes(_) | Self::Whole(_) => Poll::Pending,
         }
     }
 }
@@ -173,7 +187,7 @@ impl http_body::Body for HttpBody {
         match &self.body {
             ReplyBody::Empty => SizeHint::with_exact(rest),
             ReplyBody::Bytes(bytes) => SizeHint::with_exact(rest + bytes.len() as u64),
-            ReplyBody::Stream(_) => SizeHint::default(),
+            ReplyBody::Whole(_) | ReplyBody::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::end::End;
 use super::frame::{Decoder, Encoder};
 use super::messages::Messages;
 use super::reply_stream::ReplyStream;
+use super::whole_reply::WholeReply;
 use crate::call::{Body, BodyFrame, Frames, Method, MethodKind, Request, Response, deadline_in};
 use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
@@ -265,7 +266,7 @@ impl Answer {
         }
         let names = &self.dialect.compression_headers();
         self.encoder.compression.put(head.headers_mut(), names);
-        let trailers = response.take_trailers();
+        let trailers = response.take_trailers().into_map();
         let mut replying = Replying::new(response.take_body(), running);
         let mut out = BytesMut::new();
         let mut large = None;
@@ -282,11 +283,15 @@ impl Answer {
             }
         }
         let end = self.end();
-        let mut stream = ReplyStream::new(replying, self.encoder, trailers.into_map(), end);
-        if is_whole {
-            stream.end_behind(out.freeze(), large);
-        }
-        *head.body_mut() = ReplyBody::Stream(Box::new(stream));
+        *head.body_mut() = if is_whole && large.is_none() && self.dialect == Dialect::Grpc {
+            ReplyBody::Whole(WholeReply::new(out.freeze(), trailers, end))
+        } else {
+            let mut stream = ReplyStream::new(replying, self.encoder, trailers, end);
+            if is_whole {
+                stream.end_behind(out.freeze(), large);
+            }
+            ReplyBody::Stream(Box::new(stream))
+        };
         Ok(head)
     }
 

@@ -1,7 +1,7 @@
 //! Messages with five bytes before each: a flag and a length
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Length-Prefixed-Message").
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::text::Text;
 use crate::call::{Message, Rope};
@@ -17,7 +17,7 @@ pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
 pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
 /// From here on a message that is encoded already is handed over instead of being copied.
-const HAND_OVER: usize = 16 << 10;
+pub(super) const HAND_OVER: usize = 16 << 10;
 
 /// Takes messages out of bytes that come in pieces of any size.
 ///
@@ -135,10 +135,10 @@ impl Decoder {
         let header = match self.header {
             Some(header) => header,
             None => {
-                let Some(bytes) = self.take(HEADER_LENGTH) else {
+                let Some(bytes) = self.take_header() else {
                     return Ok(None);
                 };
-                let header = self.read_header(&bytes)?;
+                let header = self.read_header(bytes)?;
                 *self.header.insert(header)
             }
         };
@@ -170,10 +170,8 @@ impl Decoder {
         })
     }
 
-    fn read_header(&self, bytes: &[u8]) -> Result<Header, Status> {
-        let &[flag, a, b, c, d] = bytes else {
-            return Err(Status::internal("the header of a message has five bytes"));
-        };
+    fn read_header(&self, bytes: [u8; HEADER_LENGTH]) -> Result<Header, Status> {
+        let [flag, a, b, c, d] = bytes;
         let compressed = flag & COMPRESSED != 0;
         let kind = flag & !COMPRESSED;
         let is_end = self.end_flag == Some(kind);
@@ -204,6 +202,16 @@ impl Decoder {
         Status::resource_exhausted(format!(
             "{what} is over the {owner}'s limit `max_message` of {limit} bytes"
         ))
+    }
+
+    fn take_header(&mut self) -> Option<[u8; HEADER_LENGTH]> {
+        if self.partial.is_empty()
+            && let Some(header) = self.current.first_chunk().copied()
+        {
+            self.current.advance(HEADER_LENGTH);
+            return Some(header);
+        }
+        self.take(HEADER_LENGTH)?.first_chunk().copied()
     }
 
     /// Takes out so many bytes, without a copy if they came in one piece.
@@ -296,7 +304,12 @@ impl Encoder {
         Ok(None)
     }
 
-    fn put_header(&self, out: &mut BytesMut, flag: u8, length: usize) -> Result<(), Status> {
+    pub(super) fn put_header(
+        &self,
+        out: &mut BytesMut,
+        flag: u8,
+        length: usize,
+    ) -> Result<(), Status> {
         self.check(length)?;
         out.extend_from_slice(&header(flag, length));
         Ok(())
