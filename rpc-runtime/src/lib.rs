@@ -57,8 +57,8 @@
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
-//! | `registry` | | servers register, clients find them: [`registry`] |
 //! | `full` | | all of these |
+//! | `registry` | | servers register, clients find them: [`registry`] |
 
 #![forbid(unsafe_code)]
 
