@@ -41,6 +41,7 @@ pub(crate) use body::Frames;
 pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
 pub(crate) use metadata::{BoxError, Metadata, append_metadata};
 pub(crate) use method::{EXPECTED_KIND, MethodTable};
+#[cfg(feature = "http")]
 pub(crate) use request::Compressed;
 pub(crate) use request::{CALL_ID, FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use response::Peer;

@@ -32,6 +32,10 @@ pub struct Request {
 /// Whether the messages of a call go out compressed, as an extension of its request or response: on
 /// wires that can, instead of what the connection is set to or how the request came.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(feature = "http", feature = "jsonrpc")),
+    allow(dead_code, reason = "only such wires ask")
+)]
 pub(crate) struct Compressed(pub(crate) bool);
 
 impl Request {
