@@ -229,8 +229,7 @@ const parts = {
     }
     assert.equal((await peer.next()).params.error, null);
     const seconds = (performance.now() - started) / 1000;
-    // On a machine that builds everything else meanwhile; what is fast is measured in `benches`.
-    assert(seconds < 30, `50,000 items took ${seconds} s`);
+    console.log(`${Math.round(50_000 / seconds)} updates a second`);
     peer.socket.close();
   },
 

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
@@ -215,30 +215,37 @@ impl Session {
             Ok(found) => found,
             Err(failure) => return (self.dialect.failure)(None, &failure),
         };
+        let room = Arc::new(AtomicUsize::new(self.config.limits.max_message));
         let calls = found.iter().map(|item| {
-            let session = Arc::clone(self);
+            let (session, room) = (Arc::clone(self), Arc::clone(&room));
             let item = text.slice_ref(item.as_bytes());
-            Box::pin(async move { session.item(&item, None).await }) as _
+            Box::pin(async move {
+                let answer = session.item(&item, None).await?;
+                session.fitting(answer, &item, &room)
+            }) as _
         });
         let answers = all::<Option<BytesMut>>(calls).await;
         let mut out = BytesMut::new();
-        for (answer, item) in answers.into_iter().zip(found) {
-            let limit = self.config.limits.max_message;
-            let answer = match answer.flatten() {
-                Some(answer) if out.len() + answer.len() > limit => {
-                    self.failed(item.as_bytes(), &too_large(limit).into())
-                }
-                answer => answer,
-            };
-            if let Some(answer) = answer {
-                out.put_u8(if out.is_empty() { b'[' } else { b',' });
-                out.unsplit(answer);
-            }
+        for answer in answers.into_iter().flatten().flatten() {
+            out.put_u8(if out.is_empty() { b'[' } else { b',' });
+            out.unsplit(answer);
         }
         (!out.is_empty()).then(|| {
             out.put_u8(b']');
             out
         })
+    }
+
+    /// Keeps the answer to an item if there is room for it beside the others, which wait for each other.
+    fn fitting(&self, answer: BytesMut, item: &[u8], room: &AtomicUsize) -> Option<BytesMut> {
+        let fits = |left: usize| left.checked_sub(answer.len() + 1);
+        if room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .is_ok()
+        {
+            return Some(answer);
+        }
+        self.failed(item, &too_large(self.config.limits.max_message).into())
     }
 
     /// Says to the caller of one item that it failed.

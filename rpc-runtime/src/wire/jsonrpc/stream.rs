@@ -24,6 +24,7 @@ use crate::wire::Draining;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 use crate::wire::incomplete::{Held, Patience};
+use crate::wire::pace::{InPlace, Pace};
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
@@ -88,6 +89,8 @@ pub(crate) async fn serve(
         held: Held::new(budget),
         patience: Patience::new(limits.message_timeout),
         calls: JoinSet::new(),
+        pace: Pace::default(),
+        turns: InPlace::default(),
         out: BytesMut::new(),
         is_flushed: true,
         drained: Some(drained.cancelled()),
@@ -124,6 +127,8 @@ struct Stream {
     held: Held,
     patience: Patience,
     calls: JoinSet<Option<Text>>,
+    pace: Pace,
+    turns: InPlace,
     out: BytesMut,
     is_flushed: bool,
     /// `None` once the drain has begun.
@@ -173,6 +178,7 @@ impl Stream {
 
     /// Begins what was received whole.
     async fn begin_calls(&mut self) -> Result<(), Status> {
+        self.turns = InPlace::default();
         while self.takes_more() {
             let received = match self.splitter.next() {
                 Received::Nothing if self.is_ended => self.splitter.last(),
@@ -195,7 +201,8 @@ impl Stream {
         self.held.set(self.splitter.bytes.len())
     }
 
-    /// Begins a call. Most have their answer at once; one that has not becomes a task.
+    /// Begins a call. Most have their answer at once; one that has not becomes a task, and so does
+    /// one that comes behind slow ones.
     async fn begin(&mut self, text: Bytes) {
         if self.may_be_kn_sock {
             let envelope = Envelope::read(&text);
@@ -206,7 +213,12 @@ impl Stream {
             }
         }
         let mut call = Box::pin(Arc::clone(&self.session).answer(text));
-        match once(call.as_mut()).await {
+        let mut answered = None;
+        if self.pace.is_quick() && self.turns.begin() {
+            answered = once(call.as_mut()).await;
+            self.pace.took(self.turns.end());
+        }
+        match answered {
             Some(answer) => self.put(answer),
             None => {
                 self.calls.spawn(call);
