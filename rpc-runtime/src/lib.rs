@@ -58,6 +58,7 @@
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of these |
+//! | `testing` | | [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]
 
@@ -72,6 +73,8 @@ mod pushback;
 pub mod server;
 mod service;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod wire;
 
