@@ -59,6 +59,7 @@
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of these |
 //! | `registry` | | servers register, clients find them: [`registry`] |
+//! | `testing` | | [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]
 
@@ -75,6 +76,8 @@ pub mod registry;
 pub mod server;
 mod service;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod wire;
 

@@ -11,7 +11,7 @@ use super::channel::Channel;
 use super::endpoint::{Destination, Endpoint};
 use super::servers::{Balance, Ejection, Instance, Servers, Source, Spread};
 use super::stub::RpcClient;
-use super::target::{IntoTarget, Target, Wanted, parse_url};
+use super::target::{IntoTarget, Target, Wanted};
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService, Layer, Service};
@@ -325,7 +325,7 @@ impl Making {
 
     /// Makes the endpoint of a server that was found.
     fn endpoint(&self, found: &Instance) -> Result<Arc<Endpoint>, Status> {
-        let destination = parse_url(&found.url)?;
+        let destination = found.destination()?;
         #[cfg(feature = "tls")]
         let destination = secured(vec![destination], self.tls.clone())?
             .pop()

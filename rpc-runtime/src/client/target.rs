@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::endpoint::Destination;
+#[cfg(feature = "testing")]
+use super::servers::Instance;
 use super::servers::{BoxDiscover, Discover, Dns, ServerFile};
 use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
@@ -51,6 +53,13 @@ impl Target {
     /// used.
     pub fn discovered(discover: impl Discover) -> Self {
         Self(Ok(Wanted::Discovered(Box::new(discover))))
+    }
+
+    /// Connects to the same servers for ever.
+    #[cfg(feature = "testing")]
+    pub(crate) fn listed(servers: &[Instance]) -> Self {
+        let destinations: Result<_, _> = servers.iter().map(Instance::destination).collect();
+        Self(destinations.map(Wanted::Listed))
     }
 
     fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {

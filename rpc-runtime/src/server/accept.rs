@@ -128,6 +128,14 @@ impl ShutdownHandle {
         self.0.connections().len()
     }
 
+    /// Returns the bytes that are held for peers, which
+    /// [`max_buffered_total`](super::Server::max_buffered_total) bounds; each connection that holds any counts as a
+    /// multiple of 256 KiB.
+    pub fn buffered_bytes(&self) -> usize {
+        let shared = self.0.config.shared_budget.as_ref();
+        shared.map_or(0, |it| it.used())
+    }
+
     /// Returns the calls that run or stream now and were not answered at once.
     pub fn running_calls(&self) -> usize {
         self.0.served.running.count()
