@@ -215,7 +215,9 @@ async fn floods_leave_memory_flat_and_others_served() {
                     (both.0, Some(both.1))
                 }
             };
-            memory.expect_below(&format!("{name} and the next (read: {reads})"), 100 * MIB);
+            // Of each connection `max_calls` requests may be open, and each of them is a task: what that
+            // takes at most stays with the allocator. There are 32 floods of up to 32 MiB.
+            memory.expect_below(&format!("{name} and the next (read: {reads})"), 200 * MIB);
         }
     }
     bystander.expect_unharmed().await;
