@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap};
 
 use super::body::Body;
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
 use super::message::Message;
 use super::metadata::Metadata;
 use super::request::Compressed;
