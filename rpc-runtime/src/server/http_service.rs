@@ -65,7 +65,7 @@ pub struct HttpService {
 impl Server {
     /// Makes a part of somebody else's HTTP server of this one: see [`HttpService`]. What belongs to
     /// a listener or to connections is not used: addresses, TLS, keepalive and timeouts, and of the wires
-    /// only whether JSON-RPC may be [in a request](Wire::Http).
+    /// only whether JSON-RPC may be [in a request](crate::Wire::Http).
     pub fn into_http_service(mut self) -> HttpService {
         // There is nobody here to wait, and connections are the host's.
         self = self.drain_delay(Duration::ZERO);

@@ -110,7 +110,7 @@ impl Wires {
     }
 
     /// Returns those that HTTP requests of somebody else's server can speak.
-    #[cfg(feature = "tower")]
+    #[cfg(all(feature = "http", feature = "tower"))]
     pub(super) fn mounted(self) -> Self {
         Self {
             http: true,
