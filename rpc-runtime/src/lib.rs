@@ -57,7 +57,7 @@
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
-//! | `full` | | all of these |
+//! | `full` | | all of the above |
 //! | `registry` | | servers register, clients find them: [`registry`] |
 //! | `testing` | | [`testing`]: for tests only, and not in `full` |
 
