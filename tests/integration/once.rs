@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rpc_runtime::layer::Retry;
 use rpc_runtime::layer::auth::{BearerAuth, BearerToken};
+use rpc_runtime::layer::{AdaptiveLimit, Retry};
 use rpc_runtime::{Channel, Code, Identity, Server, Status, rpc_service};
 use rpc_tests::serving::{Serving, TRANSPORTS, connect, serve};
 use tokio::net::{TcpListener, TcpStream};
@@ -234,4 +234,21 @@ async fn an_answer_is_kept_until_its_call_cannot_come_again() {
     assert_eq!(named().await.unwrap(), 1);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(named().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn times_without_an_end_are_far_ahead() {
+    let shop = Shop::new(100);
+    let server = Server::new()
+        .add(TillServer::new(shop.clone()))
+        .keep_answers(Duration::MAX, 2_000)
+        .max_connection_age(Duration::MAX, Duration::MAX)
+        .layer(AdaptiveLimit::new().max_waiting(0).pushback(Duration::MAX));
+    let serving = serve("mem", server).await;
+    let till = TillClient::new(Channel::connect(&serving.url).await.unwrap());
+    for _ in 0..2 {
+        let call = till.pay(5, String::new()).metadata("rpc-call-id", "1");
+        assert_eq!(call.await.unwrap(), 1);
+    }
+    assert_eq!(shop.payments(), 1);
 }

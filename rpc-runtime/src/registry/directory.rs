@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::call::deadline_after;
 use crate::status::Status;
 
 /// What a registry takes.
@@ -45,7 +46,8 @@ impl Directory {
     ) -> Result<bool, Status> {
         check_text(group)?;
         check_text(url)?;
-        let end = now + lease.clamp(SHORTEST_LEASE, self.bounds.longest_lease);
+        let lease = lease.clamp(SHORTEST_LEASE, self.bounds.longest_lease);
+        let end = deadline_after(now, lease);
         if !self.groups.contains_key(group) && self.groups.len() >= self.bounds.groups {
             self.forget(now);
             if self.groups.len() >= self.bounds.groups {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::directory::SHORTEST_LEASE;
 use super::service::RegistryServiceClient;
 use crate::client::Channel;
 use crate::status::Status;
@@ -36,10 +37,10 @@ impl Lease {
     }
 
     /// Sets after how long a server that does not renew is forgotten, 10 seconds by default. It renews
-    /// three times in each.
+    /// three times in each. At least 100 ms.
     #[must_use]
     pub fn length(mut self, length: Duration) -> Self {
-        self.length = length;
+        self.length = length.max(SHORTEST_LEASE);
         self
     }
 

@@ -92,6 +92,19 @@ async fn a_registry_that_forgot_everything_empties_no_channel() {
     assert!(back.elapsed() >= LEASE && back.elapsed() <= LEASE * 3);
 }
 
+#[tokio::test]
+async fn a_lease_without_an_end_ends_far_ahead() {
+    let registry = Registry::with_bounds(1, 1, Duration::MAX);
+    let _stop = serve(&registry, "registry-without-end").await;
+    let channel = Channel::connect("mem:registry-without-end").await.unwrap();
+    let lease = Lease::new("math", "mem:a").length(Duration::MAX);
+    let _lease = lease.keep(&channel).await.unwrap();
+    assert_eq!(
+        urls(&mut Registered::new("math", &channel)).await,
+        ["mem:a"]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_directory_is_bounded_and_makes_room_of_what_is_over() {
     let mut directory = Directory::new(Bounds {

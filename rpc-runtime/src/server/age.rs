@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::call::FAR_AHEAD;
 use crate::status::Status;
 use crate::wire::Draining;
 
@@ -29,6 +30,7 @@ impl Age {
         let mut serving = pin!(serving);
         let age = self
             .age
+            .min(FAR_AHEAD)
             .mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
         if let Ok(ended) = timeout(age, &mut serving).await {
             return ended;

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::call::{Body, Identity, Message, Request, Response};
+use crate::call::{Body, Identity, Message, Request, Response, deadline_after};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -141,7 +141,7 @@ impl Answers {
         if state.bytes + weight > self.0.max_bytes {
             return Err(self.full().into_not_started());
         }
-        let longest = now + self.0.max_age;
+        let longest = deadline_after(now, self.0.max_age);
         let end = deadline.map_or(longest, |it| longest.min(it + LATE));
         let (sender, answer) = watch::channel(None);
         let waiting = answer.clone();

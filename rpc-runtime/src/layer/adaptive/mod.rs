@@ -13,7 +13,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use self::gate::Gate;
-use crate::call::{Request, Response};
+use crate::call::{FAR_AHEAD, Request, Response};
 use crate::service::Service;
 use crate::status::{Code, Status};
 
@@ -27,8 +27,8 @@ use crate::status::{Code, Status};
 /// many run, for about the time of four calls, to see whether they are quicker alone.
 ///
 /// **The others wait** in a queue: one for each call that may run, and one for four while most calls
-/// find no place, as a crowd that stays is not served sooner for waiting. A call waits no longer than until its deadline, and is not begun
-/// once that has passed. Who does not fit is refused at once with
+/// find no place, as a crowd that stays is not served sooner for waiting. A call waits no longer than
+/// until its deadline, and is not begun once that has passed. Who does not fit is refused at once with
 /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted), a [pushback](Status::pushback), and the
 /// word that no handler saw the call ([`Status::is_not_started`]), so that a
 /// [`Retry`](super::Retry) may make it again later or elsewhere, whatever its method does.
@@ -133,7 +133,7 @@ impl AdaptiveLimit {
     /// to twice this, 100 ms if it is not set.
     #[must_use]
     pub fn pushback(self, pause: Duration) -> Self {
-        self.set(|it| it.pushback = pause)
+        self.set(|it| it.pushback = pause.min(FAR_AHEAD))
     }
 
     /// Returns how many calls may run now.

@@ -12,6 +12,9 @@ use crate::status::Status;
 /// Below this many bytes a message is not compressed: it would hardly get shorter.
 pub(super) const COMPRESS_FROM: usize = 256;
 
+/// Below this many bytes a body is not compressed of which nobody said that it should be.
+pub(super) const COMPRESS_UNASKED_FROM: usize = 1 << 10;
+
 /// What is accepted here.
 const ALL: HeaderValue = HeaderValue::from_static("gzip,identity");
 

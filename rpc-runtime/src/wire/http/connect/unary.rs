@@ -11,7 +11,7 @@ use crate::call::{Body, Method, Request, deadline_in};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
-use crate::wire::http::compression::{COMPRESS_FROM, Compression, Unpacked};
+use crate::wire::http::compression::{COMPRESS_FROM, COMPRESS_UNASKED_FROM, Compression, Unpacked};
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::grpc::status::attempt;
 use crate::wire::http::reply_body::ReplyBody;
@@ -25,9 +25,6 @@ const OWNER: &str = "server";
 
 /// What the names of metadata behind a reply begin with.
 const TRAILER: &str = "trailer-";
-
-/// Below this many bytes a reply is not compressed of which nobody said that it should be.
-const COMPRESS_UNASKED_FROM: usize = 1 << 10;
 
 /// One call, as it was asked for.
 struct Call<'a> {

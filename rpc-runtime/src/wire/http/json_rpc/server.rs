@@ -15,7 +15,7 @@ use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 use crate::wire::http::chunks::Chunks;
-use crate::wire::http::compression::Compression;
+use crate::wire::http::compression::{COMPRESS_UNASKED_FROM, Compression};
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
@@ -25,9 +25,6 @@ use crate::wire::jsonrpc::{Beside, Dialect, Session, Text};
 
 /// The side whose limits these are, as errors name it.
 const OWNER: &str = "server";
-
-/// Below this many bytes an answer is not compressed: it would hardly get shorter.
-const COMPRESS_FROM: usize = 1 << 10;
 
 /// Makes the session of all texts of one connection.
 pub(in crate::wire::http) fn session(
@@ -44,10 +41,11 @@ pub(in crate::wire::http) fn session_for(
     connection: &Connection,
     request: &Request<Chunks>,
 ) -> Option<Arc<Session>> {
+    let session = connection.json_rpc.as_ref()?;
     let is_text = request.method() == Verb::POST
         && request.uri().path() == connection.config.json_rpc_path
         && is_json(request.headers());
-    connection.json_rpc.clone().filter(|_| is_text)
+    is_text.then(|| Arc::clone(session))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -104,7 +102,8 @@ fn with_text(text: &Text, request: &HeaderMap) -> Response<ReplyBody> {
     let names = &CompressionHeaders::OF_HTTP;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    let compress = text.bytes.len() >= COMPRESS_FROM && Compression::is_accepted(request, names);
+    let compress =
+        text.bytes.len() >= COMPRESS_UNASKED_FROM && Compression::is_accepted(request, names);
     let packed = compress.then(|| gzip::pack(&text.bytes).ok()).flatten();
     let bytes = match packed {
         Some(packed) => {
