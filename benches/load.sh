@@ -10,13 +10,14 @@
 #   overload      up to ten times what a server can do, with and without layer::AdaptiveLimit
 #   restarts      1,000 restarts of three servers in turn, under calls that must not fail
 #   storm         a server that crashes and comes back to 2,000 clients
+#   hostile       good clients beside peers that mean no good, on each wire
 set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 unset RUST_BACKTRACE
 
 parts=("$@")
-[ "$#" -gt 0 ] || parts=(connections in-flight overload restarts storm)
+[ "$#" -gt 0 ] || parts=(connections in-flight overload restarts storm hostile)
 
 # Each end of 10,000 connections is a file.
 ulimit -n 12000 2>/dev/null || ulimit -n "$(ulimit -Hn)"

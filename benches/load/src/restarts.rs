@@ -107,6 +107,21 @@ pub(crate) async fn run(folder: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+impl Shared {
+    fn note(&self, result: Result<(), Status>, adds: bool, took: Duration) {
+        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = took.max(*longest);
+        let count = if adds { &self.added } else { &self.echoed };
+        match result {
+            Ok(()) => _ = count.fetch_add(1, Ordering::Relaxed),
+            Err(status) => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.push(status);
+            }
+        }
+    }
+}
+
 /// Calls again and again. Those of `add` must not be repeated once a server may have seen them.
 async fn call(client: LoadClient, shared: Arc<Shared>, adds: bool) {
     while !shared.is_over.load(Ordering::Relaxed) {
@@ -115,21 +130,7 @@ async fn call(client: LoadClient, shared: Arc<Shared>, adds: bool) {
             true => client.add().await,
             false => client.echo(1).await.map(|_| ()),
         };
-        let took = called.elapsed();
-        let mut longest = shared
-            .longest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *longest = took.max(*longest);
-        drop(longest);
-        let count = if adds { &shared.added } else { &shared.echoed };
-        match result {
-            Ok(()) => _ = count.fetch_add(1, Ordering::Relaxed),
-            Err(status) => {
-                let mut failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.push(status);
-            }
-        }
+        shared.note(result, adds, called.elapsed());
         sleep(PAUSE).await;
     }
 }

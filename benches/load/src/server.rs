@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use rpc_runtime::layer::AdaptiveLimit;
 use rpc_runtime::server::ShutdownHandle;
-use rpc_runtime::{Limits, Server};
+use rpc_runtime::{Limits, Server, Wire};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
@@ -30,10 +30,11 @@ pub(crate) fn limits() -> Limits {
 /// Serves until standard input ends, and then says how often `add` ran.
 pub(crate) async fn serve(arguments: &[String]) -> Result<()> {
     let mut address = "127.0.0.1:0";
-    let mut is_adaptive = false;
+    let (mut is_adaptive, mut wires) = (false, vec![Wire::Native]);
     for argument in arguments {
         match argument.as_str() {
             "adaptive" => is_adaptive = true,
+            "every-wire" => wires.extend([Wire::Http, Wire::JsonRpc]),
             other => address = other,
         }
     }
@@ -43,6 +44,7 @@ pub(crate) async fn serve(arguments: &[String]) -> Result<()> {
     let worker = Worker::new(Arc::clone(&counts), on_handle, on_history);
     let mut server = Server::new()
         .add(LoadServer::new(worker))
+        .accept(wires)
         .limits(limits())
         .max_connections(CALLS)
         .max_calls_total(CALLS)
