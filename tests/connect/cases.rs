@@ -30,9 +30,11 @@ pub(crate) const ALL: [&str; 16] = [
 
 const SHORT: Duration = Duration::from_millis(50);
 
-pub(crate) async fn run(case: &'static str, channel: Channel) {
+/// `is_both_ways` says that both directions of a call can be open at once.
+pub(crate) async fn run(case: &'static str, channel: Channel, is_both_ways: bool) {
     let client = MatrixClient::new(channel.clone());
     match case {
+        "chat" | "chat_in_turns" if !is_both_ways => chat_is_refused(&client).await,
         "unary" => unary(&client).await,
         "unary_large" => {
             let answer = client
@@ -235,4 +237,12 @@ async fn chat_in_turns(client: &MatrixClient) {
     }
     drop(ask_next);
     assert!(answers.next().await.is_none());
+}
+
+async fn chat_is_refused(client: &MatrixClient) {
+    let mut answers = client.chat(stream::iter([ask()]));
+    let refused = answers.next().await.expect("a failure");
+    let failure = refused.expect_err("it is refused");
+    assert_eq!(failure.code(), Code::Unimplemented);
+    assert!(failure.to_string().contains("needs HTTP/2"), "{failure}");
 }

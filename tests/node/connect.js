@@ -1,8 +1,13 @@
 // connect-node as client and as server, for tests/connect:
 //
 //   node connect.js client SCHEMA URL            makes every combination, and says which passed
-//   node connect.js server SCHEMA COMPRESSION    serves on a free port, which is its first line
+//   node connect.js server SCHEMA COMPRESSION BELOW    serves on a free port, which is its first line
+//
+// BELOW is the only version of HTTP that the server knows, in TLS or not: http1, http2, https1 or https2. The
+// certificate of both sides of TLS is in the environment.
+import http from "node:http";
 import http2 from "node:http2";
+import https from "node:https";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -14,7 +19,8 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 
-const [role, schema, target] = process.argv.slice(2);
+const [role, schema, target, below] = process.argv.slice(2);
+const tls = { cert: process.env.CERTIFICATE, key: process.env.KEY };
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(schema, "base64")));
 const Matrix = registry.getService("matrix.v1.Matrix");
 const Trouble = registry.getMessage("matrix.v1.Trouble");
@@ -159,7 +165,8 @@ function setups() {
   const all = [];
   for (const useBinaryFormat of [true, false]) {
     for (const sendCompression of [undefined, compressionGzip]) {
-      const options = { baseUrl: target, useBinaryFormat, sendCompression, compressMinBytes: 0 };
+      const nodeOptions = target.startsWith("https") ? { ca: tls.cert } : {};
+      const options = { baseUrl: target, useBinaryFormat, sendCompression, compressMinBytes: 0, nodeOptions };
       const name = `${useBinaryFormat ? "proto" : "json"} ${sendCompression ? "gzip" : "identity"}`;
       for (const httpVersion of ["1.1", "2"]) {
         const more = { ...options, httpVersion };
@@ -247,7 +254,13 @@ const service = {
 function runServer() {
   const compression = target === "gzip" ? { compressMinBytes: 0 } : { acceptCompression: [] };
   const routes = (router) => router.service(Matrix, service);
-  const server = http2.createServer(connectNodeAdapter({ routes, ...compression }));
+  const handler = connectNodeAdapter({ routes, ...compression });
+  const server = {
+    http1: () => http.createServer(handler),
+    http2: () => http2.createServer(handler),
+    https1: () => https.createServer(tls, handler),
+    https2: () => http2.createSecureServer(tls, handler),
+  }[below]();
   server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 }
 

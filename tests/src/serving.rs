@@ -35,8 +35,8 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" | "jsonrpc+tcp" | "jsonrpc+ws"
-        | "lpjson" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" | "connect+http1"
+        | "jsonrpc+tcp" | "jsonrpc+ws" | "lpjson" => "tcp://127.0.0.1:0".to_owned(),
         "tls" | "grpcs" => "tls://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
@@ -54,10 +54,23 @@ static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
     (made.cert.pem(), made.signing_key.serialize_pem())
 });
 
+/// Returns the certificate of these tests' servers and its key, both in PEM.
+pub fn certificate() -> (&'static str, &'static str) {
+    let (chain, key) = &*CERTIFICATE;
+    (chain, key)
+}
+
 /// Begins to connect to a server of these tests; over TLS with trust in its certificate.
 pub fn connect(url: &str) -> Connect<Channel> {
     let connect = Channel::connect(url);
-    let secure = ["tls", "grpcs", "jsonrpc+https", "jsonrpc+wss"];
+    let secure = [
+        "tls",
+        "grpcs",
+        "connect+https",
+        "grpc-web+https",
+        "jsonrpc+https",
+        "jsonrpc+wss",
+    ];
     if url
         .split("://")
         .next()
@@ -69,12 +82,14 @@ pub fn connect(url: &str) -> Connect<Channel> {
     }
 }
 
-/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http`, `ws`, `jsonrpc+tcp`, `jsonrpc+ws` and
+/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http`, `connect+http1`, `ws`, `jsonrpc+tcp`, `jsonrpc+ws` and
 /// `lpjson` are TCP with a URL that makes clients speak gRPC, gRPC-Web, Connect, WebSocket, or JSON;
 /// `grpcs` is gRPC over TLS.
 pub async fn serve(transport: &str, server: Server) -> Serving {
     let server = match transport {
-        "grpc" | "grpcs" | "grpc-web+http" | "connect+http" => server.accept([Wire::Http]),
+        "grpc" | "grpcs" | "grpc-web+http" | "connect+http" | "connect+http1" => {
+            server.accept([Wire::Http])
+        }
         "ws" => server.accept([Wire::WebSocket]),
         "jsonrpc+tcp" => server.accept([Wire::JsonRpc]),
         "jsonrpc+ws" => server.accept([Wire::JsonRpc, Wire::WebSocket]),

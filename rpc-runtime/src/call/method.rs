@@ -24,6 +24,14 @@ pub enum MethodKind {
 pub(crate) const EXPECTED_KIND: &str = "rpc-kind";
 
 impl MethodKind {
+    #[cfg(feature = "http")]
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Unary,
+        Self::ServerStreaming,
+        Self::ClientStreaming,
+        Self::Bidirectional,
+    ];
+
     /// Returns the kind in words, such as `server-streaming`.
     pub const fn name(self) -> &'static str {
         match self {

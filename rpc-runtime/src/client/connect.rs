@@ -32,8 +32,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The URL says how: `tcp://host:port`, `tls://host:port`, `unix:///path`, `mem:name` (a server in this process), or
 /// `stdio:program arguments` (a child process that serves over its standard input and output), and with the feature
 /// `http` also `grpc://host:port`, `grpc-web+http://host:port` and `connect+http://host:port`, with `tls` also
-/// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language that
-/// speak HTTP/2; with the feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where
+/// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language. These
+/// speak HTTP/2, but for the two with `https` where the server agrees to HTTP/1.1 only; without TLS such a server
+/// is asked for with `grpc-web+http1://host:port` and `connect+http1://host:port`. Over HTTP/1.1 a method cannot stream
+/// both ways. With the feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where
 /// the port may be left out if it is 80 or 443; with the feature
 /// `jsonrpc` also `jsonrpc+tcp://host:port`, and, with the features that these need, `jsonrpc+http://`,
 /// `jsonrpc+https://`, `jsonrpc+ws://` and `jsonrpc+wss://`. A list of URLs, or what
@@ -148,8 +150,8 @@ impl<T> Connect<T> {
     ///
     /// Such a server gives a connection only so many calls at once (`SETTINGS_MAX_CONCURRENT_STREAMS`,
     /// often 100). When there is no place left, a further connection is made, and closed some seconds
-    /// after its last call. At this bound calls wait for a place, up to their deadline. JSON-RPC over
-    /// HTTP has one call at a time on each connection. Over the native wire there is one connection:
+    /// after its last call. At this bound calls wait for a place, up to their deadline. HTTP/1.1, and so
+    /// JSON-RPC over HTTP, has one call at a time on each connection. Over the native wire there is one connection:
     /// see [`Limits::max_calls`].
     #[cfg(feature = "http")]
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -217,6 +219,14 @@ impl<T> Connect<T> {
             failures: failures.max(1),
             pause,
         };
+        self
+    }
+
+    /// Asks each server again and again whether it can be called, and makes no calls to one that cannot; not
+    /// by default. See [`HealthCheck`](super::HealthCheck). These questions go past the channel's layers.
+    #[cfg(feature = "health")]
+    pub fn health_check(mut self, check: super::HealthCheck) -> Self {
+        self.spread.health = Some(check);
         self
     }
 
@@ -386,10 +396,7 @@ fn secured(
             wire,
             address: Address::Tls { host, port },
         } => {
-            let connector = Connector::new(
-                tls.clone(),
-                wire.alpn().map(<[u8]>::to_vec).into_iter().collect(),
-            );
+            let connector = Connector::new(tls.clone(), wire.alpn());
             let connector = connector.map_err(|error| {
                 refuse("TLS cannot be spoken like this".to_owned()).with_source(error)
             })?;

@@ -22,6 +22,8 @@ pub use channel::Channel;
 pub use connect::Connect;
 pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};
+#[cfg(feature = "health")]
+pub use servers::HealthCheck;
 pub use servers::{Balance, Discover, Dns, Instance, ServerFile};
 pub use stub::{Client, RpcClient, StubCall};
 #[doc(hidden)]

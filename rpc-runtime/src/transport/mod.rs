@@ -112,6 +112,18 @@ impl Io {
         self.extensions.get::<tls::PeerCertificate>()?.name()
     }
 
+    /// Returns the wire that both sides agreed to in the handshake of TLS, if they did.
+    #[cfg(feature = "http")]
+    pub(crate) fn agreed_protocol(&self) -> Option<&[u8]> {
+        #[cfg(feature = "tls")]
+        return self
+            .extensions
+            .get::<tls::AgreedProtocol>()
+            .map(|it| &*it.0);
+        #[cfg(not(feature = "tls"))]
+        None
+    }
+
     /// Gives back what was read already, to be read again first.
     #[cfg_attr(
         not(feature = "tls"),

@@ -67,18 +67,20 @@ impl ClientWire {
         }
     }
 
-    /// What this wire is called in ALPN, if it has a name there.
+    /// What this wire may be called in ALPN, the preferred name first; nothing if it has no name
+    /// there.
     #[cfg(feature = "tls")]
-    pub(crate) fn alpn(&self) -> Option<&'static [u8]> {
-        match self {
-            Self::Native => Some(native::ALPN),
+    pub(crate) fn alpn(&self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Self::Native => &[native::ALPN],
             #[cfg(feature = "http")]
-            Self::Http(_) => Some(super::http::ALPN_HTTP2),
+            Self::Http(server) => server.alpn(),
             #[cfg(feature = "websocket")]
-            Self::WebSocket(_) => Some(super::http::ALPN_HTTP1),
+            Self::WebSocket(_) => &[super::http::ALPN_HTTP1],
             #[cfg(feature = "jsonrpc")]
             Self::Json(server) => server.alpn(),
-        }
+        };
+        names.iter().map(|it| it.to_vec()).collect()
     }
 
     /// Makes a connection of a byte stream, and waits until the peer has introduced itself.

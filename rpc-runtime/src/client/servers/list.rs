@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::discover::{BoxDiscover, Instance};
 use super::hash::{mix, of_text};
-use super::no_servers;
 use super::node::Node;
+use super::{Spread, no_servers};
 use crate::client::endpoint::{Endpoint, pause};
 use crate::status::{Phase, Status};
 
@@ -30,10 +30,16 @@ type MakeEndpoint = Box<dyn Fn(&Instance) -> Result<Arc<Endpoint>, Status> + Sen
 /// The servers that are known.
 pub(super) struct List {
     shared: Arc<Shared>,
-    subset: Subset,
     /// What nobody has begun to ask: that takes a runtime, which the first call has.
-    source: Mutex<Option<Source>>,
+    finding: Mutex<Option<Finding>>,
     asking: OnceLock<AbortHandle>,
+}
+
+/// What finds servers, and which of them are used, how.
+struct Finding {
+    source: Source,
+    spread: Spread,
+    subset: Subset,
 }
 
 type Nodes = Arc<[Arc<Node>]>;
@@ -109,22 +115,26 @@ impl List {
     pub(super) fn listed(mut nodes: Vec<Arc<Node>>, subset: usize) -> Self {
         let subset = Subset::new(subset);
         subset.keep(&mut nodes, |it| it.hash);
-        Self::new(nodes.into(), subset, None)
+        Self::new(nodes.into(), None)
     }
 
-    pub(super) fn discovered(source: Source, subset: usize) -> Self {
-        Self::new(Arc::new([]), Subset::new(subset), Some(source))
+    pub(super) fn discovered(source: Source, spread: Spread) -> Self {
+        let finding = Finding {
+            source,
+            subset: Subset::new(spread.subset),
+            spread,
+        };
+        Self::new(Arc::new([]), Some(finding))
     }
 
-    fn new(nodes: Nodes, subset: Subset, source: Option<Source>) -> Self {
+    fn new(nodes: Nodes, finding: Option<Finding>) -> Self {
         let missing = None;
         Self {
             shared: Arc::new(Shared {
                 known: Mutex::new(Known { nodes, missing }),
                 changed: Notify::new(),
             }),
-            subset,
-            source: Mutex::new(source),
+            finding: Mutex::new(finding),
             asking: OnceLock::new(),
         }
     }
@@ -149,9 +159,9 @@ impl List {
 
     /// Begins to ask where the servers are, if nobody has.
     fn ask(&self) {
-        let source = self.source.lock();
-        if let Some(source) = source.unwrap_or_else(PoisonError::into_inner).take() {
-            let following = follow(Arc::clone(&self.shared), self.subset, source);
+        let finding = self.finding.lock();
+        if let Some(finding) = finding.unwrap_or_else(PoisonError::into_inner).take() {
+            let following = follow(Arc::clone(&self.shared), finding);
             let _ = self.asking.set(tokio::spawn(following).abort_handle());
         }
     }
@@ -165,14 +175,14 @@ impl Drop for List {
     }
 }
 
-async fn follow(shared: Arc<Shared>, subset: Subset, mut source: Source) {
+async fn follow(shared: Arc<Shared>, mut finding: Finding) {
     let mut failures = 0;
     loop {
-        match source.discover.next_boxed().await {
+        match finding.source.discover.next_boxed().await {
             Ok(instances) => {
                 failures = 0;
                 let nodes = Arc::clone(&shared.known().nodes);
-                let nodes = updated(&nodes, instances, subset, &source);
+                let nodes = updated(&nodes, instances, &finding);
                 let missing = nodes.is_empty().then(no_servers);
                 tracing::debug!(servers = nodes.len(), "the servers have changed");
                 shared.change(|it| *it = Known { nodes, missing });
@@ -192,7 +202,7 @@ async fn follow(shared: Arc<Shared>, subset: Subset, mut source: Source) {
 }
 
 /// Makes the new list: servers that stay keep their connections.
-fn updated(nodes: &Nodes, mut instances: Vec<Instance>, subset: Subset, source: &Source) -> Nodes {
+fn updated(nodes: &Nodes, mut instances: Vec<Instance>, finding: &Finding) -> Nodes {
     let known: HashMap<_, _> = nodes.iter().map(|it| (&it.instance, it)).collect();
     let mut seen = std::collections::HashSet::new();
     instances.retain(|it| seen.insert(it.clone()));
@@ -200,13 +210,13 @@ fn updated(nodes: &Nodes, mut instances: Vec<Instance>, subset: Subset, source: 
         let all = instances.len();
         tracing::warn!(all, used = MAX_SERVERS, "there are too many servers");
     }
-    subset.keep(&mut instances, |it| {
+    finding.subset.keep(&mut instances, |it| {
         of_text(format!("{} {:?}", it.url, it.ip).as_bytes())
     });
     let node = |instance: Instance| match known.get(&instance) {
         Some(node) => Some(Arc::clone(node)),
-        None => match (source.make)(&instance) {
-            Ok(endpoint) => Some(Arc::new(Node::new(instance, endpoint))),
+        None => match (finding.source.make)(&instance) {
+            Ok(endpoint) => Some(finding.spread.node(instance, endpoint)),
             Err(status) => {
                 tracing::warn!(server = instance.url, %status, "a server is not used");
                 None

@@ -5,6 +5,8 @@ mod discover;
 mod dns;
 mod file;
 mod hash;
+#[cfg(feature = "health")]
+mod health;
 mod list;
 mod node;
 #[cfg(test)]
@@ -23,6 +25,8 @@ pub(super) use self::discover::BoxDiscover;
 pub use self::discover::{Discover, Instance};
 pub use self::dns::Dns;
 pub use self::file::ServerFile;
+#[cfg(feature = "health")]
+pub use self::health::HealthCheck;
 use self::list::List;
 pub(super) use self::list::Source;
 pub(super) use self::node::Ejection;
@@ -42,6 +46,9 @@ pub(super) struct Spread {
     pub(super) ejection: Ejection,
     /// How many servers are used at most.
     pub(super) subset: usize,
+    /// How the servers are asked whether they can be called, if they are.
+    #[cfg(feature = "health")]
+    pub(super) health: Option<HealthCheck>,
 }
 
 impl Default for Spread {
@@ -53,7 +60,26 @@ impl Default for Spread {
                 pause: Duration::from_secs(5),
             },
             subset: usize::MAX,
+            #[cfg(feature = "health")]
+            health: None,
         }
+    }
+}
+
+impl Spread {
+    /// Says whether something may come between a call and the connection of the only server.
+    fn looks_at_one(&self) -> bool {
+        #[cfg(feature = "health")]
+        return self.health.is_some();
+        #[cfg(not(feature = "health"))]
+        false
+    }
+
+    fn node(&self, instance: Instance, endpoint: Arc<Endpoint>) -> Arc<Node> {
+        let node = Node::new(instance, endpoint);
+        #[cfg(feature = "health")]
+        let node = node.checked(self.health.as_ref());
+        Arc::new(node)
     }
 }
 
@@ -68,17 +94,18 @@ impl Servers {
     /// `endpoints` is not empty.
     pub(super) fn listed(mut endpoints: Vec<Arc<Endpoint>>, spread: Spread) -> Self {
         if endpoints.len() == 1
+            && !spread.looks_at_one()
             && let Some(only) = endpoints.pop()
         {
             return Self::One(only);
         }
-        let node = |it: Arc<Endpoint>| Arc::new(Node::new(Instance::new(&**it.url()), it));
+        let node = |it: Arc<Endpoint>| spread.node(Instance::new(&**it.url()), it);
         let nodes = endpoints.into_iter().map(node).collect();
         Self::Many(Many::new(List::listed(nodes, spread.subset), spread))
     }
 
     pub(super) fn discovered(source: Source, spread: Spread) -> Self {
-        Self::Many(Many::new(List::discovered(source, spread.subset), spread))
+        Self::Many(Many::new(List::discovered(source, spread.clone()), spread))
     }
 
     /// Connects to every server that is known; succeeds if one can be reached.
@@ -115,7 +142,7 @@ impl Many {
         }
         let mut failures = Vec::new();
         for node in &*nodes {
-            failures.extend(node.endpoint.connected(None).await.err());
+            failures.extend(node.ready(None).await.err());
         }
         if failures.len() < nodes.len() {
             return Ok(());
@@ -123,7 +150,8 @@ impl Many {
         Err(none_reached(failures))
     }
 
-    /// Picks the server for a call: of those that are readiest, as the balance says.
+    /// Picks the server for a call: of those that are readiest, as the balance says. One that is not
+    /// healthy is none of them.
     fn pick(&self, nodes: &[Arc<Node>], request: &Request, tried: &[usize]) -> Option<usize> {
         let mut candidates = Vec::with_capacity(nodes.len());
         let mut best = Class::Failed;
@@ -132,6 +160,9 @@ impl Many {
                 continue;
             }
             let (class, calls) = Class::of(node);
+            if class == Class::Unhealthy {
+                continue;
+            }
             if class < best {
                 best = class;
                 candidates.clear();
@@ -153,7 +184,8 @@ impl Many {
     fn start(self: &Arc<Self>, request: Request) -> Result<ResponseFuture, Request> {
         let nodes = self.list.known();
         let picked = self.pick(&nodes, &request, &[]);
-        let Some(node) = picked.and_then(|it| nodes.get(it)) else {
+        let picked = picked.and_then(|it| nodes.get(it));
+        let Some(node) = picked.filter(|it| it.is_healthy() == Some(true)) else {
             return Err(request);
         };
         let started = Instant::now();
@@ -173,8 +205,8 @@ impl Many {
             .pick(&nodes, &request, &tried)
             .and_then(|it| Some((it, nodes.get(it)?)))
         {
-            match node.endpoint.connected(deadline).await {
-                Ok(_) => {
+            match node.ready(deadline).await {
+                Ok(()) => {
                     let started = Instant::now();
                     let result = node.endpoint.call(request).await;
                     return self.observe(node, started, result);
@@ -187,6 +219,11 @@ impl Many {
                         break;
                     }
                 }
+            }
+        }
+        for (place, node) in nodes.iter().enumerate() {
+            if !tried.contains(&place) && node.is_healthy() == Some(false) {
+                failures.extend(node.ready(deadline).await.err());
             }
         }
         Err(none_reached(failures))
@@ -225,14 +262,21 @@ enum Class {
     Ready,
     /// Connected, but its calls fail.
     Ejected,
+    /// Connected, and nobody knows yet whether it can be called.
+    Unchecked,
     Connecting,
     Failed,
+    /// It cannot be called.
+    Unhealthy,
 }
 
 impl Class {
     /// Returns it with the calls on their way.
     fn of(node: &Node) -> (Self, usize) {
+        let is_healthy = node.is_healthy();
         match node.endpoint.readiness() {
+            _ if is_healthy == Some(false) => (Self::Unhealthy, 0),
+            Readiness::Ready { calls } if is_healthy.is_none() => (Self::Unchecked, calls),
             Readiness::Ready { calls } if node.is_ejected() => (Self::Ejected, calls),
             Readiness::Ready { calls } => (Self::Ready, calls),
             Readiness::Connecting => (Self::Connecting, 0),

@@ -8,7 +8,10 @@ use tokio::time::Instant;
 
 use super::discover::Instance;
 use super::hash::of_text;
+#[cfg(feature = "health")]
+use super::health::{Checked, HealthCheck};
 use crate::client::endpoint::Endpoint;
+use crate::status::Status;
 
 /// How fast a latency that is lower than the one before counts.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -32,6 +35,8 @@ pub(super) struct Node {
     /// Calls that failed since the last one that did not.
     failures: AtomicU32,
     past: Mutex<Past>,
+    #[cfg(feature = "health")]
+    checked: Option<Checked>,
 }
 
 #[derive(Default)]
@@ -51,7 +56,39 @@ impl Node {
             endpoint,
             failures: AtomicU32::new(0),
             past: Mutex::default(),
+            #[cfg(feature = "health")]
+            checked: None,
         }
+    }
+
+    /// Has the server asked whether it can be called.
+    #[cfg(feature = "health")]
+    pub(super) fn checked(mut self, check: Option<&HealthCheck>) -> Self {
+        self.checked = check.cloned().map(Checked::new);
+        self
+    }
+
+    /// Returns whether the server is healthy, as far as it is asked; `None` while that is not known.
+    pub(super) fn is_healthy(&self) -> Option<bool> {
+        #[cfg(feature = "health")]
+        if let Some(checked) = &self.checked {
+            return checked.is_healthy(&self.endpoint);
+        }
+        Some(true)
+    }
+
+    /// Waits until calls may go there.
+    ///
+    /// # Errors
+    ///
+    /// Why none may.
+    pub(super) async fn ready(&self, deadline: Option<Instant>) -> Result<(), Status> {
+        self.endpoint.connected(deadline).await?;
+        #[cfg(feature = "health")]
+        if let Some(checked) = &self.checked {
+            checked.healthy(&self.endpoint, deadline).await?;
+        }
+        Ok(())
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {

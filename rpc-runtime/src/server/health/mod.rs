@@ -4,7 +4,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 #[path = "schema/grpc.health.v1.rs"]
-mod v1;
+pub(crate) mod v1;
 
 use std::collections::BTreeMap;
 use std::fmt;

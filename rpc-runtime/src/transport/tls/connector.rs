@@ -93,6 +93,14 @@ impl ClientTls {
     }
 }
 
+/// The name in ALPN of the wire that the server chose among those that were offered.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "only HTTP has two wires of one URL")
+)]
+pub(crate) struct AgreedProtocol(pub(in crate::transport) Arc<[u8]>);
+
 /// Speaks TLS on the connections of a client.
 pub(crate) struct Connector {
     config: Arc<Reloading<ClientConfig>>,
@@ -140,12 +148,17 @@ impl Connector {
         let peer = Arc::clone(io.peer());
         let connected = TlsConnector::from(config).connect(name, io).await;
         let stream = connected.map_err(|error| ended_early(error, Side::Client))?;
-        if self.needs_alpn && stream.get_ref().1.alpn_protocol().is_none() {
+        let agreed = stream.get_ref().1.alpn_protocol().map(Arc::from);
+        if self.needs_alpn && agreed.is_none() {
             let text = "the server speaks TLS, but did not agree to HTTP/2 in the handshake (`h2` in \
                         ALPN): is it a gRPC server?";
             return Err(io::Error::other(TlsError(text.to_owned())));
         }
-        Ok(secured(stream, Side::Client, &peer))
+        let io = secured(stream, Side::Client, &peer);
+        Ok(match agreed {
+            Some(agreed) => io.with_extension(AgreedProtocol(agreed)),
+            None => io,
+        })
     }
 }
 

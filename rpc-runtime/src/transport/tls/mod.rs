@@ -47,7 +47,7 @@ pub use peer_certificate::PeerCertificate;
 pub use pem::{Certificate, Roots};
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use connector::Connector;
+pub(crate) use connector::{AgreedProtocol, Connector};
 
 use std::sync::Arc;
 

@@ -54,6 +54,16 @@ impl Chunks {
         }
     }
 
+    /// Says whether it is known that nothing follows.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Http1(body) => body.is_end_stream(),
+            #[cfg(feature = "tower")]
+            Self::Foreign(body) => body.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
+        }
+    }
+
     /// Returns the trailers, which come behind the last bytes; `None` if there are none.
     pub(super) fn poll_trailers(
         &mut self,

@@ -41,7 +41,6 @@ mod web_url;
 mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
-#[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 #[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";

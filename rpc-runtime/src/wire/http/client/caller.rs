@@ -1,27 +1,27 @@
 //! Our calls on a connection.
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready as ready_or_pending};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::SendStream;
-use h2::client::ResponseFuture;
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, Sleep, sleep_until};
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri, Version};
+use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Link, Place};
+use super::connection::{Connection, Link, Place, Requests};
 use super::handle::Handle;
-use super::reply_head::read_head;
-use super::request_head::{Form, Head};
+use super::http1::Http1;
+use super::open_call::{Answer, OpenCall, Responding};
+use super::request_body::{self, ChunkedUpload, RequestBody};
+use super::request_head::{Form, Head, kind_of};
 use super::upload::{Upload, upload};
-use crate::call::{Body, BodyFrame, Compressed, Message, Request, Response};
+use crate::call::{Body, BodyFrame, Compressed, Message, MethodKind, Request, Response, Rope};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
-use crate::status::{Code, Phase, Status};
+use crate::status::{Phase, Status};
 use crate::wire::http::compression::Compression;
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::envelopes::Batches;
@@ -34,9 +34,6 @@ pub(super) const OWNER: &str = "client";
 /// A message up to here goes out with its request; a larger one as fast as the peer takes it.
 const AT_ONCE: usize = 64 << 10;
 
-/// How far the clock of a server may be ahead: timeouts are sent in whole milliseconds.
-const AHEAD: Duration = Duration::from_millis(5);
-
 impl Connection {
     /// Begins a call: at once, if its request is one message.
     pub(crate) fn start(
@@ -46,7 +43,7 @@ impl Connection {
     ) -> BoxFuture<'static, Result<Response, Status>> {
         let link = Arc::clone(&self.link);
         if !request.body().is_stream() {
-            return match begin(&link, &self.http2, &mut request, None, place) {
+            return match begin(&link, &self.requests, &mut request, None, place) {
                 Ok(responding) => Box::pin(responding),
                 Err(status) => {
                     let status = status.in_phase(Phase::Send).at_peer(&link.peer);
@@ -54,13 +51,13 @@ impl Connection {
                 }
             };
         }
-        let http2 = self.http2.own();
+        let requests = self.requests.own();
         Box::pin(async move {
-            let called = begin_stream(&link, &http2, request, place).await;
+            let called = begin_stream(&link, &requests, request, place).await;
             let responding =
                 called.map_err(|status| status.in_phase(Phase::Send).at_peer(&link.peer));
             // The handle would keep the connection open.
-            drop((http2, link));
+            drop((requests, link));
             responding?.await
         })
     }
@@ -69,10 +66,15 @@ impl Connection {
 /// Sends a request that streams, whose arguments may be the first of its messages.
 async fn begin_stream(
     link: &Arc<Link>,
-    http2: &Handle,
+    requests: &Requests,
     mut request: Request,
     place: Place,
 ) -> Result<Responding, Status> {
+    let is_both_ways = kind_of(&request) == Some(MethodKind::Bidirectional);
+    if is_both_ways && matches!(requests, Requests::Http1(_)) {
+        let text = "a method that streams both ways needs HTTP/2, and HTTP/1.1 is spoken here";
+        return Err(Status::unimplemented(text));
+    }
     let form = Form::of(link.server.dialect, &request);
     let awaits_first = request.body().has_head() || form == Form::Whole;
     let head = if awaits_first {
@@ -83,70 +85,173 @@ async fn begin_stream(
     } else {
         None
     };
-    begin(link, http2, &mut request, head, place)
+    begin(link, requests, &mut request, head, place)
 }
 
 /// Sends a request; its stream goes on by itself.
 fn begin(
     link: &Arc<Link>,
-    http2: &Handle,
+    requests: &Requests,
     request: &mut Request,
     first: Option<Message>,
     place: Place,
 ) -> Result<Responding, Status> {
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let encoder = encoder(link, request, encoding);
     let form = Form::of(link.server.dialect, request);
-    let head = Head {
-        form,
-        encoding,
-        compression: encoder.compression,
-        has_args: first.is_some() && form == Form::Envelopes,
+    let outgoing = Outgoing::new(link, request, first, (encoding, form))?;
+    let mut call = OpenCall::new(link, request, (encoding, form), place);
+    let answer = match requests {
+        Requests::Http2(http2) => outgoing.send_in_http2(http2, &mut call)?,
+        Requests::Http1(http1) => outgoing.send_in_http1(http1, &mut call)?,
     };
-    let says = head;
-    let mut head = says.write(link, request)?;
-    let mut body = request.take_body();
-    let single = body.take_single();
-    if form == Form::Whole {
-        // What else a caller streams has no place in it.
-        body = Body::empty();
-    }
-    let streams = body.is_stream();
-    let mut out = BytesMut::new();
-    let large = match first.or(single) {
-        Some(message) => encoder.put(message, &mut out)?,
-        None => None,
-    };
-    if form == Form::Whole {
-        if out.first() == Some(&COMPRESSED) {
-            Compression::Gzip.put(head.headers_mut(), &CompressionHeaders::OF_HTTP);
+    Ok(Responding::new(answer, call))
+}
+
+/// A request that is ready to be sent.
+struct Outgoing {
+    head: http::Request<()>,
+    /// The head is all of it.
+    is_get: bool,
+    /// The first message, encoded, and what of it is handed over as it is.
+    first: BytesMut,
+    large: Option<Rope>,
+    /// What streams behind that.
+    body: Body,
+    encoder: Encoder,
+}
+
+impl Outgoing {
+    fn new(
+        link: &Link,
+        request: &mut Request,
+        first: Option<Message>,
+        (encoding, form): (Encoding, Form),
+    ) -> Result<Self, Status> {
+        let encoder = encoder(link, request, encoding);
+        let says = Head {
+            form,
+            encoding,
+            compression: encoder.compression,
+            has_args: first.is_some() && form == Form::Envelopes,
+        };
+        let mut head = says.write(link, request)?;
+        let mut body = request.take_body();
+        let single = body.take_single();
+        let mut out = BytesMut::new();
+        let large = match first.or(single) {
+            Some(message) => encoder.put(message, &mut out)?,
+            None => None,
+        };
+        if form == Form::Whole {
+            // What else a caller streams has no place in it.
+            body = Body::empty();
+            if out.first() == Some(&COMPRESSED) {
+                Compression::Gzip.put(head.headers_mut(), &CompressionHeaders::OF_HTTP);
+            }
+            out.advance(HEADER_LENGTH.min(out.len()));
         }
-        out.advance(HEADER_LENGTH.min(out.len()));
+        Ok(Self {
+            is_get: large.is_none() && says.put_in_url(link, request, &mut head, &out),
+            head,
+            first: out,
+            large,
+            body,
+            encoder,
+        })
     }
-    let is_get = large.is_none() && says.put_in_url(link, request, &mut head, &out);
-    let sent = http2.send(head, is_get);
-    let (response, mut stream) = sent.map_err(|error| {
-        let text = "the connection takes no new calls";
-        Status::unavailable(text)
-            .with_source(error)
-            .into_not_started()
+
+    fn send_in_http2(self, http2: &Handle, call: &mut OpenCall) -> Result<Answer, Status> {
+        let sent = http2.send(self.head, self.is_get);
+        let (response, mut stream) = sent.map_err(|error| {
+            let text = "the connection takes no new calls";
+            let status = Status::unavailable(text).with_source(error);
+            status.into_not_started()
+        })?;
+        if self.is_get {
+            drop(stream);
+        } else if !self.body.is_stream() && self.large.is_none() && self.first.len() <= AT_ONCE {
+            let sent = stream.send_data(self.first.freeze(), true);
+            sent.map_err(status::of_broken_stream)?;
+        } else {
+            let first = pieces(self.first, self.large);
+            upload_in_http2(call, stream, first, self.body, self.encoder);
+        }
+        Ok(Answer::Http2(response))
+    }
+
+    fn send_in_http1(self, http1: &Arc<Http1>, call: &mut OpenCall) -> Result<Answer, Status> {
+        let head = in_http1(self.head)?;
+        let first = match self.is_get {
+            true => VecDeque::new(),
+            false => pieces(self.first, self.large),
+        };
+        let body = if self.body.is_stream() {
+            upload_in_http1(call, first, self.body, self.encoder)
+        } else {
+            RequestBody::Whole(first)
+        };
+        let (answering, exchange) = http1.send(head.map(|()| body));
+        call.exchange = Some(exchange);
+        Ok(Answer::Http1(answering))
+    }
+}
+
+/// Makes the head of HTTP/2 one of HTTP/1.1, which names the server in a header.
+fn in_http1(mut head: http::Request<()>) -> Result<http::Request<()>, Status> {
+    let target = head.uri().path_and_query().cloned();
+    let host = head.uri().authority().map_or("", |it| it.as_str());
+    let host = HeaderValue::try_from(host).map_err(|error| {
+        Status::invalid_argument("the host cannot be sent over HTTP").with_source(error)
     })?;
-    let mut call = OpenCall::new(link, request, encoding, place);
-    call.form = form;
-    if is_get {
-        drop(stream);
-    } else if !streams && large.is_none() && out.len() <= AT_ONCE {
-        let sent = stream.send_data(out.freeze(), true);
-        sent.map_err(status::of_broken_stream)?;
-    } else {
-        let first = std::iter::once(out.freeze()).chain(large.into_iter().flatten());
-        let first = first.filter(|it| !it.is_empty()).collect();
-        call.upload(stream, first, body, encoder);
+    head.headers_mut().insert(HOST, host);
+    *head.uri_mut() = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
+    *head.version_mut() = Version::HTTP_11;
+    Ok(head)
+}
+
+fn pieces(first: BytesMut, large: Option<Rope>) -> VecDeque<Bytes> {
+    let first = std::iter::once(first.freeze()).chain(large.into_iter().flatten());
+    first.filter(|it| !it.is_empty()).collect()
+}
+
+fn upload_in_http2(
+    call: &mut OpenCall,
+    stream: SendStream<Bytes>,
+    ready: VecDeque<Bytes>,
+    body: Body,
+    encoder: Encoder,
+) {
+    let (failed, receiver) = oneshot::channel();
+    let sending = Upload {
+        stream,
+        ready,
+        body,
+        batches: Batches::new(encoder),
+        failed,
+    };
+    call.upload(upload(sending), receiver);
+}
+
+fn upload_in_http1(
+    call: &mut OpenCall,
+    ready: VecDeque<Bytes>,
+    body: Body,
+    encoder: Encoder,
+) -> RequestBody {
+    let (failed, receiver) = oneshot::channel();
+    let (pieces, of_body) = mpsc::channel(1);
+    let sending = ChunkedUpload {
+        ready,
+        body,
+        batches: Batches::new(encoder),
+        pieces,
+        failed,
+    };
+    call.upload(request_body::upload(sending), receiver);
+    RequestBody::Streamed {
+        pieces: of_body,
+        ended: false,
     }
-    Ok(Responding {
-        response,
-        call: Some(call),
-    })
 }
 
 fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
@@ -164,125 +269,5 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
         compresses: is_compressed,
         max_message: link.config.limits.max_message,
         owner: OWNER,
-    }
-}
-
-/// What a call holds until it has ended. Dropping it before that gives the call up: HTTP/2 resets
-/// a stream that nobody holds any more.
-pub(super) struct OpenCall {
-    pub(super) link: Arc<Link>,
-    pub(super) encoding: Encoding,
-    pub(super) form: Form,
-    deadline: Option<Pin<Box<Sleep>>>,
-    upload: Option<Uploading>,
-    /// Why the stream that is sent failed, if it did.
-    failed: Option<oneshot::Receiver<Status>>,
-    _place: Place,
-}
-
-impl OpenCall {
-    fn new(link: &Arc<Link>, request: &Request, encoding: Encoding, place: Place) -> Self {
-        Self {
-            link: Arc::clone(link),
-            encoding,
-            form: Form::Envelopes,
-            deadline: request
-                .deadline_instant()
-                .map(|it| Box::pin(sleep_until(it))),
-            upload: None,
-            failed: None,
-            _place: place,
-        }
-    }
-
-    /// Starts the task that sends; it ends with the call.
-    fn upload(
-        &mut self,
-        stream: SendStream<Bytes>,
-        first: Vec<Bytes>,
-        body: Body,
-        encoder: Encoder,
-    ) {
-        let (failed, receiver) = oneshot::channel();
-        let sending = Upload {
-            stream,
-            ready: first.into(),
-            body,
-            batches: Batches::new(encoder),
-            failed,
-        };
-        self.failed = Some(receiver);
-        self.upload = Some(Uploading(tokio::spawn(upload(sending)).abort_handle()));
-    }
-
-    /// Ready when the call is over whatever the peer does: its deadline has passed, or what was to
-    /// be sent failed.
-    pub(super) fn poll_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
-        if let Some(failed) = &mut self.failed
-            && let Poll::Ready(failed) = Pin::new(failed).poll(cx)
-        {
-            self.failed = None;
-            if let Ok(status) = failed {
-                return Poll::Ready(status.in_phase(Phase::Send));
-            }
-        }
-        let Some(deadline) = &mut self.deadline else {
-            return Poll::Pending;
-        };
-        ready_or_pending!(deadline.as_mut().poll(cx));
-        let text = "the deadline passed before the call ended";
-        Poll::Ready(Status::deadline_exceeded(text))
-    }
-
-    /// Takes a call that the server cancelled as its time ran out for one whose deadline passed,
-    /// as gRPC's own clients do: the server's clock may be a moment ahead.
-    pub(super) fn in_time(&self, status: Status) -> Status {
-        let deadline = self.deadline.as_ref().map(|it| it.deadline());
-        let is_late = deadline.is_some_and(|it| it <= Instant::now() + AHEAD);
-        if status.code() == Code::Cancelled && is_late {
-            let text = "the server broke the call off at its deadline";
-            return Status::deadline_exceeded(text).with_source(status);
-        }
-        status
-    }
-}
-
-/// The task that sends; it ends when this is dropped.
-struct Uploading(AbortHandle);
-
-impl Drop for Uploading {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The future of a call on its way: its response.
-struct Responding {
-    response: ResponseFuture,
-    call: Option<OpenCall>,
-}
-
-impl Future for Responding {
-    type Output = Result<Response, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let Some(call) = &mut this.call else {
-            return Poll::Ready(Err(Status::internal("a call was polled after its end")));
-        };
-        let result = if let Poll::Ready(status) = call.poll_over(cx) {
-            Err(status)
-        } else {
-            match ready_or_pending!(Pin::new(&mut this.response).poll(cx)) {
-                Ok(response) => Ok(response),
-                Err(error) => Err(call.in_time(status::of_broken_stream(error))),
-            }
-        };
-        let Some(call) = this.call.take() else {
-            return Poll::Pending;
-        };
-        let peer = Arc::clone(&call.link.peer);
-        let answered = result.and_then(|response| read_head(response, call));
-        Poll::Ready(answered.map_err(|status| status.in_phase(Phase::Reply).at_peer(&peer)))
     }
 }

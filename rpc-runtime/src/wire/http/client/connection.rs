@@ -11,7 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::handle::Handle;
+use super::http1::Http1;
 use crate::call::{Cancellation, Peer};
+use crate::service::BoxFuture;
 use crate::status::{Phase, Status};
 use crate::transport::Io;
 use crate::wire::budget::Budget;
@@ -24,9 +26,37 @@ use crate::wire::http::prefixed::Prefixed;
 /// A handle to begin calls with. The connection closes when the last one is gone and its calls
 /// have ended.
 pub(crate) struct Connection {
-    pub(super) http2: Handle,
+    pub(super) requests: Requests,
     pub(super) link: Arc<Link>,
 }
+
+/// Where requests go.
+pub(super) enum Requests {
+    Http1(Arc<Http1>),
+    Http2(Handle),
+}
+
+impl Requests {
+    /// Returns a handle of its own, for who outlives this one.
+    pub(super) fn own(&self) -> Self {
+        match self {
+            Self::Http1(http1) => Self::Http1(Arc::clone(http1)),
+            Self::Http2(http2) => Self::Http2(http2.own()),
+        }
+    }
+
+    /// Returns whether requests can begin.
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Http1(http1) => http1.is_open(),
+            Self::Http2(http2) => http2.is_open(),
+        }
+    }
+}
+
+/// What reads and writes a connection; it ends when the connection does, and says why if that was not
+/// in peace.
+type Driving = BoxFuture<'static, Result<(), Status>>;
 
 /// What the calls of a connection share with its driver.
 pub(super) struct Link {
@@ -52,23 +82,19 @@ impl Connection {
         io: Io,
         config: Arc<Config>,
         server: HttpServer,
-    ) -> Result<(Self, Driver), Status> {
-        let peer = Arc::clone(io.peer());
-        let (http2, connection, mut keepalive) = handshake(io, &config).await?;
+    ) -> Result<(Self, Driving), Status> {
+        let is_http2 = server.speaks_http2(io.agreed_protocol());
+        let link = Arc::new(Link::new(Arc::clone(io.peer()), config, server));
+        if is_http2 {
+            Self::open_http2(io, link).await
+        } else {
+            Self::open_http1(io, link).await
+        }
+    }
+
+    async fn open_http2(io: Io, link: Arc<Link>) -> Result<(Self, Driving), Status> {
+        let (http2, connection, mut keepalive) = handshake(io, &link.config).await?;
         keepalive.ping_now();
-        let link = Arc::new(Link {
-            peer,
-            server,
-            budget: Arc::new(Budget::new(
-                config.limits.max_buffered,
-                config.shared_budget.clone(),
-            )),
-            config,
-            places: Arc::new(Semaphore::new(0)),
-            calls: AtomicUsize::new(0),
-            closed: OnceLock::new(),
-            settled: Cancellation::new(),
-        });
         let driver = Driver {
             http2: connection,
             keepalive,
@@ -76,8 +102,17 @@ impl Connection {
             places: 0,
             yielded: false,
         };
-        let http2 = Handle::new(http2);
-        Ok((Self { http2, link }, driver))
+        let requests = Requests::Http2(Handle::new(http2));
+        Ok((Self { requests, link }, Box::pin(driver)))
+    }
+
+    async fn open_http1(io: Io, link: Arc<Link>) -> Result<(Self, Driving), Status> {
+        let (http1, driver) = Http1::open(io, &link).await?;
+        // Who speaks HTTP/1.1 says nothing before he is asked.
+        link.places.add_permits(1);
+        link.settled.cancel();
+        let requests = Requests::Http1(http1);
+        Ok((Self { requests, link }, Box::pin(driver)))
     }
 
     /// Waits until the peer has introduced itself; fails with the reason if the connection is
@@ -89,7 +124,7 @@ impl Connection {
 
     /// Returns whether new calls can begin here.
     pub(crate) fn is_open(&self) -> bool {
-        self.link.closed.get().is_none() && self.http2.is_open()
+        self.link.closed.get().is_none() && self.requests.is_open()
     }
 
     /// Takes a place for a call at once, if there is one.
@@ -173,6 +208,20 @@ impl Peer for Link {
 }
 
 impl Link {
+    fn new(peer: Arc<str>, config: Arc<Config>, server: HttpServer) -> Self {
+        let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
+        Self {
+            peer,
+            server,
+            budget: Arc::new(budget),
+            config,
+            places: Arc::new(Semaphore::new(0)),
+            calls: AtomicUsize::new(0),
+            closed: OnceLock::new(),
+            settled: Cancellation::new(),
+        }
+    }
+
     /// Takes a place at once, if there is one.
     fn take_place(self: &Arc<Self>) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
@@ -187,8 +236,8 @@ impl Link {
             Some(end) => timeout_at(end, acquire).await.map_err(|_| {
                 Status::deadline_exceeded(
                     "the deadline passed while the call waited for one of the places that the \
-                     server gives (SETTINGS_MAX_CONCURRENT_STREAMS), the limit `max_calls` allows \
-                     and `max_connections` multiplies",
+                     server gives (SETTINGS_MAX_CONCURRENT_STREAMS, one over HTTP/1.1), the limit \
+                     `max_calls` allows and `max_connections` multiplies",
                 )
             })?,
         };
@@ -201,15 +250,15 @@ impl Link {
         reason.unwrap_or_else(|| Status::unavailable("the connection is closed"))
     }
 
-    fn close(&self, reason: Status) {
+    pub(super) fn close(&self, reason: Status) {
         let _ = self.closed.set(reason);
         self.places.close();
         self.settled.cancel();
     }
 }
 
-/// Reads and writes a connection, and keeps its time; it ends when the connection does.
-pub(crate) struct Driver {
+/// Reads and writes a connection of HTTP/2, and keeps its time; it ends when the connection does.
+struct Driver {
     http2: Http2,
     keepalive: Keepalive,
     link: Arc<Link>,
@@ -271,7 +320,12 @@ impl Driver {
     }
 
     fn doubt(&self) -> String {
-        format!("is it a {} server?", self.link.server.dialect.name())
+        let server = &self.link.server;
+        let name = server.dialect.name();
+        match server.over_http1() {
+            Some(url) => format!("is it a {name} server? (one without HTTP/2: `{url}`)"),
+            None => format!("is it a {name} server?"),
+        }
     }
 }
 

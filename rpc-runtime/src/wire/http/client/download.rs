@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
-use h2::RecvStream;
 use http::HeaderMap;
 
-use super::caller::{OWNER, OpenCall};
+use super::caller::OWNER;
+use super::open_call::OpenCall;
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{ChunkError, Chunks, Stopped};
@@ -30,12 +30,11 @@ struct Open {
 }
 
 impl Download {
-    pub(super) fn new(stream: RecvStream, compression: Compression, call: OpenCall) -> Self {
+    pub(super) fn new(chunks: Chunks, compression: Compression, call: OpenCall) -> Self {
         let limits = &call.link.config.limits;
         let decoder = Decoder::new(limits.max_message, OWNER, compression);
         let decoder = decoder.with_end(call.link.server.dialect.end_flag());
         let (budget, patience) = (&call.link.budget, limits.message_timeout);
-        let chunks = Chunks::Http2(stream);
         Self(Some(Open {
             messages: Messages::new(chunks, decoder, budget, patience, false),
             call,
@@ -56,7 +55,10 @@ impl Open {
                     let message = unpacked.into_message(self.call.encoding, limits);
                     return Poll::Ready(Ok(Next::Message(message)));
                 }
-                Ok(None) => self.read = true,
+                Ok(None) => {
+                    self.read = true;
+                    self.call.answered();
+                }
                 Err(Stopped::Failed(status)) => return Poll::Ready(Err(status)),
                 Err(Stopped::Broken(error)) => {
                     return Poll::Ready(Err(self.call.in_time(of_broken(error))));
@@ -94,7 +96,10 @@ enum Next {
 pub(super) fn of_broken(error: ChunkError) -> Status {
     match error.downcast::<h2::Error>() {
         Ok(error) => status::of_broken_stream(*error),
-        Err(error) => Status::unavailable("the connection broke").with_source(error),
+        Err(error) => {
+            let text = "the connection broke before the call had ended";
+            Status::unavailable(text).with_source(error)
+        }
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use h2::RecvStream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::caller::OpenCall;
 use super::download::Download;
+use super::open_call::OpenCall;
 use super::request_head::Form;
 use super::whole_download::{Outcome, WholeDownload};
 use crate::call::{Body, Response};
 use crate::codec::Encoding;
 use crate::status::Status;
+use crate::wire::http::chunks::Chunks;
 use crate::wire::http::compression::Compression;
 use crate::wire::http::content_type::{self, Protocol};
 use crate::wire::http::dialect::{CompressionHeaders, Dialect};
@@ -24,7 +24,7 @@ const TRAILER: &str = "trailer-";
 
 /// Reads the head of an answer, which is all of it when the call failed at once.
 pub(super) fn read_head(
-    response: http::Response<RecvStream>,
+    response: http::Response<Chunks>,
     call: OpenCall,
 ) -> Result<Response, Status> {
     let link = Arc::clone(&call.link);
@@ -40,7 +40,7 @@ pub(super) fn read_head(
 fn envelopes(
     http_status: StatusCode,
     mut headers: HeaderMap,
-    stream: RecvStream,
+    stream: Chunks,
     mut call: OpenCall,
 ) -> Result<Response, Status> {
     let dialect = call.link.server.dialect;
@@ -54,8 +54,12 @@ fn envelopes(
     let end = headers
         .get(status::STATUS)
         .filter(|_| dialect != Dialect::Connect);
-    if end.is_some_and(|it| *it != status::OK || stream.is_end_stream()) {
-        let end = status::end(&mut headers, limits)?;
+    if end.is_some_and(|it| *it != status::OK || stream.is_end()) {
+        let end = status::end(&mut headers, limits);
+        if stream.is_end() {
+            call.answered();
+        }
+        let end = end?;
         let mut response = Response::new(Body::empty());
         response.set_trailers(end.into());
         return Ok(response);
@@ -73,7 +77,7 @@ fn envelopes(
 fn whole(
     http_status: StatusCode,
     headers: &HeaderMap,
-    stream: RecvStream,
+    stream: Chunks,
     mut call: OpenCall,
 ) -> Result<Response, Status> {
     let limit = call.link.config.limits.max_metadata;

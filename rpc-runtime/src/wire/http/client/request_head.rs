@@ -37,13 +37,9 @@ impl Form {
         if dialect != Dialect::Connect {
             return Self::Envelopes;
         }
-        let is_unary = match request.method().descriptor() {
-            Some(descriptor) => descriptor.kind() == MethodKind::Unary,
-            // Of a call by name the caller says what it expects.
-            None => match request.metadata().get(EXPECTED_KIND) {
-                Some(kind) => *kind == *MethodKind::Unary.name(),
-                None => !request.body().is_stream(),
-            },
+        let is_unary = match kind_of(request) {
+            Some(kind) => kind == MethodKind::Unary,
+            None => !request.body().is_stream(),
         };
         if is_unary {
             Self::Whole
@@ -51,6 +47,17 @@ impl Form {
             Self::Envelopes
         }
     }
+}
+
+/// Returns the kind of the method that is called; of a call by name the caller says what it expects.
+pub(super) fn kind_of(request: &Request) -> Option<MethodKind> {
+    if let Some(descriptor) = request.method().descriptor() {
+        return Some(descriptor.kind());
+    }
+    let expected = request.metadata().get(EXPECTED_KIND)?;
+    MethodKind::ALL
+        .into_iter()
+        .find(|it| *expected == *it.name())
 }
 
 /// What is said in a head beside what the request has.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
-use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
 
-use super::caller::{OWNER, OpenCall};
+use super::caller::OWNER;
 use super::download::of_broken;
+use super::open_call::OpenCall;
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{Chunks, Stopped};
@@ -41,12 +41,11 @@ pub(super) enum Outcome {
 
 impl WholeDownload {
     pub(super) fn new(
-        stream: RecvStream,
+        chunks: Chunks,
         compression: Compression,
         call: OpenCall,
         outcome: Outcome,
     ) -> Self {
-        let chunks = Chunks::Http2(stream);
         let link = &call.link;
         let body = WholeBody::new(chunks, &link.budget, &link.config.limits, OWNER);
         let open = Some(Open {
@@ -71,6 +70,9 @@ impl Open {
             Stopped::Failed(status) => status,
             Stopped::Broken(error) => self.call.in_time(of_broken(error)),
         });
+        if read.is_ok() {
+            self.call.answered();
+        }
         let limit = OwnLimit {
             bytes: self.call.link.config.limits.max_message,
             owner: OWNER,

@@ -59,13 +59,13 @@ impl Server {
 
     /// What is spoken below the texts, if it has a name in ALPN.
     #[cfg(feature = "tls")]
-    pub(crate) fn alpn(&self) -> Option<&'static [u8]> {
+    pub(crate) fn alpn(&self) -> &'static [&'static [u8]] {
         match self.carrier {
-            Carrier::Bytes => None,
+            Carrier::Bytes => &[],
             #[cfg(feature = "http")]
-            Carrier::Http(_) => Some(crate::wire::http::ALPN_HTTP1),
+            Carrier::Http(_) => &[crate::wire::http::ALPN_HTTP1],
             #[cfg(feature = "websocket")]
-            Carrier::WebSocket(_) => Some(crate::wire::http::ALPN_HTTP1),
+            Carrier::WebSocket(_) => &[crate::wire::http::ALPN_HTTP1],
         }
     }
 }
