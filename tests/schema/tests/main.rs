@@ -2,7 +2,9 @@
 
 mod errors;
 mod messages;
+mod names;
 mod parity;
 mod patterns;
+mod revisions;
 mod standard;
 mod versions;

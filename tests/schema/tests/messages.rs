@@ -14,7 +14,7 @@ use rpc_schema_tests::schema::kinds::v1::kinds::{Choice, Nested};
 use rpc_schema_tests::schema::kinds::v1::{Kinds, WellKnown};
 use rpc_schema_tests::schema::shared::v1::{Order, Page};
 
-fn bytes<T>(message: &T, encoding: Encoding) -> bytes::Bytes
+pub(super) fn bytes<T>(message: &T, encoding: Encoding) -> bytes::Bytes
 where
     Protobuf: Encodes<T>,
 {
@@ -24,7 +24,7 @@ where
     out.freeze()
 }
 
-fn there_and_back<T>(message: &T)
+pub(super) fn there_and_back<T>(message: &T)
 where
     Protobuf: Encodes<T>,
     T: PartialEq + std::fmt::Debug,
