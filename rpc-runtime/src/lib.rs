@@ -57,7 +57,9 @@
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
-//! | `full` | | all of these |
+//! | `full` | | all of the above |
+//! | `registry` | | servers register, clients find them: [`registry`] |
+//! | `testing` | | [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]
 
@@ -69,9 +71,13 @@ pub mod layer;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod pushback;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod server;
 mod service;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod wire;
 

@@ -33,7 +33,7 @@ pub(crate) trait Nested {
     async fn trees(&self, trees: Streaming<Tree>) -> u64;
 }
 
-struct Echo;
+pub(crate) struct Echo;
 
 impl Nested for Echo {
     async fn tree(&self, tree: Tree) -> Tree {
@@ -62,7 +62,7 @@ impl Nested for Echo {
 }
 
 /// Runs on threads with the stack that tokio's own have by default, whatever the platform says.
-fn on_small_stacks(test: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn on_small_stacks(test: impl Future<Output = ()> + Send + 'static) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_stack_size(2 << 20)

@@ -16,6 +16,7 @@ mod healthy;
 mod http2;
 mod http2_floods;
 mod http2_rules;
+mod json;
 mod memory;
 mod raw;
 mod soak;

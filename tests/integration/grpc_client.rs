@@ -5,13 +5,15 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use rpc_runtime::{Channel, Code, Encoding, Limits, Status};
-use rpc_tests::math::MathClient;
+use rpc_tests::math::{Line, MathClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 /// No call takes longer than this, on the slowest machine that runs the tests.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -171,7 +173,7 @@ async fn a_server_that_never_answers_cannot_keep_a_call() {
 
 #[tokio::test]
 async fn a_call_says_what_it_is_and_how_long_it_may_take() {
-    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut asked) = mpsc::unbounded_channel();
     let client = answering(move |(request, reply)| {
         sender.send(request.headers().clone()).unwrap();
         answer_with(
@@ -206,7 +208,7 @@ async fn a_call_says_what_it_is_and_how_long_it_may_take() {
 #[tokio::test]
 async fn a_server_that_says_goodbye_finishes_and_is_connected_again() {
     let (listener, url) = listen().await;
-    let (goodbye, mut said) = tokio::sync::mpsc::channel::<()>(1);
+    let (goodbye, mut said) = mpsc::channel::<()>(1);
     tokio::spawn(async move {
         for connection in 0.. {
             let (stream, _) = listener.accept().await.unwrap();
@@ -391,4 +393,70 @@ async fn a_message_that_is_the_whole_body_is_compressed_as_a_body_is() {
         let call = channel.call::<_, u8>("test.v1.Test/call", ("a".repeat(length),));
         assert_eq!(call.await.unwrap(), expected, "{length}");
     }
+}
+
+/// A server that says what comes, and never answers.
+async fn only_listening() -> (MathClient, mpsc::UnboundedReceiver<(String, Bytes)>) {
+    let (listener, url) = listen().await;
+    let (came, coming) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2: Server = server::handshake(stream).await.unwrap();
+        let mut unanswered = Vec::new();
+        while let Some(Ok((request, reply))) = http2.accept().await {
+            unanswered.push(reply);
+            let came = came.clone();
+            tokio::spawn(async move {
+                let path = request.uri().path().to_owned();
+                let mut body = request.into_body();
+                while let Some(Ok(bytes)) = body.data().await {
+                    body.flow_control().release_capacity(bytes.len()).unwrap();
+                    let _ = came.send((path.clone(), bytes));
+                }
+            });
+        }
+    });
+    let channel = Channel::connect(&url).await.unwrap();
+    (
+        MathClient::new(channel.with_encoding(Encoding::JSON)),
+        coming,
+    )
+}
+
+#[tokio::test]
+async fn calls_return_at_once_and_send_before_the_server_has_answered() {
+    let (client, mut coming) = only_listening().await;
+    // Nobody polls it.
+    let _unary = client.add(2, 3).start();
+    let (path, _) = tokio::time::timeout(PATIENCE, coming.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(path, "/test.v1.Math/add");
+    let lines = (0..3).map(|number| Line {
+        author: "a".into(),
+        text: format!("line {number}"),
+    });
+    // Each line goes out by itself, when another has arrived.
+    let (say, said) = mpsc::channel(1);
+    let said = stream::unfold(said, |mut it| async { Some((it.recv().await?, it)) });
+    let mut answers = client.chat("r".into(), said);
+    let waiting = tokio::spawn(async move { answers.next().await });
+    for line in lines {
+        let text = line.text.clone();
+        say.send(line).await.unwrap();
+        let heard = async {
+            loop {
+                let (path, bytes) = coming.recv().await.expect("the server listens");
+                assert_eq!(path, "/test.v1.Math/chat");
+                if bytes.windows(text.len()).any(|it| it == text.as_bytes()) {
+                    break;
+                }
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        heard.expect("it does not wait for headers");
+    }
+    assert!(!waiting.is_finished());
+    waiting.abort();
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rpc_runtime::layer::auth::{BearerAuth, BearerToken, HmacAuth, HmacKey, HmacSigner};
-use rpc_runtime::layer::{ConcurrencyLimit, Timeout};
+use rpc_runtime::layer::{AdaptiveLimit, ConcurrencyLimit, Retry, Timeout};
 use rpc_runtime::{Channel, Code, Context, Identity, Server, Status, from_fn};
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
@@ -160,5 +160,71 @@ async fn a_routers_layer_covers_what_is_added_later_and_stays_its_own_when_merge
         };
         assert_eq!(status.code(), expected);
         assert_eq!(channel.call::<_, i32>("open", ()).await.is_ok(), is_open);
+    }
+}
+
+#[tokio::test]
+async fn what_a_layer_refuses_was_not_started_and_is_made_again() {
+    let adaptive = AdaptiveLimit::new()
+        .between(1..=1)
+        .max_waiting(0)
+        .pushback(Duration::from_millis(5));
+    let limits = [
+        Server::new().layer(ConcurrencyLimit::new(1).or_refuse()),
+        Server::new().layer(adaptive),
+    ];
+    for (server, transport) in limits.into_iter().zip(TRANSPORTS) {
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let (waits, ran) = (Arc::clone(&gate), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&ran);
+        let server = server.function("wait", move || {
+            let waits = Arc::clone(&waits);
+            count.fetch_add(1, Ordering::SeqCst);
+            async move { waits.acquire().await.is_ok() }
+        });
+        let serving = serve(transport, server).await;
+        let channel = Channel::connect(&serving.url).await.unwrap();
+        let first = channel.call::<_, bool>("wait", ()).start();
+        while ran.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let status = channel.call::<_, bool>("wait", ()).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.is_not_started(), "{transport}: {status:?}");
+
+        // Nobody said that it may run twice.
+        let again = channel.layer(Retry::new().max_attempts(1_000));
+        let second = again.call::<_, bool>("wait", ()).start();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        gate.add_permits(10);
+        assert!(first.await.unwrap() && second.await.unwrap());
+        assert_eq!(ran.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_handler_ran_was_started_whatever_a_layer_fails_with() {
+    let nobody = Channel::connect("mem:nobody-at-all").lazy().unwrap();
+    let aside = from_fn(move |request, next| {
+        let nobody = nobody.clone();
+        async move {
+            let response = next.call(request).await;
+            nobody.call::<_, ()>("audit", ()).await?;
+            response
+        }
+    });
+    for transport in TRANSPORTS {
+        let slow = || tokio::time::sleep(Duration::from_millis(1));
+        let server = Server::new()
+            .function("quick", || async {})
+            .function("slow", move || async move { slow().await })
+            .layer(aside.clone());
+        let serving = serve(transport, server).await;
+        let channel = Channel::connect(&serving.url).await.unwrap();
+        for name in ["quick", "slow"] {
+            let status = channel.call::<_, ()>(name, ()).await.unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable);
+            assert!(!status.is_not_started(), "{transport}, {name}: {status:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole path: a trait, a server, a wire, a typed client.
 
+mod age;
 mod batch;
 mod blocking;
 mod bytes;
@@ -8,6 +9,7 @@ mod calls;
 mod connect_server;
 mod cors;
 mod every_form;
+mod floors;
 mod formats;
 mod functions;
 mod gateway;
@@ -17,9 +19,11 @@ mod grpc_python;
 mod grpc_server;
 mod grpc_web;
 mod http;
+mod idle_streams;
 mod jsonrpc;
 mod layers;
 mod mounted;
+mod once;
 mod options;
 mod protobuf;
 mod python;

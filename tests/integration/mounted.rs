@@ -6,7 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::routing::get;
+use http::{Request, StatusCode};
 use rpc_runtime::{Channel, Code, Context, Encoding, Server, Status, rpc_service};
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use tokio::net::TcpListener;
@@ -14,6 +16,7 @@ use tokio::process::Command;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::trace::TraceLayer;
+use tower_service::Service as _;
 
 use crate::grpc_python::{run_grpcio, server};
 
@@ -149,4 +152,60 @@ async fn limits_and_deadlines_hold_in_a_host_and_a_shutdown_is_seen() {
         .expect("the call is cancelled");
     let math = MathClient::new(channel);
     assert_eq!(math.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_count() {
+    let service = Server::new()
+        .function("make", |length: usize| async move { "x".repeat(length) })
+        .max_buffered_total(4 << 20)
+        .into_http_service();
+    for content_type in [
+        "application/json",
+        "application/grpc+json",
+        "application/grpc-web+json",
+    ] {
+        let ask = || {
+            let arguments = b"[1000000]";
+            let body = if content_type == "application/json" {
+                arguments.to_vec()
+            } else {
+                rpc_tests::http1::envelope(0, arguments)
+            };
+            let request = Request::post("http://localhost/make").version(http::Version::HTTP_2);
+            let request = request.header("content-type", content_type);
+            let mut service = service.clone();
+            async move {
+                service
+                    .call(request.body(Body::from(body)).unwrap())
+                    .await
+                    .unwrap()
+            }
+        };
+        let mut unread = Vec::new();
+        for _ in 0..4 {
+            unread.push(ask().await);
+        }
+        for answer in &unread {
+            assert_eq!(answer.status(), StatusCode::OK, "{content_type}");
+        }
+        // As far as they are read they count no more, or less.
+        let refused = ask().await;
+        let status = refused.status();
+        let text = axum::body::to_bytes(Body::new(refused.into_body()), 10_000).await;
+        let text = String::from_utf8_lossy(&text.expect("it is short")).into_owned();
+        match content_type {
+            "application/json" => {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                assert!(text.contains("max_buffered_total"), "{text}");
+            }
+            // The status is a trailer.
+            "application/grpc+json" => assert_eq!(text, ""),
+            _ => assert!(text.contains("grpc-status: 8"), "{text}"),
+        }
+        unread.clear();
+        let answer = ask().await;
+        let text = axum::body::to_bytes(Body::new(answer.into_body()), 2_000_000).await;
+        assert!(text.unwrap().len() > 1_000_000, "{content_type}");
+    }
 }

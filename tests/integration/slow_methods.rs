@@ -23,8 +23,19 @@ impl Work for Worker {
 
 #[tokio::test]
 async fn a_method_that_was_slow_gets_tasks() {
+    slow_calls_get_tasks("mem").await;
+}
+
+#[tokio::test]
+async fn a_connection_of_json_that_had_slow_calls_runs_them_in_tasks() {
+    for wire in ["jsonrpc+tcp", "lpjson"] {
+        slow_calls_get_tasks(wire).await;
+    }
+}
+
+async fn slow_calls_get_tasks(transport: &str) {
     let server = Server::new().add(WorkServer::new(Worker));
-    let serving = serve("mem", server).await;
+    let serving = serve(transport, server).await;
     let client = WorkClient::connect(serving.url.as_str()).await.unwrap();
     let first = client.compute(1_000).await.unwrap();
     let second = client.compute(1_000).await.unwrap();

@@ -400,3 +400,61 @@ async fn answers_of_grpc_web_that_are_wrong_are_failures() {
         assert!(stream("grpc-web+http", answer).await.is_err(), "{name}");
     }
 }
+
+/// What changes nothing, and what does.
+#[rpc_runtime::rpc_service(name = "get.v1.Get")]
+trait Get {
+    #[rpc(read_only)]
+    async fn read(&self, text: String) -> String;
+
+    async fn write(&self, text: String) -> String;
+}
+
+/// Answers each call with the HTTP method and the target that came.
+async fn tells_the_target() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("connect+http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut http2 = server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, reply))) = http2.accept().await {
+            let target = request.uri().path_and_query().unwrap();
+            let text = format!("{} {target}", request.method());
+            let of_body = ["content-type", "connect-protocol-version"];
+            let has_body = of_body.map(|name| request.headers().contains_key(name));
+            assert_eq!(has_body, [request.method() == "POST"; 2], "{text}");
+            assert!(request.headers().contains_key("connect-timeout-ms"));
+            let json = serde_json::to_vec(&text).unwrap();
+            answer(200, "application/json", &json).send(reply);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_only_reads_is_called_by_get_where_that_is_set() {
+    let target =
+        "/get.v1.Get/read?connect=v1&encoding=json&message=%7B%22text%22%3A%22%C3%A9%22%7D";
+    let length = target.len();
+    for (max_url, is_get) in [
+        (0, false),
+        (length - 1, false),
+        (length, true),
+        (8_000, true),
+    ] {
+        let channel = Channel::connect(tells_the_target().await).connect_get(max_url);
+        let channel = channel.await.unwrap().with_encoding(Encoding::JSON);
+        let client = GetClient::new(channel);
+        let read = client.read("é".into()).await.unwrap();
+        let expected = if is_get {
+            format!("GET {target}")
+        } else {
+            "POST /get.v1.Get/read".to_owned()
+        };
+        assert_eq!(read, expected, "{max_url}");
+        assert_eq!(
+            client.write("a".into()).await.unwrap(),
+            "POST /get.v1.Get/write"
+        );
+    }
+}

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use rpc_runtime::{Body, Channel, Code, Encoding, Message, Method, Request, Service};
 use tokio::sync::mpsc;
 
+use crate::compression;
 use crate::schema::{
     EchoStatus, Empty, Payload, ResponseParameters, SimpleRequest, StreamingInputCallRequest,
     StreamingOutputCallRequest, StreamingOutputCallResponse, TestServiceClient,
@@ -34,7 +35,7 @@ pub(crate) const ALL: [&str; 16] = [
 
 /// What the official cases send and ask for.
 const LARGE_REQUEST: usize = 271_828;
-const LARGE_RESPONSE: i32 = 314_159;
+pub(crate) const LARGE_RESPONSE: i32 = 314_159;
 const UPLOADS: [usize; 4] = [27_182, 8, 1_828, 45_904];
 const DOWNLOADS: [i32; 4] = [31_415, 9, 2_653, 58_979];
 const STATUS: &str = "test status message";
@@ -66,6 +67,10 @@ pub(crate) async fn run(case: &'static str, channel: Channel) {
         }
         "cancel_after_begin" => cancel_after_begin(&client).await,
         "cancel_after_first_response" => cancel_after_first_response(&client).await,
+        "client_compressed_unary" => compression::client_unary(&client).await,
+        "client_compressed_streaming" => compression::client_streaming(channel).await,
+        "server_compressed_unary" => compression::server_unary(channel).await,
+        "server_compressed_streaming" => compression::server_streaming(channel).await,
         "timeout_on_sleeping_server" => timeout_on_sleeping_server(&client).await,
         "concurrent_large_unary" => {
             let calls = (0..100).map(|_| large_unary(&client));
@@ -80,14 +85,14 @@ pub(crate) async fn run(case: &'static str, channel: Channel) {
     }
 }
 
-fn zeros(size: usize) -> Payload {
+pub(crate) fn zeros(size: usize) -> Payload {
     Payload {
         body: vec![0; size].into(),
         ..Payload::default()
     }
 }
 
-fn large_request() -> SimpleRequest {
+pub(crate) fn large_request() -> SimpleRequest {
     SimpleRequest {
         response_size: LARGE_RESPONSE,
         payload: zeros(LARGE_REQUEST).into(),
@@ -115,7 +120,7 @@ fn exchange(size: usize, wanted: &[i32]) -> StreamingOutputCallRequest {
     }
 }
 
-fn assert_zeros(payload: &Payload, size: i32) {
+pub(crate) fn assert_zeros(payload: &Payload, size: i32) {
     assert_eq!(payload.body.len(), usize::try_from(size).expect("a size"));
     assert!(payload.body.iter().all(|byte| *byte == 0));
 }
@@ -267,4 +272,29 @@ async fn timeout_on_sleeping_server(client: &TestServiceClient) {
         .expect("a failure")
         .expect_err("the time is over");
     assert_eq!(failure.code(), Code::DeadlineExceeded, "{failure}");
+}
+
+/// Calls the same twice; the answer, which is the time, is the same where a cache may keep it.
+pub(crate) async fn cacheable_unary(url: &str) {
+    let ask = async |client: &TestServiceClient, text: &str| {
+        let request = SimpleRequest {
+            payload: Payload {
+                body: text.as_bytes().to_vec().into(),
+                ..Payload::default()
+            }
+            .into(),
+            ..SimpleRequest::default()
+        };
+        let call = client.cacheable_unary_call(request);
+        let answer = call.metadata("x-user-ip", "1.2.3.4").await;
+        answer.expect("an answer").payload.body.clone()
+    };
+    let by_get = Channel::connect(url).connect_get(4_000).await;
+    let by_get = TestServiceClient::new(by_get.expect("the cache is there"));
+    let first = ask(&by_get, "one").await;
+    assert_eq!(ask(&by_get, "one").await, first);
+    assert_ne!(ask(&by_get, "two").await, first);
+    let by_post = Channel::connect(url).await;
+    let by_post = TestServiceClient::new(by_post.expect("the cache is there"));
+    assert_ne!(ask(&by_post, "one").await, first);
 }

@@ -30,11 +30,17 @@ class Service(services.TestServiceServicer):
     def UnaryCall(self, request, context):
         echo_metadata(context)
         fail_if_asked(request, context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         return pb.SimpleResponse(payload=zeros(request.response_size))
 
     def StreamingOutputCall(self, request, context):
         fail_if_asked(request, context)
+        if any(wanted.compressed.value for wanted in request.response_parameters):
+            context.set_compression(grpc.Compression.Gzip)
         for wanted in request.response_parameters:
+            if not wanted.compressed.value:
+                context.disable_next_message_compression()
             yield pb.StreamingOutputCallResponse(payload=zeros(wanted.size))
 
     def StreamingInputCall(self, requests, context):
@@ -161,6 +167,37 @@ class Cases:
         answers = self.stub.FullDuplexCall(iter(requests.get, None), timeout=0.3)
         assert failure(lambda: next(answers)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
         requests.put(None)
+
+    def client_compressed_unary(self):
+        def request(expected):
+            return pb.SimpleRequest(
+                response_size=LARGE_RESPONSE,
+                payload=zeros(LARGE_REQUEST),
+                expect_compressed=pb.BoolValue(value=expected),
+            )
+
+        refused = failure(lambda: self.stub.UnaryCall(request(True)))
+        assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT, refused
+        for expected, compression in [(True, grpc.Compression.Gzip), (False, grpc.Compression.NoCompression)]:
+            answer = self.stub.UnaryCall(request(expected), compression=compression)
+            assert answer.payload.body == bytes(LARGE_RESPONSE)
+
+    # Whether it came compressed is not told; that it could be read is.
+
+    def server_compressed_unary(self):
+        for compressed in (True, False):
+            request = pb.SimpleRequest(
+                response_size=LARGE_RESPONSE, response_compressed=pb.BoolValue(value=compressed)
+            )
+            assert self.stub.UnaryCall(request).payload.body == bytes(LARGE_RESPONSE)
+
+    def server_compressed_streaming(self):
+        parameters = [
+            pb.ResponseParameters(size=31415, compressed=pb.BoolValue(value=True)),
+            pb.ResponseParameters(size=92653, compressed=pb.BoolValue(value=False)),
+        ]
+        answers = self.stub.StreamingOutputCall(pb.StreamingOutputCallRequest(response_parameters=parameters))
+        assert [len(it.payload.body) for it in answers] == [31415, 92653]
 
 
 CASES = [name for name in vars(Cases) if not name.startswith("_")]

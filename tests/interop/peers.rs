@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rpc_runtime::{Channel, Server};
+use rpc_runtime::{Channel, Server, from_fn};
 use rpc_tests::serving::{Serving, serve};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -50,7 +50,9 @@ impl Peer {
 
 /// Serves what the cases call.
 pub(crate) async fn our_server() -> Serving {
-    let server = Server::new().add(TestServiceServer::new(service::Interop));
+    let server = Server::new()
+        .add(TestServiceServer::new(service::Interop))
+        .layer(from_fn(service::note_compression));
     serve("grpc", server).await
 }
 
@@ -67,27 +69,47 @@ pub(crate) async fn cases_of_client(peer: Peer, url: &str) -> Vec<String> {
 }
 
 /// Starts a server, and returns those of our cases that pass against it.
-pub(crate) async fn passed_against(peer: Peer) -> Vec<&'static str> {
+pub(crate) async fn passed_against(peer: Peer, cases: &[&'static str]) -> Vec<&'static str> {
     let (_server, port) = start(peer).await;
+    passed_at(&format!("grpc://127.0.0.1:{port}"), cases).await
+}
+
+/// Returns those of our cases that pass against a server.
+pub(crate) async fn passed_at(url: &str, cases: &[&'static str]) -> Vec<&'static str> {
     let mut passed = Vec::new();
-    for case in cases::ALL {
+    for case in cases.iter().copied() {
         // A connection of its own, as the official clients have: the server in Ruby sends some statuses
         // twice when a deadline has passed, which breaks it.
-        let channel = Channel::connect(format!("grpc://127.0.0.1:{port}"));
+        let channel = Channel::connect(url);
         let channel = channel.await.expect("the peer is there");
         // In a task of its own, so that the others are made as well when it panics.
         let made = tokio::spawn(cases::run(case, channel));
         match timeout(PATIENCE, made).await {
             Ok(Ok(())) => passed.push(case),
-            failed => println!("{case} failed against {peer:?}: {failed:?}"),
+            failed => println!("{case} failed against {url}: {failed:?}"),
         }
     }
     passed
 }
 
-/// Starts a server, which says its port on its first line.
+/// Starts a cache in front of a server, and returns where to connect to.
+pub(crate) async fn cache(url: &str) -> (Child, String) {
+    let mut command = Command::new("node");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/cache.js");
+    let address = url.split_once("://").expect("a URL").1;
+    command.arg(script).arg(address);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let (cache, port) = started(command).await;
+    (cache, format!("connect+http://127.0.0.1:{port}"))
+}
+
+/// Starts a server.
 async fn start(peer: Peer) -> (Child, u16) {
-    let mut command = peer.command("server");
+    started(peer.command("server")).await
+}
+
+/// Starts what says its port on its first line.
+async fn started(mut command: Command) -> (Child, u16) {
     let started = command.stdout(Stdio::piped()).spawn();
     let mut server = started.expect("the peer is there (bash tests/setup.sh installs it)");
     let output = server.stdout.take().expect("it is piped");

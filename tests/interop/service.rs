@@ -1,12 +1,14 @@
 //! The service that the clients of others call.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{Stream, StreamExt as _, stream};
-use rpc_runtime::{Code, Context, Status, Streaming};
+use rpc_runtime::{Body, BodyFrame, Code, Context, Next, Request, Response, Status, Streaming};
 
 use crate::schema::{
-    EchoStatus, Empty, Payload, ResponseParameters, SimpleRequest, SimpleResponse,
+    BoolValue, EchoStatus, Empty, Payload, ResponseParameters, SimpleRequest, SimpleResponse,
     StreamingInputCallRequest, StreamingInputCallResponse, StreamingOutputCallRequest,
     StreamingOutputCallResponse, TestService,
 };
@@ -18,6 +20,52 @@ pub(crate) const TRAILING: &str = "x-grpc-test-echo-trailing-bin";
 
 pub(crate) struct Interop;
 
+/// Whether the messages of a request came compressed, in their order, as far as they were read and
+/// not asked about.
+#[derive(Clone, Default)]
+struct Came(Arc<Mutex<VecDeque<bool>>>);
+
+/// Notes for the handler how each message came.
+pub(crate) async fn note_compression(mut request: Request, next: Next) -> Result<Response, Status> {
+    let came = Came::default();
+    request.extensions_mut().insert(came.clone());
+    let body = request.take_body();
+    let has_head = body.has_head();
+    let noted = stream::unfold(body, |mut body| async { Some((body.frame().await?, body)) });
+    let noted = noted.inspect(move |frame| {
+        if let Ok(BodyFrame::Message(message)) = frame {
+            let mut came = came.0.lock().unwrap_or_else(PoisonError::into_inner);
+            came.push_back(message.came_compressed());
+        }
+    });
+    let body = Body::stream(noted);
+    request.set_body(if has_head { body.with_head() } else { body });
+    next.call(request).await
+}
+
+/// Refuses a message that did not come as it says that it should.
+fn check_compression(expected: Option<&BoolValue>) -> Result<(), Status> {
+    let context = Context::current();
+    let came = context.as_ref().and_then(|it| it.extension::<Came>());
+    let came = came.and_then(|it| {
+        let mut came = it.0.lock().unwrap_or_else(PoisonError::into_inner);
+        came.pop_front()
+    });
+    match expected {
+        Some(expected) if came != Some(expected.value) => {
+            let text = format!("compressed: {came:?}, expected: {}", expected.value);
+            Err(Status::invalid_argument(text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn compress(asked: Option<&BoolValue>) {
+    if let (Some(asked), Some(context)) = (asked, Context::current()) {
+        context.compress_reply(asked.value);
+    }
+}
+
 impl TestService for Interop {
     async fn empty_call(&self, _: Empty) -> Result<Empty, Status> {
         Ok(Empty::default())
@@ -25,9 +73,27 @@ impl TestService for Interop {
 
     async fn unary_call(&self, request: SimpleRequest) -> Result<SimpleResponse, Status> {
         echo_metadata();
+        check_compression(request.expect_compressed.as_option())?;
+        compress(request.response_compressed.as_option());
         fail_if_asked(request.response_status.as_option())?;
         Ok(SimpleResponse {
             payload: zeros(request.response_size)?.into(),
+            ..SimpleResponse::default()
+        })
+    }
+
+    async fn cacheable_unary_call(&self, _: SimpleRequest) -> Result<SimpleResponse, Status> {
+        if let Some(context) = Context::current() {
+            context.add_reply_metadata("cache-control", "max-age=60, public");
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_err(|_| Status::internal("the clock is before its epoch"))?;
+        Ok(SimpleResponse {
+            payload: Payload {
+                body: now.as_nanos().to_string().into_bytes().into(),
+                ..Payload::default()
+            }
+            .into(),
             ..SimpleResponse::default()
         })
     }
@@ -45,7 +111,9 @@ impl TestService for Interop {
     ) -> Result<StreamingInputCallResponse, Status> {
         let mut sum = 0;
         while let Some(request) = requests.next().await {
-            sum += request?.payload.body.len();
+            let request = request?;
+            check_compression(request.expect_compressed.as_option())?;
+            sum += request.payload.body.len();
         }
         Ok(StreamingInputCallResponse {
             aggregated_payload_size: i32::try_from(sum).unwrap_or(i32::MAX),
@@ -87,6 +155,9 @@ fn payloads(
         Some(_) => Vec::new(),
         None => request.response_parameters,
     };
+    if let Some(first) = wanted.first() {
+        compress(first.compressed.as_option());
+    }
     stream::iter(wanted)
         .then(payload)
         .chain(stream::iter(failure.map(Err)))
@@ -96,6 +167,7 @@ async fn payload(wanted: ResponseParameters) -> Result<StreamingOutputCallRespon
     if let Ok(pause @ 1..) = u64::try_from(wanted.interval_us) {
         tokio::time::sleep(Duration::from_micros(pause)).await;
     }
+    compress(wanted.compressed.as_option());
     Ok(StreamingOutputCallResponse {
         payload: zeros(wanted.size)?.into(),
         ..StreamingOutputCallResponse::default()

@@ -15,6 +15,8 @@ const UPLOADS = [27182, 8, 1828, 45904];
 const DOWNLOADS = [31415, 9, 2653, 58979];
 const LARGE_REQUEST = 271828;
 const LARGE_RESPONSE = 314159;
+// A flag of a message, which it takes where streams of text have an encoding.
+const NO_COMPRESS = 2;
 
 const zeros = (size) => ({ body: Buffer.alloc(size) });
 
@@ -203,13 +205,60 @@ const cases = {
     call.write(exchange(UPLOADS[0], []));
     assert.equal((await collected(call)).status.code, grpc.status.DEADLINE_EXCEEDED);
   },
+  async client_compressed_unary(client, compressing) {
+    const request = (value) => ({
+      response_size: LARGE_RESPONSE,
+      payload: zeros(LARGE_REQUEST),
+      expect_compressed: { value },
+    });
+    const refused = await unary(client, "UnaryCall", request(true));
+    assert.equal(refused.status.code, grpc.status.INVALID_ARGUMENT);
+    for (const [one, expected] of [
+      [compressing, true],
+      [client, false],
+    ]) {
+      const { value } = await unary(one, "UnaryCall", request(expected));
+      assert.ok(value.payload.body.equals(Buffer.alloc(LARGE_RESPONSE)));
+    }
+  },
+  async client_compressed_streaming(_client, compressing) {
+    const sum = await new Promise((resolve, reject) => {
+      const call = compressing.StreamingInputCall((error, value) => (error ? reject(error) : resolve(value)));
+      call.write({ payload: zeros(27182), expect_compressed: { value: true } });
+      call.write({ payload: zeros(45904), expect_compressed: { value: false } }, NO_COMPRESS);
+      call.end();
+    });
+    assert.equal(sum.aggregated_payload_size, 73086);
+  },
+  // Whether it came compressed is not told; that it could be read is.
+  async server_compressed_unary(client) {
+    for (const value of [true, false]) {
+      const answer = await unary(client, "UnaryCall", {
+        response_size: LARGE_RESPONSE,
+        response_compressed: { value },
+      });
+      assert.ok(answer.value.payload.body.equals(Buffer.alloc(LARGE_RESPONSE)));
+    }
+  },
+  async server_compressed_streaming(client) {
+    const response_parameters = [
+      { size: 31415, compressed: { value: true } },
+      { size: 92653, compressed: { value: false } },
+    ];
+    const seen = await collected(client.StreamingOutputCall({ response_parameters }));
+    assert.deepEqual(seen.sizes, [31415, 92653]);
+    assert.equal(seen.status.code, grpc.status.OK);
+  },
 };
 
 async function callAll(address) {
   const client = new TestService(address, grpc.credentials.createInsecure());
+  const compressing = new TestService(address, grpc.credentials.createInsecure(), {
+    "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip,
+  });
   for (const [name, run] of Object.entries(cases)) {
     try {
-      await run(client);
+      await run(client, compressing);
       console.log(`passed ${name}`);
     } catch (error) {
       console.log(`failed ${name}: ${error.stack}`);

@@ -1,13 +1,24 @@
-// jayson, over TCP: `node jsonrpc.js PORT` calls a server of ours; without a port it serves, prints
-// its own, and ends with its standard input.
+// jayson, over tcp, http or ws: `node jsonrpc.js CARRIER PORT` calls a server of ours; without a port it
+// serves, prints its own, and ends with its standard input.
 
 import assert from "node:assert";
+import { once } from "node:events";
 import jayson from "jayson";
 
-const port = process.argv[2];
+const [, , carrier, port] = process.argv;
+
+const clients = {
+  tcp: () => jayson.Client.tcp({ host: "127.0.0.1", port: Number(port) }),
+  http: () => jayson.Client.http({ hostname: "127.0.0.1", port: Number(port) }),
+  async ws() {
+    const client = jayson.Client.websocket({ url: `ws://127.0.0.1:${port}` });
+    await once(client.ws, "open");
+    return client;
+  },
+};
 
 if (port) {
-  const client = jayson.Client.tcp({ host: "127.0.0.1", port: Number(port) });
+  const client = await clients[carrier]();
   const call = (...args) =>
     new Promise((resolve, reject) =>
       client.request(...args, (failure, answer) => (failure ? reject(failure) : resolve(answer))),
@@ -26,6 +37,7 @@ if (port) {
   console.log("ok: a notification");
   const batch = [client.request("sum", [1, 2, 3]), client.request("sum", [2, 2, 3])];
   check("a batch", (await call(batch)).map((it) => it.result), [6, 7]);
+  client.ws?.close();
 } else {
   const server = new jayson.Server({
     add: ([a, b], callback) => callback(null, a + b),
@@ -35,6 +47,12 @@ if (port) {
         : callback(null, a / b),
     echo: ([value], callback) => callback(null, value),
   });
-  const listening = server.tcp().listen(0, "127.0.0.1", () => console.log("port", listening.address().port));
+  const ready = (listening) => console.log("port", listening.address().port);
+  if (carrier === "ws") {
+    const listening = server.websocket({ host: "127.0.0.1", port: 0 });
+    listening.once("listening", () => ready(listening));
+  } else {
+    const listening = server[carrier]().listen(0, "127.0.0.1", () => ready(listening));
+  }
   process.stdin.on("end", () => process.exit()).resume();
 }

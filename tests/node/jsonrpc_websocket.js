@@ -229,7 +229,7 @@ const parts = {
     }
     assert.equal((await peer.next()).params.error, null);
     const seconds = (performance.now() - started) / 1000;
-    assert(seconds < 5, `50,000 items took ${seconds} s`);
+    console.log(`${Math.round(50_000 / seconds)} updates a second`);
     peer.socket.close();
   },
 

@@ -32,32 +32,48 @@ macro_rules! on_every_transport {
     )*};
 }
 
-/// Makes a test of each function over gRPC, gRPC-Web, Connect and TLS: of those that speak
-/// no frames of the native wire.
-macro_rules! over_http_and_tls {
-    ($($name:ident)*) => {
-        mod over_grpc {
-            over_http_and_tls!("grpc": $($name)*);
-        }
-        mod over_grpc_web {
-            over_http_and_tls!("grpc-web+http": $($name)*);
-        }
-        mod over_connect {
-            over_http_and_tls!("connect+http": $($name)*);
-        }
-        mod over_tls {
-            over_http_and_tls!("tls": $($name)*);
-        }
-        mod over_grpc_and_tls {
-            over_http_and_tls!("grpcs": $($name)*);
-        }
-    };
+/// Makes a test of each function on one transport, bounded in time.
+macro_rules! over {
     ($transport:literal: $($name:ident)*) => {$(
         #[tokio::test]
         async fn $name() {
             crate::within(super::$name($transport)).await;
         }
     )*};
+}
+
+/// Makes a test of each function over gRPC, gRPC-Web, Connect and TLS: of those that speak
+/// no frames of the native wire.
+macro_rules! over_http_and_tls {
+    ($($name:ident)*) => {
+        mod over_grpc {
+            over!("grpc": $($name)*);
+        }
+        mod over_grpc_web {
+            over!("grpc-web+http": $($name)*);
+        }
+        mod over_connect {
+            over!("connect+http": $($name)*);
+        }
+        mod over_tls {
+            over!("tls": $($name)*);
+        }
+        mod over_grpc_and_tls {
+            over!("grpcs": $($name)*);
+        }
+    };
+}
+
+/// Makes a test of each function over JSON-RPC on lines, and over JSON with its length before it.
+macro_rules! over_json {
+    ($($name:ident)*) => {
+        mod over_json_rpc {
+            over!("jsonrpc+tcp": $($name)*);
+        }
+        mod over_json_with_lengths {
+            over!("lpjson": $($name)*);
+        }
+    };
 }
 
 mod p01_ends_once;

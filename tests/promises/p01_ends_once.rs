@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use rpc_runtime::{Code, Encoding};
+use rpc_tests::json_peer::{self, JsonPeer, JsonServer};
 use rpc_tests::raw::{
     RawPeer, RawServer, block, field, field_of, flag, kind, method, raw_server, varint,
 };
@@ -26,6 +27,21 @@ on_every_transport! {
 
 over_http_and_tls! {
     a_handler_hands_its_deadline_down
+}
+
+over_json! {
+    a_server_that_is_silent_in_json_cannot_keep_a_call
+    answers_in_json_after_the_end_change_nothing
+    every_call_in_json_ends_when_the_connection_does
+}
+
+/// JSON-RPC has no place for the time that a call may take.
+mod over_json_that_says_the_time {
+    over! { "lpjson":
+        a_handler_hands_its_deadline_down
+        a_call_in_json_sends_thirty_seconds
+        a_client_that_is_silent_in_json_cannot_keep_a_handler
+    }
 }
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -286,4 +302,74 @@ async fn every_call_ends_when_the_connection_does(transport: &str) {
     assert_eq!(status.code(), Code::Unavailable);
     assert!(bounded(items.next()).await.is_none());
     assert_eq!(bounded(upload).await.unwrap_err().code(), Code::Unavailable);
+}
+
+async fn a_server_that_is_silent_in_json_cannot_keep_a_call(wire: &'static str) {
+    let (channel, mut server) = JsonServer::listen(wire).await.channel().await;
+    let client = ProbeClient::new(channel);
+    let call = client.add(1, 2).timeout(SHORT).start();
+    let late = server.next().await["id"].clone();
+    let status = bounded(call).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    // Its answer is nobody else's.
+    let next = client.add(3, 4).start();
+    let id = server.next().await["id"].clone();
+    server.send(&json_peer::answer(&late, 3)).await;
+    server.send(&json_peer::answer(&id, 7)).await;
+    assert_eq!(bounded(next).await.unwrap(), 7);
+}
+
+async fn answers_in_json_after_the_end_change_nothing(wire: &'static str) {
+    let (channel, mut server) = JsonServer::listen(wire).await.channel().await;
+    let client = ProbeClient::new(channel);
+    for sum in 0..20 {
+        let call = client.add(sum, 0).start();
+        let id = server.next().await["id"].clone();
+        server.send(&json_peer::answer(&id, sum)).await;
+        server.send(&json_peer::answer(&id, 1_000)).await;
+        server.send(&json_peer::answer(&7_777.into(), 2_000)).await;
+        assert_eq!(bounded(call).await.unwrap(), sum);
+    }
+}
+
+async fn every_call_in_json_ends_when_the_connection_does(wire: &'static str) {
+    let (channel, mut server) = JsonServer::listen(wire).await.channel().await;
+    let client = ProbeClient::new(channel);
+    let calls: Vec<_> = (0..50).map(|it| client.add(it, it).start()).collect();
+    for _ in 0..50 {
+        server.next().await;
+    }
+    // An answer that is cut in half is none.
+    let half = json_peer::answer(&1.into(), 0).to_string();
+    server
+        .bytes(&server.framing().frame(half.as_bytes())[..40])
+        .await;
+    drop(server);
+    for call in calls {
+        assert_eq!(bounded(call).await.unwrap_err().code(), Code::Unavailable);
+    }
+}
+
+async fn a_call_in_json_sends_thirty_seconds(wire: &'static str) {
+    let (channel, mut server) = JsonServer::listen(wire).await.channel().await;
+    let call = channel.call::<_, i64>("f", (1,)).start();
+    let request = server.next().await;
+    let timeout = request["meta"]["timeout_ms"].as_u64().expect("a timeout");
+    assert!((25_001..=30_000).contains(&timeout), "{timeout}");
+    server.send(&json_peer::answer(&request["id"], 5)).await;
+    assert_eq!(bounded(call).await.unwrap(), 5);
+}
+
+async fn a_client_that_is_silent_in_json_cannot_keep_a_handler(wire: &'static str) {
+    let mut probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let mut call = json_peer::call(1, "test.v1.Probe.wait", [(); 0]);
+    call["meta"] = serde_json::json!({"timeout_ms": 50});
+    client.send(&call).await;
+    let answer = client.next().await;
+    assert_eq!(json_peer::code(&answer), Code::DeadlineExceeded, "{answer}");
+    probing
+        .expect(&[Event::Started, Event::Cancelled, Event::Dropped])
+        .await;
+    probing.quiet().await;
 }

@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 use rpc_runtime::{Code, Status, Streaming};
+use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{RawPeer, block, field, field_of, flag, frame, kind, method, raw_server};
 
 use crate::probe::{Event, Panics, ProbeClient, Probing, Then, Trap, bounded};
@@ -18,6 +19,13 @@ on_every_transport! {
     a_client_that_gives_up_has_not_ended_its_upload
     an_upload_that_fails_has_not_ended
     an_upload_that_panics_has_not_ended
+}
+
+/// The subscriptions of JSON-RPC.
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws":
+        a_subscription_that_fails_has_not_ended_well
+    }
 }
 
 over_http_and_tls! {
@@ -225,4 +233,35 @@ async fn an_upload_that_panics_has_not_ended(transport: &str) {
     probing.expect(&[Event::Started]).await;
     ends_badly(&mut probing, 1).await;
     probing.works().await;
+}
+
+async fn a_subscription_that_fails_has_not_ended_well(wire: &str) {
+    let probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    for (then, code) in [
+        (Then::Panic, Some(Code::Internal)),
+        (Then::Fail, Some(Code::DataLoss)),
+        (Then::End, None),
+    ] {
+        let id = client.call(1, "test.v1.Probe.give", (100, then)).await["result"].clone();
+        for item in 0..100 {
+            let params = client.next().await["params"].clone();
+            assert_eq!(
+                (&params["subscription"], &params["result"]),
+                (&id, &item.into())
+            );
+        }
+        let end = client.next().await["params"].clone();
+        assert_eq!(end["subscription"], id);
+        let error = end.get("error").expect("the end says how it was");
+        match code {
+            Some(code) => assert_eq!(json_peer::code(&end), code, "{then:?}"),
+            None => assert!(error.is_null(), "{error}"),
+        }
+    }
+    // A connection that is cut says nothing.
+    let id = client.call(2, "test.v1.Probe.give", (1, Then::Wait)).await["result"].clone();
+    assert_eq!(client.next().await["params"]["subscription"], id);
+    probing.serving.task.abort();
+    assert_eq!(client.rest().await, Vec::<serde_json::Value>::new());
 }

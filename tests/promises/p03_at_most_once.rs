@@ -2,6 +2,7 @@
 
 use rpc_runtime::layer::Retry;
 use rpc_runtime::{Channel, Code, Router};
+use rpc_tests::json_peer::{self, JsonServer};
 use rpc_tests::raw::{RawServer, field, field_of, flag, kind, raw_server, varint};
 
 use crate::probe::{Event, ProbeClient, Probing, bounded};
@@ -15,6 +16,13 @@ on_every_transport! {
     retries_repeat_no_method_that_may_not_run_twice
     retries_repeat_no_request_that_may_have_been_seen
     retries_send_what_a_server_has_not_seen_to_its_successor
+}
+
+over_json! {
+    handlers_run_once_when_their_server_dies
+    requests_on_a_dying_connection_run_once
+    retries_run_each_handler_once_when_their_server_dies
+    a_request_in_json_that_was_sent_is_not_sent_again
 }
 
 over_http_and_tls! {
@@ -219,4 +227,28 @@ async fn retries_repeat_no_handler_whose_own_call_did_not_start() {
     let status = channel.call::<_, i64>("relay", ()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(ran.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+async fn a_request_in_json_that_was_sent_is_not_sent_again(wire: &'static str) {
+    let server = JsonServer::listen(wire).await;
+    let (channel, mut peer) = server.channel().await;
+    let client = ProbeClient::new(channel.layer(eager()));
+    let calls: Vec<_> = (0..20).map(|it| client.add(it, it).start()).collect();
+    for _ in 0..20 {
+        peer.next().await;
+    }
+    drop(peer);
+    for call in calls {
+        let status = bounded(call).await.unwrap_err();
+        assert_eq!((status.code(), status.attempts()), (Code::Unavailable, 1));
+    }
+    // What follows is exactly the call that is made after it.
+    let call = client.add(9, 9).start();
+    let mut peer = server.accept().await;
+    let request = peer.next().await;
+    assert_eq!(request["params"], serde_json::json!({"a": 9, "b": 9}));
+    peer.send(&json_peer::answer(&request["id"], 18)).await;
+    assert_eq!(bounded(call).await.unwrap(), 18);
+    drop(client);
+    assert_eq!(peer.rest().await, Vec::<serde_json::Value>::new());
 }

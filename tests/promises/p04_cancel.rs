@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::poll;
-use rpc_runtime::Limits;
+use rpc_runtime::{Channel, Limits};
+use rpc_tests::json_peer::{self, JsonPeer, JsonServer};
 use rpc_tests::raw::{
     RawPeer, RawServer, block, field, field_of, flag, kind, method, raw_server, varint,
 };
@@ -22,6 +23,21 @@ on_every_transport! {
     replies_that_nobody_takes_are_not_kept
     a_waiting_call_that_is_dropped_is_never_sent
     a_cancelled_call_sends_nothing_more
+}
+
+// Neither has a word for it, so a call that was given up runs on, and only its connection's end ends
+// it; what is left of it here is nothing at once.
+over_json! {
+    a_lost_connection_ends_its_handlers_of_json
+    a_call_in_json_that_is_given_up_leaves_its_place
+}
+
+/// Subscriptions can be ended.
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws":
+        a_subscription_that_is_ended_ends_its_handler
+        a_lost_connection_ends_its_handlers_of_json
+    }
 }
 
 over_http_and_tls! {
@@ -249,4 +265,51 @@ async fn a_cancelled_call_sends_nothing_more(transport: &str) {
         .await;
     let next = client.next().await;
     assert_eq!((next.kind, next.call), (kind::RESPONSE, 7));
+}
+
+async fn a_lost_connection_ends_its_handlers_of_json(wire: &str) {
+    let mut probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    for id in 0..10 {
+        let wait = json_peer::call(id, "test.v1.Probe.wait", [(); 0]);
+        client.send(&wait).await;
+        probing.expect(&[Event::Started]).await;
+    }
+    drop(client);
+    probing.expect(&[const { Event::Cancelled }; 10]).await;
+    probing.expect(&[const { Event::Dropped }; 10]).await;
+    probing.quiet().await;
+}
+
+async fn a_call_in_json_that_is_given_up_leaves_its_place(wire: &'static str) {
+    let server = JsonServer::listen(wire).await;
+    let connect = Channel::connect(server.url()).limits(Limits::new().max_calls(1));
+    let (channel, mut peer) = server.connected(connect).await;
+    let client = ProbeClient::new(channel);
+    let mut first = Box::pin(client.add(1, 1).into_future());
+    assert!(poll!(first.as_mut()).is_pending());
+    let late = peer.next().await["id"].clone();
+    let mut second = Box::pin(client.add(2, 2).into_future());
+    assert!(poll!(second.as_mut()).is_pending());
+    drop((first, second));
+    // The second call was never sent, and its place is not lost.
+    let third = client.add(3, 3).start();
+    let request = peer.next().await;
+    assert_eq!(request["params"]["a"], 3);
+    peer.send(&json_peer::answer(&late, 2)).await;
+    peer.send(&json_peer::answer(&request["id"], 6)).await;
+    assert_eq!(bounded(third).await.unwrap(), 6);
+}
+
+async fn a_subscription_that_is_ended_ends_its_handler(wire: &str) {
+    let mut probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let opened = client.call(1, "test.v1.Probe.give", (0, Then::Wait)).await;
+    probing.expect(&[Event::Started]).await;
+    let ended = client.call(2, "rpc.unsubscribe", [&opened["result"]]).await;
+    assert_eq!(ended["result"], true);
+    probing.expect(&[Event::Dropped]).await;
+    probing.quiet().await;
+    let sum = client.call(3, "test.v1.Probe.add", (2, 3)).await;
+    assert_eq!(sum["result"], 5);
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use futures_util::stream;
-use rpc_runtime::Limits;
+use rpc_runtime::{Code, Limits};
+use rpc_tests::json_peer::{self, Framing, JsonPeer};
 use rpc_tests::raw::{
     RawPeer, RawServer, block, field, field_of, flag, frame, kind, method, varint,
 };
@@ -20,6 +21,23 @@ on_every_transport! {
     a_peer_that_asks_and_does_not_read_is_cut_off
     calls_at_once_are_bounded
     a_large_message_lets_others_pass
+}
+
+over_json! {
+    calls_in_json_at_once_are_bounded
+    a_text_that_does_not_end_is_bounded
+    a_peer_that_asks_in_json_and_does_not_read_waits
+    a_peer_that_asks_in_json_and_does_not_read_is_cut_off
+}
+
+/// The subscriptions of JSON-RPC.
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws":
+        calls_in_json_at_once_are_bounded
+        a_peer_that_asks_in_json_and_does_not_read_waits
+        a_peer_that_asks_in_json_and_does_not_read_is_cut_off
+        subscriptions_that_nobody_reads_wait
+    }
 }
 
 over_http_and_tls! {
@@ -310,4 +328,110 @@ async fn a_large_message_lets_others_pass(transport: &str) {
         !ended || ["tcp", "ws"].contains(&transport),
         "the small answer waited for all of the large one"
     );
+}
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+
+async fn calls_in_json_at_once_are_bounded(wire: &str) {
+    let limits = Limits::new().max_calls(3);
+    let probing = Probing::with(wire, |it| it.limits(limits), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    for id in 0..4 {
+        let hold = json_peer::call(id, "test.v1.Probe.hold", [(); 0]);
+        client.send(&hold).await;
+    }
+    let refused = client.next().await;
+    assert_eq!(json_peer::code(&refused), Code::ResourceExhausted);
+    assert!(
+        json_peer::message(&refused).contains("max_calls"),
+        "{refused}"
+    );
+    assert_eq!(probing.shared.count(), 3);
+    probing.shared.gate.add_permits(3);
+    for _ in 0..3 {
+        assert_eq!(client.next().await["result"], 7);
+    }
+    probing.quiet().await;
+    let sum = client.call(9, "test.v1.Probe.add", (2, 3)).await;
+    assert_eq!(sum["result"], 5);
+}
+
+async fn a_text_that_does_not_end_is_bounded(wire: &str) {
+    let limits = Limits::new().max_message(100_000).max_buffered(300_000);
+    let probing = Probing::with(wire, |it| it.limits(limits), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let sum = client.call(1, "test.v1.Probe.add", (2, 3)).await;
+    assert_eq!(sum["result"], 5);
+    if client.framing() == Framing::Lengths {
+        client.bytes(&(64_u32 << 20).to_be_bytes()).await;
+    }
+    let part = vec![b'1'; 1 << 20];
+    client.bytes(&part).await;
+    // It is refused before it has ended, and passed over from then on.
+    let refused = client.next().await;
+    assert!(
+        json_peer::message(&refused).contains("max_message"),
+        "{refused}"
+    );
+    for _ in 1..64 {
+        client.bytes(&part).await;
+    }
+    if client.framing() == Framing::Lines {
+        client.bytes(b"\n").await;
+    }
+    let sum = client.call(9, "test.v1.Probe.add", (2, 3)).await;
+    assert_eq!(sum["result"], 5);
+}
+
+async fn a_peer_that_asks_in_json_and_does_not_read_waits(wire: &str) {
+    let limits = Limits::new().max_outgoing(64 << 10);
+    let probing = Probing::with(wire, |it| it.limits(limits), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    // The answer is four times as long: a number for each letter.
+    let call = json_peer::call(1, "test.v1.Probe.echo", ["x".repeat(2_000)]).to_string();
+    let burst = client.framing().frame(call.as_bytes()).repeat(50);
+    let mut sent = 0;
+    while let Ok(Ok(())) = tokio::time::timeout(3 * SECOND, client.try_bytes(&burst)).await {
+        sent += burst.len();
+        assert!(sent < 32 << 20, "the server takes everything and keeps it");
+    }
+}
+
+async fn a_peer_that_asks_in_json_and_does_not_read_is_cut_off(wire: &str) {
+    let limits = Limits::new().max_outgoing(64 << 10);
+    let configure = |it: rpc_runtime::Server| it.limits(limits).keepalive(20 * SECOND, SECOND / 2);
+    let probing = Probing::with(wire, configure, None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let call = json_peer::call(1, "test.v1.Probe.echo", ["x".repeat(2_000)]).to_string();
+    let burst = client.framing().frame(call.as_bytes()).repeat(50);
+    while let Ok(Ok(())) = tokio::time::timeout(SECOND, client.try_bytes(&burst)).await {}
+    while probing.serving.stop.connections() > 1 {
+        tokio::time::sleep(SECOND / 50).await;
+    }
+}
+
+async fn subscriptions_that_nobody_reads_wait(wire: &str) {
+    let limits = Limits::new().max_outgoing(64 << 10);
+    let probing = Probing::with(wire, |it| it.limits(limits), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let flow = json_peer::call(1, "test.v1.Probe.flow", [1_000]);
+    client.send(&flow).await;
+    let produced = || probing.shared.produced.load(Ordering::SeqCst);
+    let mut before = 0;
+    // The socket takes some of it in, and then it stands still.
+    while before == 0 || produced() > before {
+        before = produced();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(
+        before < 20_000,
+        "{before} items were made, and nobody read one"
+    );
+    let id = client.next().await["result"].clone();
+    // It goes on as it is read, and loses nothing.
+    while produced() < before + 100 {
+        let params = client.next().await["params"].clone();
+        assert_eq!(params["subscription"], id);
+        assert_eq!(params["result"].as_array().map(Vec::len), Some(1_000));
+    }
 }

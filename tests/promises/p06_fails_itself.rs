@@ -1,6 +1,7 @@
 //! What is wrong with a frame or a message fails its call, and nothing beside it.
 
 use rpc_runtime::Code;
+use rpc_tests::json_peer::{self, Framing, JsonPeer, JsonServer};
 use rpc_tests::raw::{
     RawPeer, block, field, field_of, flag, frame, kind, method, raw_server, varint,
 };
@@ -14,6 +15,16 @@ on_every_transport! {
     an_item_that_cannot_be_read_fails_itself
     a_bad_answer_fails_its_call
     a_bad_call_leaves_an_open_stream_alone
+}
+
+over_json! {
+    a_bad_text_fails_itself
+    a_bad_answer_in_json_fails_its_call
+}
+
+/// Messages of a WebSocket are texts of JSON-RPC.
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws": a_bad_text_fails_itself }
 }
 
 over_http_and_tls! {
@@ -354,4 +365,117 @@ async fn a_bad_call_leaves_an_open_stream_alone(transport: &str) {
         }
     }
     assert!(bounded(items.next()).await.is_none());
+}
+
+async fn a_bad_text_fails_itself(wire: &str) {
+    let mut probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let hold = json_peer::call(1_000_000, "test.v1.Probe.hold", [(); 0]);
+    client.send(&hold).await;
+    probing.expect(&[Event::Started]).await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let take = json_peer::call(1, "test.v1.Probe.take", "VALUE").to_string();
+    let take = take.replace("\"VALUE\"", &format!("[{deep}]"));
+    let add =
+        |params: serde_json::Value| json_peer::call(1, "test.v1.Probe.add", params).to_string();
+    let mut bad: Vec<(Vec<u8>, Code)> = vec![
+        (b"{".to_vec(), Code::InvalidArgument),
+        (b"nonsense".to_vec(), Code::InvalidArgument),
+        (b"17".to_vec(), Code::InvalidArgument),
+        (
+            br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#.to_vec(),
+            Code::InvalidArgument,
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":{},"method":"a"}"#.to_vec(),
+            Code::InvalidArgument,
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":1}"#.to_vec(),
+            Code::InvalidArgument,
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":1,"method":7}"#.to_vec(),
+            Code::InvalidArgument,
+        ),
+        (add(serde_json::json!(3)).into(), Code::InvalidArgument),
+        (
+            add(serde_json::json!(["a", "b"])).into(),
+            Code::InvalidArgument,
+        ),
+        (add(serde_json::json!([1])).into(), Code::InvalidArgument),
+        (
+            add(serde_json::json!([1, 2, 3])).into(),
+            Code::InvalidArgument,
+        ),
+        (
+            add(serde_json::json!({"a": 1})).into(),
+            Code::InvalidArgument,
+        ),
+        (take.into(), Code::InvalidArgument),
+        (
+            json_peer::call(1, "test.v1.Probe.none", [1])
+                .to_string()
+                .into(),
+            Code::Unimplemented,
+        ),
+        (
+            json_peer::call(1, "\u{1}", [1]).to_string().into(),
+            Code::Unimplemented,
+        ),
+    ];
+    // Of a text message that is no UTF-8 the WebSocket itself must be closed.
+    if client.framing() != Framing::Messages {
+        bad.push((b"{\"jsonrpc\":\"\xFF\"}".to_vec(), Code::InvalidArgument));
+    }
+    for (text, code) in bad {
+        client.text(&text).await;
+        let answer = client.next().await;
+        let what = String::from_utf8_lossy(&text[..text.len().min(100)]);
+        assert_eq!(json_peer::code(&answer), code, "{what}: {answer}");
+        assert!(!json_peer::message(&answer).is_empty(), "{what}");
+        let sum = client.call(9, "test.v1.Probe.add", (2, 3)).await;
+        assert_eq!(sum["result"], 5, "after {what}");
+    }
+    probing.shared.gate.add_permits(1);
+    let held = client.next().await;
+    assert_eq!(
+        (&held["id"], &held["result"]),
+        (&1_000_000.into(), &7.into())
+    );
+    probing.quiet().await;
+}
+
+async fn a_bad_answer_in_json_fails_its_call(wire: &'static str) {
+    let (channel, mut server) = JsonServer::listen(wire).await.channel().await;
+    let client = ProbeClient::new(channel);
+    let beside = client.add(4, 5).start();
+    let open = server.next().await["id"].clone();
+    let deep = (0..100).fold(serde_json::Value::Null, |inner, _| {
+        serde_json::json!([inner])
+    });
+    for result in [
+        serde_json::json!("a"),
+        serde_json::json!([1]),
+        serde_json::json!(1e300),
+        serde_json::json!(null),
+        deep,
+    ] {
+        let call = client.add(1, 2).start();
+        let id = server.next().await["id"].clone();
+        // What belongs to no call is passed over.
+        for stray in [
+            serde_json::json!({}),
+            serde_json::json!({"id": id}),
+            json_peer::answer(&"x".into(), 1),
+        ] {
+            server.send(&stray).await;
+        }
+        server.send(&json_peer::answer(&id, &result)).await;
+        let status = bounded(call).await.unwrap_err();
+        assert_eq!(status.code(), Code::Internal, "{result}: {status}");
+        assert!(!status.is_remote(), "{result}: {status}");
+    }
+    server.send(&json_peer::answer(&open, 9)).await;
+    assert_eq!(bounded(beside).await.unwrap(), 9);
 }

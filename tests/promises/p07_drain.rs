@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use rpc_runtime::Code;
+use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{RawPeer, block, field, flag, frame, kind, method};
 use rpc_tests::serving::connect;
 
@@ -17,6 +18,19 @@ on_every_transport! {
     idle_and_silent_peers_hold_nothing_up
     nobody_holds_a_drain_up_beyond_its_bound
     a_drain_can_begin_before_anyone_has_come
+}
+
+over_json! {
+    accepted_calls_in_json_finish_and_new_ones_are_refused
+    peers_of_json_hold_no_drain_up
+    a_drain_can_begin_before_anyone_has_come
+}
+
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws":
+        accepted_calls_in_json_finish_and_new_ones_are_refused
+        peers_of_json_hold_no_drain_up
+    }
 }
 
 over_http_and_tls! {
@@ -200,4 +214,57 @@ async fn a_drain_can_begin_before_anyone_has_come(transport: &str) {
     probing.serving.stop.shutdown();
     probing.serving.stop.shutdown();
     assert!(ended(&mut probing).await < Duration::from_secs(4));
+}
+
+async fn accepted_calls_in_json_finish_and_new_ones_are_refused(wire: &str) {
+    let mut probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    for id in 0..10 {
+        let hold = json_peer::call(id, "test.v1.Probe.hold", [(); 0]);
+        client.send(&hold).await;
+    }
+    eventually("the calls run", || probing.shared.count() == 10).await;
+    let never_spoke = JsonPeer::connect(&probing.serving.url).await;
+    probing.serving.stop.shutdown();
+    drop(never_spoke);
+    eventually("the others are gone", || {
+        probing.serving.stop.connections() == 1
+    })
+    .await;
+    let refused = client.call(99, "test.v1.Probe.hold", [(); 0]).await;
+    assert_eq!(
+        (&refused["id"], json_peer::code(&refused)),
+        (&99.into(), Code::Unavailable)
+    );
+    assert!(!probing.serving.task.is_finished());
+    probing.shared.gate.add_permits(11);
+    let answers = client.rest().await;
+    assert_eq!(answers.len(), 10, "{answers:?}");
+    assert!(answers.iter().all(|it| it["result"] == 7), "{answers:?}");
+    drop(client);
+    ended(&mut probing).await;
+    assert_eq!(probing.shared.count(), 10);
+}
+
+async fn peers_of_json_hold_no_drain_up(wire: &str) {
+    let bound = Duration::from_millis(400);
+    let mut probing = Probing::with(wire, |it| it.shutdown_timeout(bound), None).await;
+    let idle = JsonPeer::connect(&probing.serving.url).await;
+    let mut half = JsonPeer::connect(&probing.serving.url).await;
+    let text = json_peer::call(1, "test.v1.Probe.add", (1, 2)).to_string();
+    let framed = half.framing().frame(text.as_bytes());
+    half.bytes(&framed[..20]).await;
+    let mut stuck = JsonPeer::connect(&probing.serving.url).await;
+    let wait = json_peer::call(1, "test.v1.Probe.wait", [(); 0]);
+    stuck.send(&wait).await;
+    probing.expect(&[Event::Started]).await;
+    probing.serving.stop.shutdown();
+    let took = ended(&mut probing).await;
+    assert!(took >= bound.mul_f64(0.9), "open calls had {took:?}");
+    assert!(
+        took < bound + Duration::from_secs(3),
+        "the drain took {took:?}"
+    );
+    eventually("nothing runs", || probing.serving.stop.running_calls() == 0).await;
+    drop((idle, half, stuck));
 }

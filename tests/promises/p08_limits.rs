@@ -1,12 +1,13 @@
 //! Limits are one set, in both directions; the error names the limit and its value.
 
 use rpc_runtime::{Code, Limits, Status};
+use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{
     RawPeer, RawServer, block, field, field_of, flag, kind, method, raw_server, varint,
 };
 use serde_bytes::ByteBuf;
 
-use crate::probe::{ProbeClient, Probing, Then, bounded, nested};
+use crate::probe::{ProbeClient, Probing, bounded, nested};
 
 on_every_transport! {
     a_request_over_the_clients_limit_is_not_sent
@@ -18,6 +19,15 @@ on_every_transport! {
     metadata_is_bounded_both_ways
     depth_is_bounded_both_ways
     a_frame_that_is_too_long_names_its_limit
+}
+
+over_json! {
+    limits_hold_for_json_both_ways
+    depth_is_bounded_both_ways
+}
+
+mod over_json_and_websocket {
+    over! { "jsonrpc+ws": an_item_of_a_subscription_has_the_same_limit }
 }
 
 over_http_and_tls! {
@@ -240,8 +250,7 @@ async fn depth_is_bounded_both_ways(transport: &str) {
             .unwrap(),
         nested(10)
     );
-    let mut items = probing.client.give(1, Then::End);
-    assert_eq!(bounded(items.next()).await.unwrap().unwrap(), 0);
+    probing.works().await;
 }
 
 async fn a_frame_that_is_too_long_names_its_limit(transport: &str) {
@@ -259,4 +268,42 @@ async fn a_frame_that_is_too_long_names_its_limit(transport: &str) {
     assert_eq!(goodbye.number(field::CODE), Some(8), "{}", goodbye.text());
     assert!(client.rest().await.is_empty());
     probing.works().await;
+}
+
+async fn limits_hold_for_json_both_ways(wire: &str) {
+    // A text of so many bytes, which is answered with one of four times as many: a number for each.
+    let echo = async |probing: &Probing, bytes: usize| {
+        let call = probing
+            .channel
+            .call::<_, ByteBuf>("test.v1.Probe/echo", ("x".repeat(bytes),));
+        bounded(call.into_future()).await.map(|it| it.len())
+    };
+    for (server, client, bytes, side) in [
+        (Limits::new(), small(), LIMIT, "client"),
+        (small(), Limits::new(), LIMIT, "server"),
+        (small(), Limits::new(), LIMIT / 2, "server"),
+        (Limits::new(), small(), LIMIT / 2, "client"),
+    ] {
+        let probing = Probing::limited(wire, server, client).await;
+        for _ in 0..2 {
+            names_message(&echo(&probing, bytes).await.unwrap_err(), side);
+            assert_eq!(echo(&probing, LIMIT / 5).await.unwrap(), LIMIT / 5);
+        }
+        probing.quiet().await;
+    }
+}
+
+async fn an_item_of_a_subscription_has_the_same_limit(wire: &str) {
+    let probing = Probing::with(wire, |it| it.limits(small()), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    client.call(1, "test.v1.Probe.flow", [LIMIT]).await;
+    let end = client.next().await["params"].clone();
+    assert_eq!(json_peer::code(&end), Code::ResourceExhausted);
+    assert!(
+        json_peer::message(&end).contains("`max_message` of 5000"),
+        "{end}"
+    );
+    let sum = client.call(2, "test.v1.Probe.add", (2, 3)).await;
+    assert_eq!(sum["result"], 5);
+    probing.quiet().await;
 }

@@ -1,6 +1,7 @@
 //! A panic is `Internal` for its caller, and nothing for anybody else.
 
 use rpc_runtime::{Code, Status, from_fn};
+use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{RawPeer, kind};
 
 use crate::probe::{Event, Panics, Probing, Then, bounded};
@@ -12,6 +13,13 @@ on_every_transport! {
     a_layer_that_panics_fails_its_call
     arguments_that_panic_fail_their_call
     a_panic_behind_an_await_fails_its_call
+}
+
+over_json! {
+    a_handler_that_panics_fails_its_call
+    a_blocking_handler_that_panics_fails_its_call
+    a_panic_behind_an_await_fails_its_call
+    a_batch_fails_only_where_it_panics
 }
 
 over_http_and_tls! {
@@ -199,4 +207,45 @@ async fn a_panic_behind_an_await_fails_its_call(transport: &str) {
         );
     }
     unharmed(&probing, open).await;
+}
+
+async fn a_batch_fails_only_where_it_panics(wire: &str) {
+    let probing = Probing::on(wire).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let calls = [
+        json_peer::call(0, "test.v1.Probe.add", (2, 3)),
+        json_peer::call(1, "test.v1.Probe.spring", [Panics::Handler]),
+        json_peer::call(2, "test.v1.Probe.spring", [Panics::Serialize]),
+        json_peer::call(3, "test.v1.Probe.spring", [Panics::ResultDestructor]),
+        json_peer::call(4, "test.v1.Probe.step_on", [Panics::Handler]),
+        json_peer::call(5, "test.v1.Probe.panic_blocking", [(); 0]),
+        json_peer::call(6, "test.v1.Probe.add", (2, 3)),
+    ];
+    let answers = if wire == "lpjson" {
+        // It has no batches.
+        let mut answers = Vec::new();
+        for call in &calls {
+            client.send(call).await;
+            answers.push(client.next().await);
+        }
+        answers
+    } else {
+        client.send(&calls[..].into()).await;
+        client.next().await.as_array().expect("a batch").clone()
+    };
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["id"], index);
+        if index == 0 || index == 6 {
+            assert_eq!(answer["result"], 5);
+        } else {
+            assert_eq!(json_peer::code(answer), Code::Internal, "{answer}");
+            let text = json_peer::message(answer);
+            assert!(
+                !text.contains("on purpose"),
+                "the peer sees the panic: {answer}"
+            );
+        }
+    }
+    assert_eq!(answers.len(), calls.len());
+    probing.quiet().await;
 }

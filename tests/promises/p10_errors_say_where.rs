@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use rpc_runtime::{Code, Phase, Status};
+use rpc_tests::json_peer::{self, JsonServer};
 use rpc_tests::raw::{RawServer, block, field, field_of, flag, kind};
 use rpc_tests::serving::{address, connect};
 
@@ -18,6 +19,12 @@ on_every_transport! {
     a_deadline
     a_status_of_the_server
     one_line_says_it_all
+}
+
+over_json! {
+    connecting
+    sending
+    answers_in_json
 }
 
 over_http_and_tls! {
@@ -222,4 +229,47 @@ async fn one_line_says_it_all(transport: &str) {
     let status = bounded(call).await.unwrap_err();
     let line = format!("{ADD} at {url} failed: unavailable in phase reply");
     assert_eq!(status.to_string(), line);
+}
+
+async fn answers_in_json(wire: &'static str) {
+    let server = JsonServer::listen(wire).await;
+    let (channel, mut peer) = server.channel().await;
+    let (client, url) = (ProbeClient::new(channel), server.url());
+
+    let call = client.add(1, 2).start();
+    let id = peer.next().await["id"].clone();
+    peer.send(&json_peer::answer(&id, "abc")).await;
+    let status = bounded(call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    says(&status, Phase::Decode, Some(ADD), &url);
+    assert!(status.source().is_some());
+
+    let call = client.add(1, 2).start();
+    let id = peer.next().await["id"].clone();
+    let error = match wire {
+        "lpjson" => serde_json::json!({"code": "SERVER_BUSY", "message": "later"}),
+        _ => serde_json::json!({"code": -32008, "message": "later"}),
+    };
+    peer.send(&serde_json::json!({"jsonrpc": "2.0", "id": id, "ok": false, "error": error}))
+        .await;
+    let status = bounded(call).await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::ResourceExhausted, "later")
+    );
+    assert!(status.is_remote());
+    says(&status, Phase::Reply, Some(ADD), &url);
+
+    let call = client.add(1, 2).timeout(Duration::from_millis(50));
+    let status = bounded(call.into_future()).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    says(&status, Phase::Reply, Some(ADD), &url);
+
+    let call = client.add(1, 2).start();
+    peer.next().await;
+    peer.next().await;
+    drop(peer);
+    let status = bounded(call).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    says(&status, Phase::Reply, Some(ADD), &url);
 }

@@ -389,7 +389,9 @@ impl Probing {
         };
         let server = Server::new().add(ProbeServer::new(Prober(shared.clone())));
         let serving = serve(transport, configure(server)).await;
-        let channel = connect(&serving.url).await.expect("the server listens");
+        // What is tested there is said by hand.
+        let url = serving.url.replacen("jsonrpc+ws", "ws", 1);
+        let channel = connect(&url).await.expect("the server listens");
         Self {
             client: ProbeClient::new(channel.clone()),
             channel,

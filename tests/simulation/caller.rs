@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt};
 use rpc_runtime::{CallError, Code, Status, Streaming};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::scenario::{CallPlan, Pattern};
+use crate::scenario::{CallPlan, Pattern, Safety};
 use crate::service::{Item, Plan, PlannedError, Records, SimulatedClient};
 
 /// How a call ended for its caller.
@@ -24,6 +24,8 @@ pub(crate) enum Outcome {
 /// What became of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
+    /// When the simulation began.
+    pub(crate) epoch: Instant,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     pub(crate) outcome: Outcome,
@@ -46,6 +48,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Waits for the call's time, makes it, and says how it ended.
     pub(crate) async fn run(self) -> Ended {
+        let epoch = Instant::now();
         sleep(Duration::from_millis(self.plan.start)).await;
         let began = Instant::now();
         let (id, pattern) = (self.plan.id, self.plan.pattern);
@@ -68,6 +71,7 @@ impl Caller {
         };
         trace.note(format_args!("call {id}: {outcome:?}"));
         Ended {
+            epoch,
             began,
             ended: Instant::now(),
             outcome,
@@ -84,7 +88,9 @@ impl Caller {
             ending: plan.ending,
             shielded: plan.shielded,
             filling: serde_bytes::ByteBuf::from(vec![7; plan.filling]),
+            sum: 0,
         }
+        .summed()
     }
 
     fn uploaded(&self) -> Streaming<Item> {
@@ -121,7 +127,12 @@ impl Caller {
     }
 
     async fn unary(&self) -> Outcome {
-        let mut call = self.client.unary(self.request());
+        let request = self.request();
+        let mut call = match self.plan.safety {
+            Safety::Once => self.client.unary(request),
+            Safety::Idempotent => self.client.put(request),
+            Safety::ReadOnly => self.client.look(request),
+        };
         if let Some(milliseconds) = self.plan.timeout {
             call = call.timeout(Duration::from_millis(milliseconds));
         }
@@ -161,12 +172,15 @@ impl Caller {
     }
 
     fn wrong(&self, what: &str) {
-        let id = self.plan.id;
-        self.records.trace.violation(format!("call {id}: {what}"));
+        self.records.violation(self.plan.id, what);
     }
 
     async fn download(&self) -> Outcome {
-        let mut stream = self.client.download(self.request());
+        let request = self.request();
+        let mut stream = match self.plan.safety {
+            Safety::Once => self.client.download(request),
+            Safety::Idempotent | Safety::ReadOnly => self.client.list(request),
+        };
         if let Some(milliseconds) = self.plan.timeout {
             stream = stream.timeout(Duration::from_millis(milliseconds));
         }
@@ -250,7 +264,7 @@ impl Caller {
             item = stream.next() => return item,
             () = &mut late => {}
         }
-        if self.records.handled(self.plan.id).runs == 0 {
+        if self.records.handled(self.plan.id).runs.is_empty() {
             self.wrong("a stream was neither accepted nor failed in time");
         }
         stream.next().await

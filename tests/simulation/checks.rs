@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use rpc_runtime::Code;
+use rpc_runtime::testing::Weather;
+use tokio::time::Instant;
 
 use crate::caller::{Ended, Outcome};
-use crate::scenario::{CallPlan, ClientPlan, Pattern, Scenario, Weather};
+use crate::scenario::{CallPlan, ClientPlan, Pattern, Safety, Scenario};
+use crate::servers::Life;
 use crate::service::{Ending, Handled, Left, Records};
 
 /// How much later than its time something may happen on a side that has it all in hand.
@@ -14,178 +17,297 @@ const LATE: Duration = Duration::from_millis(50);
 /// How late a clear link can make a message.
 const CLEAR_LINK: Duration = Duration::from_secs(1);
 
-/// Notes how far ahead of each other both ends of each stream may be.
-pub(crate) fn set_bounds(scenario: &Scenario, records: &Records) {
+/// How often a client makes a call at most: more often than servers fail in one simulation.
+pub(crate) const ATTEMPTS: u32 = 10;
+
+/// Notes how far ahead of each other both ends of each stream may be, and whose network garbles.
+pub(crate) fn prepare(scenario: &Scenario, records: &Records) {
     // What is on its way beyond the window: one message that made the credit negative, one in the
     // handler's slot, one being made, and one that was taken but not yet noted.
     let bound = |window: u32, size: u32| window / (size + 16) + 4;
+    let windows = scenario.servers.iter().map(|it| it.settings.stream_window);
+    let widest = windows.max().unwrap_or_default();
     for client in &scenario.clients {
         for call in &client.calls {
             records.change_called(call.id, |it| {
                 it.download_bound = bound(client.settings.stream_window, call.size);
-                it.upload_bound = bound(scenario.server.settings.stream_window, call.upload_size);
+                it.upload_bound = bound(widest, call.upload_size);
+                it.garbled = client.weather == Weather::Broken;
             });
         }
     }
 }
 
-/// Holds one call against what its handler did.
-pub(crate) fn check_call(
-    scenario: &Scenario,
-    client: &ClientPlan,
-    call: &CallPlan,
-    end: &Ended,
-    records: &Records,
-) {
-    let handled = records.handled(call.id);
-    let id = call.id;
-    let wrong = |text: String| records.trace.violation(format!("call {id}: {text}"));
-    check_outcome(call, end, &handled, &wrong);
-    if is_certain(scenario, client, call) {
-        let expected = expected(call);
-        if end.outcome != expected && !is_refused_early(client, call, end, &handled) {
-            let outcome = &end.outcome;
-            wrong(format!(
-                "nothing went wrong, and it ended as {outcome:?} instead of {expected:?}"
+/// A call that has ended, with all that is known of it.
+pub(crate) struct Checked<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) client: &'a ClientPlan,
+    pub(crate) call: &'a CallPlan,
+    pub(crate) end: &'a Ended,
+    pub(crate) records: &'a Records,
+    pub(crate) lives: &'a [Life],
+}
+
+impl Checked<'_> {
+    fn wrong(&self, text: String) {
+        self.records.violation(self.call.id, text);
+    }
+
+    /// Holds the call against what its handlers did.
+    pub(crate) fn check(&self) {
+        let handled = self.records.handled(self.call.id);
+        self.check_outcome(&handled);
+        self.check_runs(&handled);
+        self.check_expected(&handled);
+        self.check_left(&handled);
+        self.check_deadline(&handled);
+        self.check_found(&handled);
+    }
+
+    /// What the caller saw must be what a handler did.
+    fn check_outcome(&self, handled: &Handled) {
+        let agrees = match &self.end.outcome {
+            Outcome::Good => handled.was_left(Left::Good),
+            Outcome::Planned => handled.was_left(Left::Error) && self.call.ending == Ending::Error,
+            Outcome::UploadBroken => handled.upload_failed && handled.was_left(Left::Error),
+            Outcome::Failed(Code::Internal, text) if text.contains("panicked") => {
+                handled.was_left(Left::Panicked)
+            }
+            Outcome::Failed(Code::Internal | Code::Unknown, _) => false,
+            Outcome::Failed(..) | Outcome::Dropped => true,
+        };
+        if !agrees {
+            let (outcome, runs) = (&self.end.outcome, &handled.runs);
+            self.wrong(format!(
+                "it ended as {outcome:?} and its handlers as {runs:?}"
             ));
         }
     }
-    if end.outcome == Outcome::Dropped && client.weather == Weather::Clear {
-        let grace = Duration::from_millis(scenario.server.cancel_grace);
-        let latest = end.ended + grace + CLEAR_LINK;
-        match handled.left {
-            Some((at, _)) if at <= latest => {}
-            _ if handled.runs == 0 => {}
-            left => {
-                let left = left.map(|(at, left)| (at - end.ended, left));
-                wrong(format!(
-                    "it was dropped, and its handler was left after {left:?}"
+
+    /// A method runs at most once, unless it may be repeated and somebody repeats it.
+    fn check_runs(&self, handled: &Handled) {
+        let policy = &self.client.policy;
+        let attempts = match self.call.safety {
+            Safety::Once => 1,
+            _ if policy.retries => ATTEMPTS,
+            _ => 1,
+        };
+        let hedges = self.call.safety == Safety::ReadOnly && policy.hedge_behind.is_some();
+        let most = if hedges { attempts * 2 } else { attempts };
+        if handled.runs.len() > most as usize {
+            let runs = handled.runs.len();
+            self.wrong(format!("it ran {runs} times, which may be {most} times"));
+        }
+    }
+
+    fn check_expected(&self, handled: &Handled) {
+        let why = if self.is_certain() {
+            "nothing went wrong"
+        } else if self.is_saved() {
+            "one of its servers was always there"
+        } else {
+            return;
+        };
+        let (expected, outcome) = (self.expected(), &self.end.outcome);
+        if *outcome != expected && !self.is_refused_early(handled) {
+            self.wrong(format!(
+                "{why}, and it ended as {outcome:?} instead of {expected:?}"
+            ));
+        }
+    }
+
+    /// Whether nothing can have kept the call from ending as its handler does.
+    fn is_certain(&self) -> bool {
+        let (ever, _) = self.client.servers();
+        ever.iter().all(|it| self.scenario.servers[*it].is_steady()) && self.is_undisturbed()
+    }
+
+    /// Whether the call is made again until it ends as its handler does: a server is always there.
+    fn is_saved(&self) -> bool {
+        let (_, always) = self.client.servers();
+        let steady = always
+            .iter()
+            .any(|it| self.scenario.servers[*it].is_steady());
+        let repeats = self.client.policy.retries && self.call.pattern == Pattern::Unary;
+        steady && repeats && self.call.safety != Safety::Once && self.is_undisturbed()
+    }
+
+    /// Whether neither the caller nor the network keeps the call from ending well.
+    fn is_undisturbed(&self) -> bool {
+        let (client, call) = (self.client, self.call);
+        let patient = |timeout: Option<u64>| timeout.is_none_or(|it| it >= 30_000);
+        let places = self.scenario.servers.iter().map(|it| it.settings.max_calls);
+        let places = places.chain([client.settings.max_calls]).min();
+        client.weather == Weather::Clear
+            && call.drop_after.is_none()
+            && patient(call.timeout)
+            && patient(client.default_timeout)
+            // One that takes longer is made again, and its failure is that of the last.
+            && client.policy.attempt_timeout.is_none()
+            // Calls in a row, each of which may take seconds, can run out of their time.
+            && places.is_some_and(|it| it > 2)
+    }
+
+    /// Whether the call was refused that left before the server's settings could say how many it takes.
+    fn is_refused_early(&self, handled: &Handled) -> bool {
+        let first = self.client.calls.iter().map(|it| it.start).min();
+        let early = self.call.start <= first.unwrap_or_default() + 50;
+        let refused = matches!(
+            &self.end.outcome,
+            Outcome::Failed(Code::ResourceExhausted, text) if text.contains("`max_calls`")
+        );
+        early && refused && handled.runs.is_empty()
+    }
+
+    fn expected(&self) -> Outcome {
+        let uploads = matches!(self.call.pattern, Pattern::Upload | Pattern::Both);
+        if uploads && self.call.upload_fails {
+            let text = "the upload fails as planned".to_owned();
+            return Outcome::Failed(Code::Aborted, text);
+        }
+        match self.call.ending {
+            Ending::Good => Outcome::Good,
+            Ending::Error => Outcome::Planned,
+            Ending::Panic => Outcome::Failed(Code::Internal, "the handler panicked".to_owned()),
+        }
+    }
+
+    /// When a call has ended for its caller, its handlers end too, within the grace of their servers:
+    /// nobody waits for them.
+    fn check_left(&self, handled: &Handled) {
+        if self.client.weather != Weather::Clear {
+            return;
+        }
+        for run in &handled.runs {
+            let server = self.lives[run.life].server;
+            let grace = Duration::from_millis(self.scenario.servers[server].cancel_grace);
+            let latest = self.end.ended + grace + CLEAR_LINK;
+            if run.left.is_none_or(|(at, _)| at > latest) {
+                let left = run.left.map(|(at, left)| (at - self.end.ended, left));
+                self.wrong(format!(
+                    "it has ended, and its handler was left after {left:?}"
                 ));
             }
         }
     }
-}
 
-/// A call may wait in vain for a place only while others have them all. `others` are the calls of
-/// the same client.
-pub(crate) fn check_place<'a>(
-    scenario: &Scenario,
-    call: &CallPlan,
-    end: &Ended,
-    others: impl Iterator<Item = &'a Ended>,
-    records: &Records,
-) {
-    let Outcome::Failed(Code::DeadlineExceeded, text) = &end.outcome else {
-        return;
-    };
-    if !text.contains("`max_calls` places") {
-        return;
-    }
-    let open = others.filter(|it| it.began <= end.ended && it.ended >= end.ended);
-    let (open, limit) = (open.count(), scenario.server.settings.max_calls);
-    // The call itself is among them.
-    if open <= limit as usize {
-        let id = call.id;
-        records.trace.violation(format!(
-            "call {id}: it found no place with {} other calls open, there are {limit} places",
-            open - 1
-        ));
-    }
-}
-
-/// What the caller saw must be what the handler did.
-fn check_outcome(call: &CallPlan, end: &Ended, handled: &Handled, wrong: &dyn Fn(String)) {
-    let left = handled.left.map(|(_, left)| left);
-    let agrees = match &end.outcome {
-        Outcome::Good => left == Some(Left::Good),
-        Outcome::Planned => left == Some(Left::Error) && call.ending == Ending::Error,
-        Outcome::UploadBroken => handled.upload_failed && left == Some(Left::Error),
-        Outcome::Failed(Code::Internal, text) if text.contains("panicked") => {
-            left == Some(Left::Panicked)
+    /// A handler knows its deadline, which is always sent; that of a stream only if there is one.
+    fn check_deadline(&self, handled: &Handled) {
+        let streams = matches!(self.call.pattern, Pattern::Download | Pattern::Both);
+        let has_one = !streams || self.call.timeout.is_some();
+        if has_one && handled.runs.iter().any(|it| it.deadline.is_none()) {
+            self.wrong("its handler does not know of its deadline".to_owned());
         }
-        Outcome::Failed(Code::Internal | Code::Unknown, _) => false,
-        Outcome::Failed(..) | Outcome::Dropped => true,
-    };
-    if !agrees {
-        wrong(format!(
-            "it ended as {:?} and its handler as {left:?}",
-            end.outcome
-        ));
     }
-}
 
-/// Whether nothing can have kept a call from ending as its handler does.
-fn is_certain(scenario: &Scenario, client: &ClientPlan, call: &CallPlan) -> bool {
-    let patient = |timeout: Option<u64>| timeout.is_none_or(|it| it >= 30_000);
-    client.weather == Weather::Clear
-        && scenario.server.drain.is_none()
-        && call.drop_after.is_none()
-        && patient(call.timeout)
-        && patient(client.default_timeout)
-        // Calls in a row, each of which may take seconds, can run out of their time.
-        && client.settings.max_calls.min(scenario.server.settings.max_calls) > 2
-}
-
-/// Whether a call was refused that left before the server's settings could say how many it takes.
-fn is_refused_early(client: &ClientPlan, call: &CallPlan, end: &Ended, handled: &Handled) -> bool {
-    let first = client.calls.iter().map(|it| it.start).min();
-    let early = call.start <= first.unwrap_or_default() + 50;
-    let refused = matches!(
-        &end.outcome,
-        Outcome::Failed(Code::ResourceExhausted, text) if text.contains("`max_calls`")
-    );
-    early && refused && handled.runs == 0
-}
-
-fn expected(call: &CallPlan) -> Outcome {
-    let uploads = matches!(call.pattern, Pattern::Upload | Pattern::Both);
-    if uploads && call.upload_fails {
-        let text = "the upload fails as planned".to_owned();
-        return Outcome::Failed(Code::Aborted, text);
-    }
-    match call.ending {
-        Ending::Good => Outcome::Good,
-        Ending::Error => Outcome::Planned,
-        Ending::Panic => Outcome::Failed(Code::Internal, "the handler panicked".to_owned()),
-    }
-}
-
-/// Holds the handlers against their calls, when everything is over.
-pub(crate) fn check_handlers(scenario: &Scenario, records: &Records) {
-    let grace = Duration::from_millis(scenario.server.cancel_grace);
-    let calls = scenario.clients.iter().flat_map(|it| &it.calls);
-    for call in calls {
-        let id = call.id;
-        let handled = records.handled(id);
-        let called = records.called(id);
-        let wrong = |text: String| records.trace.violation(format!("handler {id}: {text}"));
-        if handled.runs > 1 {
-            wrong(format!("it ran {} times", handled.runs));
+    /// No call goes to a server that was not listed any more when the call began.
+    fn check_found(&self, handled: &Handled) {
+        let began = self.end.began.saturating_duration_since(self.end.epoch);
+        let before = |(at, _): &&(u64, _)| Duration::from_millis(*at) + LATE < began;
+        let known = self.client.found.iter().take_while(before);
+        let Some(list) = known.filter_map(|(_, list)| list.as_ref()).last() else {
+            return;
+        };
+        let later = self.client.found.iter().skip_while(before);
+        let mut known = list.clone();
+        known.extend(later.filter_map(|(_, list)| list.as_ref()).flatten());
+        for run in &handled.runs {
+            let server = self.lives[run.life].server;
+            if !known.contains(&server) {
+                self.wrong(format!("it went to server {server}, which was not listed"));
+            }
         }
-        if handled.runs > 0 && handled.left.is_none() {
-            wrong("it has not ended".to_owned());
+    }
+
+    /// A call may wait in vain for a place only while others have them all. `others` are the calls of
+    /// the same client.
+    pub(crate) fn check_place<'a>(&self, others: impl Iterator<Item = &'a Ended>) {
+        let Outcome::Failed(Code::DeadlineExceeded, text) = &self.end.outcome else {
+            return;
+        };
+        if !text.contains("`max_calls` places") {
+            return;
         }
-        if let (Some(deadline), Some((at, _))) = (handled.deadline, handled.left)
-            && at > deadline + grace + LATE
-        {
-            let late = at - deadline;
-            wrong(format!(
-                "it ended {late:?} after its deadline, the grace is {grace:?}"
+        let (end, policy) = (self.end, &self.client.policy);
+        let open = others.filter(|it| it.began <= end.ended && it.ended >= end.ended);
+        // A hedged call has two places for a while, and so has one whose first server is gone.
+        let each = if policy.hedge_behind.is_some() || policy.retries {
+            2
+        } else {
+            1
+        };
+        let open = open.count() * each;
+        let limits = self.scenario.servers.iter().map(|it| it.settings.max_calls);
+        let limit = limits.min().unwrap_or_default();
+        // The call itself is among them.
+        if open <= limit as usize {
+            self.wrong(format!(
+                "it found no place with {} other calls open, there are {limit} places",
+                open - 1
             ));
         }
+    }
+}
+
+/// Holds the handlers against their calls and their servers, when everything is over.
+pub(crate) fn check_handlers(scenario: &Scenario, records: &Records, lives: &[Life]) {
+    for call in scenario.clients.iter().flat_map(|it| &it.calls) {
+        let id = call.id;
+        let (handled, called) = (records.handled(id), records.called(id));
+        let wrong = |text: &str| records.violation(id, format!("its handler: {text}"));
+        let is_large = call.filling >= 10_000;
+        check_times(scenario, &handled, is_large, lives, &wrong);
         if handled.upload_ended
             && (!called.upload_ended || call.upload_fails || handled.received != call.upload_items)
         {
-            wrong(format!(
+            wrong(&format!(
                 "it saw the good end of an upload with {} of {} items",
                 handled.received, call.upload_items
             ));
         }
         if handled.received > called.uploaded {
-            wrong("it received more than was sent".to_owned());
+            wrong("it received more than was sent");
         }
-        if handled.shield_began && !handled.shield_ended {
-            wrong("its shielded work has not ended".to_owned());
+        if handled.shields_began != handled.shields_ended {
+            wrong("its shielded work has not ended");
+        }
+    }
+}
+
+/// No handler outlives its deadline, its server's crash, or the bound of its server's drain; none
+/// begins at a server that drains, but for large requests of which a part was there before.
+fn check_times(
+    scenario: &Scenario,
+    handled: &Handled,
+    is_large: bool,
+    lives: &[Life],
+    wrong: &dyn Fn(&str),
+) {
+    for run in &handled.runs {
+        let life = &lives[run.life];
+        let server = &scenario.servers[life.server];
+        let grace = Duration::from_millis(server.cancel_grace);
+        let Some((left, _)) = run.left else {
+            wrong("it has not ended");
+            continue;
+        };
+        let late = |bound: Instant, what: &str| {
+            if left > bound + LATE {
+                wrong(&format!("it ended {:?} after {what}", left - bound));
+            }
+        };
+        if let Some(deadline) = run.deadline {
+            late(deadline + grace, "its deadline and the grace");
+        }
+        if let Some(crashed) = life.crashed {
+            late(crashed, "its server crashed");
+        }
+        if let Some(drained) = life.drained {
+            let bound = Duration::from_millis(server.shutdown_timeout);
+            late(drained + bound, "the bound of its server's drain");
+            if run.began > drained + LATE && !is_large {
+                wrong("it began at a server that drains");
+            }
         }
     }
 }

@@ -1,19 +1,21 @@
-//! Deterministic simulation: clients and a server in one process, time that is not real, and a
+//! Deterministic simulation: clients and servers in one process, time that is not real, and a
 //! network that does its worst, all drawn from one seed.
 //!
 //! What a seed means is in `scenario`, what is promised in `checks`. `RPC_SEED=n` runs one seed and
-//! prints what happens; `RPC_SEEDS=n` sets how many run, `RPC_ALL=1` goes on after a failure.
+//! prints what happens; `RPC_SEEDS=n` sets how many run, `RPC_FROM=n` the first of them, and
+//! `RPC_ALL=1` goes on after a failure.
 
 mod caller;
 mod checks;
 mod found;
-mod network;
 mod scenario;
+mod servers;
 mod service;
 mod trace;
 mod world;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,11 +24,11 @@ use std::time::Duration;
 
 use world::{Verdict, simulate};
 
-/// The first seed.
+/// The first seed, where nobody says otherwise.
 const BASE: u64 = 1000;
 
 /// How many seeds run where nobody says otherwise.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 2000;
 
 /// How long one seed may take in real time before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
@@ -40,14 +42,15 @@ fn promises_hold_under_every_seed() {
         return;
     }
     let seeds = number("RPC_SEEDS").unwrap_or(SEEDS);
+    let base = number("RPC_FROM").unwrap_or(BASE);
     let next = Arc::new(AtomicU64::new(0));
     let (results, verdicts) = mpsc::channel();
     for _ in 0..2 {
         let (next, results) = (Arc::clone(&next), results.clone());
         std::thread::spawn(move || {
             loop {
-                let seed = BASE + next.fetch_add(1, Ordering::Relaxed);
-                if seed >= BASE + seeds {
+                let seed = base + next.fetch_add(1, Ordering::Relaxed);
+                if seed >= base + seeds {
                     return;
                 }
                 let verdict = catch_unwind(AssertUnwindSafe(|| simulate(seed, false)));
@@ -68,13 +71,13 @@ fn promises_hold_under_every_seed() {
     drop(results);
     let all = std::env::var_os("RPC_ALL").is_some();
     let mut failed = 0;
-    let mut running: Vec<u64> = (BASE..BASE + seeds).collect();
+    let mut running: BTreeSet<u64> = (base..base + seeds).collect();
     while !running.is_empty() {
         let Ok((seed, failure)) = verdicts.recv_timeout(STUCK) else {
             let stuck = running.first().copied().unwrap_or_default();
             panic!("{}\n  it is stuck", replay(stuck));
         };
-        running.retain(|it| *it != seed);
+        running.remove(&seed);
         if let Some(failure) = failure {
             let done = seeds - running.len() as u64;
             assert!(all, "after {done} seeds:\n{failure}");

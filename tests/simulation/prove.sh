@@ -1,39 +1,59 @@
 #!/usr/bin/env bash
-# Shows that the simulation finds mistakes: it must fail under each of `patches/`, and say so.
-# Works on a copy of the tree. `prove.sh NAME…` tries only these patches.
+# Shows that the simulation finds mistakes. Each of `patches/` plants one in the runtime; all of them go into one copy of
+# the tree, where `_switch.patch` lets RPC_PLANTED say which one is made. So there is one build, and a run for each.
+# `prove.sh NAME…` tries only these; RPC_SEEDS bounds how many seeds may be needed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-patches=$PWD/tests/simulation/patches
-export CARGO_TARGET_DIR=$PWD/target/proof
-copy=$PWD/target/proof-tree
+
+proof=$PWD/target/proof
+tree=$proof/tree
+# The same as for `tests/promises/prove.sh`, so that nothing is compiled twice.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$proof/build}
+export RUST_BACKTRACE=0
+export RPC_SEEDS=${RPC_SEEDS:-2000}
+bound=240
+
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
-    for patch in "$patches"/*.patch; do names+=("$(basename "$patch" .patch)"); done
+    for patch in tests/simulation/patches/[!_]*.patch; do names+=("$(basename "$patch" .patch)"); done
 fi
-rm -rf "$copy"
-mkdir -p "$copy"
-# Touched, because what an earlier run has compiled may be of a patched file.
-tar --create --exclude ./target --exclude ./.git . | tar --extract --touch --directory "$copy"
+
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -z --cached --others --exclude-standard \
+    | while IFS= read -r -d '' file; do [ -f "$file" ] && printf '%s\0' "$file"; done \
+    | tar --null -T - -cf - | tar -xf - -C "$tree"
+# Without a repository around it, `git apply` is a plain patch.
+for patch in "$PWD"/tests/simulation/patches/*.patch; do
+    (cd "$tree" && GIT_CEILING_DIRECTORIES=$proof git apply "$patch") ||
+        { echo "$(basename "$patch") does not apply any more: make it again" >&2; exit 1; }
+done
+# What an earlier run has compiled may be of other patches.
+touch "$tree"/rpc-runtime/src/lib.rs
+
+began=$SECONDS
+built=$(cd "$tree" && cargo test -p rpc-tests --test simulation --no-run --message-format short 2>&1) ||
+    { echo "$built" >&2; exit 1; }
+test=$(sed -n 's/.*Executable .*(\(.*\))$/\1/p' <<<"$built")
+cd "$tree/tests"
+if ! output=$(RPC_SEEDS=100 timeout "$bound" "$test" 2>&1); then
+    echo "the simulation fails without a mistake" >&2
+    tail -n 40 <<<"$output" >&2
+    exit 1
+fi
+echo "without a mistake it passes (after $((SECONDS - began)) s)"
+
 missed=0
 for name in "${names[@]}"; do
-    patch --directory "$copy" --strip 1 --quiet <"$patches/$name.patch"
-    (cd "$copy" && cargo test --quiet --package rpc-tests --test simulation --no-run 2>"$copy.log") ||
-        { cat "$copy.log"; exit 1; }
-    if output=$(cd "$copy" && RUST_BACKTRACE=0 cargo test --package rpc-tests \
-        --test simulation -- promises found 2>&1); then
-        echo "MISSED $name"
-        missed=1
+    if output=$(RPC_PLANTED=$name timeout "$bound" "$test" promises found 2>&1); then
+        found="NOT FOUND in $RPC_SEEDS seeds" missed=1
     else
-        found=$(grep --only-matching --max-count 1 -E \
-            'after [0-9]+ seeds|it is stuck|test found::[a-z_]+ \.\.\. FAILED' <<<"$output" || true)
-        if [ -z "$found" ]; then
-            echo "the simulation failed for another reason than a promise under $name:"
-            tail -n 40 <<<"$output"
-            exit 1
-        fi
-        echo "found  $name: $found"
-        { grep --max-count 1 --after-context 2 '^seed ' || true; } <<<"$output" | tail -n 1
+        found=$(grep -oEm 1 'after [0-9]+ seeds|it is stuck|test found::[a-z_]+ \.\.\. FAILED' <<<"$output" || true)
+        what=$(grep -m 1 -A 2 '^seed ' <<<"$output" | sed -n 3p || true)
+        [ -n "$found" ] || found="NOT FOUND: the run failed for another reason" missed=1
     fi
-    patch --directory "$copy" --strip 1 --reverse --quiet <"$patches/$name.patch"
+    printf '%-45s | %s%s\n' "$name" "$found" "${what:+:$what}"
+    what=
 done
+echo "${#names[@]} mistakes, took $((SECONDS - began)) s"
 exit "$missed"

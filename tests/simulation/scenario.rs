@@ -1,8 +1,8 @@
-//! What one seed means: the settings, the network, the calls and what goes wrong.
+//! What one seed means: the servers, the clients and their networks, the calls, and what goes wrong.
 
 use fastrand::Rng;
+use rpc_runtime::testing::Weather;
 
-use crate::network::{Direction, Fault, Plan as LinkPlan, When};
 use crate::service::Ending;
 
 /// Settings of one side. Times are in milliseconds.
@@ -14,27 +14,49 @@ pub(crate) struct Settings {
     pub(crate) max_outgoing: usize,
 }
 
-/// The server, beyond what both sides have.
+/// A server, beyond what both sides have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerPlan {
     pub(crate) settings: Settings,
     pub(crate) cancel_grace: u64,
+    /// How much longer its unary handlers take than the call's plan says.
+    pub(crate) slowness: u64,
     pub(crate) frame_timeout: u64,
     pub(crate) shutdown_timeout: u64,
     /// When it is shut down, if before the calls have ended.
     pub(crate) drain: Option<u64>,
+    /// When it crashes, and after how long there is a new one in its place.
+    pub(crate) crash: Option<(u64, u64)>,
 }
 
-/// How the links of a client behave.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Weather {
-    /// Short delays and nothing else: every call must end as its handler does.
-    Clear,
-    /// Slow, but whole.
-    Slow,
-    /// Slow, and something breaks.
-    Stormy,
+impl ServerPlan {
+    /// Whether it serves from the beginning to the end.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.drain.is_none() && self.crash.is_none()
+    }
 }
+
+/// What a client does about failures, and how it spreads its calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) retries: bool,
+    pub(crate) attempt_timeout: Option<u64>,
+    pub(crate) hedge_behind: Option<u64>,
+    pub(crate) balance: Spread,
+    pub(crate) eject_after: u32,
+}
+
+/// How calls are spread over servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spread {
+    LeastRequests,
+    RoundRobin,
+    Random,
+    PeakEwma,
+}
+
+/// The servers that a client is told of at some time; `None` if they cannot be found then.
+pub(crate) type Found = (u64, Option<Vec<usize>>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClientPlan {
@@ -42,9 +64,25 @@ pub(crate) struct ClientPlan {
     /// The timeout of calls that have none, which bounds the acceptance of streams.
     pub(crate) default_timeout: Option<u64>,
     pub(crate) weather: Weather,
-    /// The links that it gets, one after the other; the last one also for all further ones.
-    pub(crate) links: Vec<LinkPlan>,
+    /// What its links are drawn from.
+    pub(crate) links: u64,
+    /// The servers that it knows, over time. If only one list ever comes, it has it from the start.
+    pub(crate) found: Vec<Found>,
+    pub(crate) policy: Policy,
     pub(crate) calls: Vec<CallPlan>,
+}
+
+impl ClientPlan {
+    /// Returns every server that it ever knows, and those that it always does.
+    pub(crate) fn servers(&self) -> (Vec<usize>, Vec<usize>) {
+        let lists = || self.found.iter().filter_map(|(_, list)| list.as_ref());
+        let mut ever: Vec<_> = lists().flatten().copied().collect();
+        ever.sort_unstable();
+        ever.dedup();
+        let mut always = ever.clone();
+        always.retain(|server| lists().all(|it| it.contains(server)));
+        (ever, always)
+    }
 }
 
 /// The form of a call.
@@ -56,10 +94,20 @@ pub(crate) enum Pattern {
     Both,
 }
 
+/// What a method says of being called twice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Safety {
+    Once,
+    Idempotent,
+    ReadOnly,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct CallPlan {
     pub(crate) id: u64,
     pub(crate) pattern: Pattern,
+    /// `Once` for every call that sends a stream.
+    pub(crate) safety: Safety,
     pub(crate) start: u64,
     pub(crate) timeout: Option<u64>,
     /// When the caller gives up.
@@ -86,26 +134,19 @@ pub(crate) struct CallPlan {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    pub(crate) server: ServerPlan,
+    pub(crate) servers: Vec<ServerPlan>,
     pub(crate) clients: Vec<ClientPlan>,
 }
 
 impl Scenario {
     /// Draws everything.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let drain = one_in(rng, 4).then(|| rng.u64(0..3000));
-        let server = ServerPlan {
-            settings: settings(rng),
-            cancel_grace: pick(rng, &[0, 20, 100, 500]),
-            frame_timeout: pick(rng, &[2000, 60_000]),
-            shutdown_timeout: pick(rng, &[300, 10_000]),
-            drain,
-        };
+        let servers: Vec<_> = (0..pick(rng, &[1, 1, 2, 3])).map(|_| server(rng)).collect();
         let mut next = 0;
         let clients = (0..rng.usize(1..=3))
-            .map(|_| client(rng, &mut next))
+            .map(|_| client(rng, servers.len(), &mut next))
             .collect();
-        Self { server, clients }
+        Self { servers, clients }
     }
 }
 
@@ -126,17 +167,30 @@ fn settings(rng: &mut Rng) -> Settings {
     }
 }
 
-fn client(rng: &mut Rng, next: &mut u64) -> ClientPlan {
-    let weather = pick(
-        rng,
-        &[
-            Weather::Clear,
-            Weather::Slow,
-            Weather::Stormy,
-            Weather::Stormy,
-        ],
-    );
-    let links = (0..3).map(|_| link(rng, weather)).collect();
+fn server(rng: &mut Rng) -> ServerPlan {
+    ServerPlan {
+        settings: settings(rng),
+        cancel_grace: pick(rng, &[0, 20, 100, 500]),
+        slowness: pick(rng, &[0, 0, 0, 4000]),
+        frame_timeout: pick(rng, &[2000, 60_000]),
+        shutdown_timeout: pick(rng, &[300, 10_000]),
+        drain: one_in(rng, 4).then(|| rng.u64(0..3000)),
+        crash: one_in(rng, 5).then(|| (rng.u64(0..2000), rng.u64(1..3000))),
+    }
+}
+
+fn client(rng: &mut Rng, servers: usize, next: &mut u64) -> ClientPlan {
+    let weathers = [
+        Weather::Clear,
+        Weather::Clear,
+        Weather::Slow,
+        Weather::Slow,
+        Weather::Stormy,
+        Weather::Stormy,
+        Weather::Stormy,
+        Weather::Broken,
+    ];
+    let weather = pick(rng, &weathers);
     let calls = (0..rng.usize(1..=12)).map(|_| {
         *next += 1;
         call(rng, *next)
@@ -146,60 +200,56 @@ fn client(rng: &mut Rng, next: &mut u64) -> ClientPlan {
         settings: settings(rng),
         default_timeout: one_in(rng, 4).then(|| pick(rng, &[500, 3000])),
         weather,
-        links,
+        links: rng.u64(..),
+        found: found(rng, servers),
+        policy: policy(rng),
     }
 }
 
-fn link(rng: &mut Rng, weather: Weather) -> LinkPlan {
-    let slow = weather != Weather::Clear;
-    let mut direction = || Direction {
-        delay: pick(
-            rng,
-            if slow {
-                &[(0, 0), (0, 30), (50, 200)]
-            } else {
-                &[(0, 0), (0, 5)]
-            },
-        ),
-        chunk: pick(rng, &[1, 7, 100, 1 << 20]),
-        capacity: if slow {
-            pick(rng, &[64, 1000, 65_536])
-        } else {
-            1 << 20
-        },
-        pause: if slow { pick(rng, &[0, 0, 0, 5]) } else { 0 },
-    };
-    let directions = [direction(), direction()];
-    let stormy = weather == Weather::Stormy && !one_in(rng, 5);
-    LinkPlan {
-        directions,
-        fault: stormy.then(|| (when(rng), fault(rng))),
+fn found(rng: &mut Rng, servers: usize) -> Vec<Found> {
+    let mut lists = vec![(0, Some(list(rng, servers)))];
+    if one_in(rng, 3) {
+        for _ in 0..rng.usize(1..4) {
+            let later = !one_in(rng, 5);
+            lists.push((rng.u64(1..2500), later.then(|| list(rng, servers))));
+        }
+        lists.sort_by_key(|(at, _)| *at);
+    }
+    lists
+}
+
+/// Draws some of the servers, mostly all; at least one.
+fn list(rng: &mut Rng, servers: usize) -> Vec<usize> {
+    let mut all: Vec<_> = (0..servers).collect();
+    rng.shuffle(&mut all);
+    if one_in(rng, 3) {
+        all.truncate(rng.usize(1..=servers));
+    }
+    all
+}
+
+fn policy(rng: &mut Rng) -> Policy {
+    let spreads = [
+        Spread::LeastRequests,
+        Spread::RoundRobin,
+        Spread::Random,
+        Spread::PeakEwma,
+    ];
+    Policy {
+        retries: !one_in(rng, 3),
+        attempt_timeout: one_in(rng, 5).then(|| pick(rng, &[200, 2000])),
+        hedge_behind: one_in(rng, 3).then(|| pick(rng, &[1, 20, 300])),
+        balance: pick(rng, &spreads),
+        eject_after: pick(rng, &[1, 3, 5]),
     }
 }
 
-fn when(rng: &mut Rng) -> When {
-    let direction = rng.usize(..2);
-    match rng.u32(..4) {
-        0 => When::Time(rng.u64(0..3000)),
-        1 => When::Bytes(direction, rng.u64(1..200)),
-        2 => When::Bytes(direction, rng.u64(1..3000)),
-        _ => When::Bytes(direction, rng.u64(1..100_000)),
+fn safety(rng: &mut Rng, pattern: Pattern) -> Safety {
+    match pattern {
+        Pattern::Unary => pick(rng, &[Safety::Once, Safety::Idempotent, Safety::ReadOnly]),
+        Pattern::Download => pick(rng, &[Safety::Once, Safety::Idempotent]),
+        Pattern::Upload | Pattern::Both => Safety::Once,
     }
-}
-
-fn fault(rng: &mut Rng) -> Fault {
-    let stall = rng.u64(1..5000);
-    pick(
-        rng,
-        &[
-            Fault::Cut,
-            Fault::Reset,
-            Fault::HalfClose,
-            Fault::Silence,
-            Fault::Blackout,
-            Fault::Stall(stall),
-        ],
-    )
 }
 
 fn call(rng: &mut Rng, id: u64) -> CallPlan {
@@ -215,17 +265,24 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         let most = if large { 3 } else { pick(rng, &[1, 10, 60]) };
         rng.u32(0..=most)
     };
+    let patterns = [
+        Pattern::Unary,
+        Pattern::Download,
+        Pattern::Upload,
+        Pattern::Both,
+    ];
+    let pattern = pick(rng, &patterns);
+    let endings = [
+        Ending::Good,
+        Ending::Good,
+        Ending::Good,
+        Ending::Error,
+        Ending::Panic,
+    ];
     CallPlan {
         id,
-        pattern: pick(
-            rng,
-            &[
-                Pattern::Unary,
-                Pattern::Download,
-                Pattern::Upload,
-                Pattern::Both,
-            ],
-        ),
+        pattern,
+        safety: safety(rng, pattern),
         start: pick(rng, &[0, 0, 1, 100, 1000]) * rng.u64(0..=2),
         timeout: one_in(rng, 3).then(|| pick(rng, &[1, 50, 300, 2000, 40_000])),
         drop_after: one_in(rng, 4).then(|| rng.u64(0..800)),
@@ -243,16 +300,7 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         upload_size: size(rng),
         upload_pause: pick(rng, &[0, 0, 0, 1, 20]),
         upload_fails: one_in(rng, 10),
-        ending: pick(
-            rng,
-            &[
-                Ending::Good,
-                Ending::Good,
-                Ending::Good,
-                Ending::Error,
-                Ending::Panic,
-            ],
-        ),
+        ending: pick(rng, &endings),
         shielded: one_in(rng, 6).then(|| rng.u64(1..2000)),
     }
 }

@@ -37,6 +37,36 @@ pub(crate) struct Plan {
     pub(crate) shielded: Option<u64>,
     /// Filling, for requests that are large.
     pub(crate) filling: serde_bytes::ByteBuf,
+    /// Follows from the rest, so that what a network garbled is not done.
+    pub(crate) sum: u64,
+}
+
+impl Plan {
+    /// Adds the sum.
+    pub(crate) fn summed(mut self) -> Self {
+        self.sum = self.expected_sum();
+        self
+    }
+
+    fn expected_sum(&self) -> u64 {
+        let numbers = [
+            self.id,
+            u64::from(self.items),
+            u64::from(self.size),
+            self.pause,
+            self.ending as u64,
+            self.shielded.map_or(0, |it| it + 1),
+        ];
+        let mix = |sum: u64, it: u64| (sum ^ it).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        numbers.into_iter().fold(7, mix)
+    }
+
+    fn check(&self) -> Result<(), PlannedError> {
+        if self.sum == self.expected_sum() {
+            return Ok(());
+        }
+        Err(PlannedError::Planned { call: 0 })
+    }
 }
 
 /// One message of a stream.
@@ -70,13 +100,22 @@ pub(crate) enum PlannedError {
     Upload { call: u64 },
 }
 
-/// All four patterns; none is idempotent.
+/// All four patterns, and what may be repeated in each way.
 #[rpc_service(name = "simulation.v1.Simulated")]
 pub(crate) trait Simulated {
     /// One message each way.
     async fn unary(&self, ctx: &Context, plan: Plan) -> Result<Item, PlannedError>;
+    /// The same, for which twice is as good as once.
+    #[rpc(idempotent)]
+    async fn put(&self, plan: Plan) -> Result<Item, PlannedError>;
+    /// The same, which changes nothing.
+    #[rpc(read_only)]
+    async fn look(&self, plan: Plan) -> Result<Item, PlannedError>;
     /// One message, then a stream back.
     fn download(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
+    /// The same, for which twice is as good as once.
+    #[rpc(idempotent)]
+    fn list(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
     /// A stream, then one message back: how many items came.
     async fn upload(&self, plan: Plan, items: Streaming<Item>) -> Result<u32, PlannedError>;
     /// A stream each way; each item that comes is answered by one, then the planned ones follow.
@@ -96,20 +135,35 @@ pub(crate) enum Left {
     Dropped,
 }
 
+/// What one handler did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// The life of a server that it belongs to.
+    pub(crate) life: usize,
+    /// When it began, and when it must have ended at the latest by its deadline.
+    pub(crate) began: Instant,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) left: Option<(Instant, Left)>,
+}
+
 /// What the handlers of one call did. Several, if a call ran more than once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handled {
-    pub(crate) runs: u32,
-    /// When it began, and when it must have ended at the latest by its deadline.
-    pub(crate) began: Option<Instant>,
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) left: Option<(Instant, Left)>,
-    pub(crate) produced: u32,
+    pub(crate) runs: Vec<Run>,
     pub(crate) received: u32,
     pub(crate) upload_ended: bool,
     pub(crate) upload_failed: bool,
-    pub(crate) shield_began: bool,
-    pub(crate) shield_ended: bool,
+    pub(crate) shields_began: u32,
+    pub(crate) shields_ended: u32,
+}
+
+impl Handled {
+    /// Returns whether a handler was left like this.
+    pub(crate) fn was_left(&self, left: Left) -> bool {
+        self.runs
+            .iter()
+            .any(|it| it.left.is_some_and(|(_, it)| it == left))
+    }
 }
 
 /// What both sides did, by call.
@@ -132,6 +186,8 @@ pub(crate) struct Called {
     /// How many items a side may be ahead of the other.
     pub(crate) download_bound: u32,
     pub(crate) upload_bound: u32,
+    /// Its network changes bytes, so that nothing can be said of what arrives.
+    pub(crate) garbled: bool,
 }
 
 impl Records {
@@ -167,18 +223,10 @@ impl Records {
         change(self.all_called().entry(call).or_default())
     }
 
-    /// Notes an item of a handler, and that it is not too far ahead of the caller.
-    fn produced(&self, call: u64) {
-        let produced = self.change_handled(call, |it| {
-            it.produced += 1;
-            it.produced
-        });
-        let called = self.called(call);
-        if produced > called.consumed + called.download_bound {
-            self.trace.violation(format!(
-                "call {call}: {produced} items were produced with {} consumed, the bound is {}",
-                called.consumed, called.download_bound
-            ));
+    /// Notes what is wrong with a call, unless its network may be to blame.
+    pub(crate) fn violation(&self, call: u64, text: impl std::fmt::Display) {
+        if !self.called(call).garbled {
+            self.trace.violation(format!("call {call}: {text}"));
         }
     }
 
@@ -190,10 +238,11 @@ impl Records {
         });
         let received = self.handled(call).received;
         if called.uploaded > received + called.upload_bound {
-            self.trace.violation(format!(
-                "call {call}: {} items were uploaded with {received} received, the bound is {}",
+            let text = format!(
+                "{} items were uploaded with {received} received, the bound is {}",
                 called.uploaded, called.upload_bound
-            ));
+            );
+            self.violation(call, text);
         }
     }
 }
@@ -202,27 +251,48 @@ impl Records {
 struct Running {
     records: Records,
     call: u64,
+    run: usize,
+    produced: u32,
     left: Left,
 }
 
 impl Running {
-    fn begin(records: &Records, call: u64) -> Self {
+    fn begin(recorder: &Recorder, call: u64) -> Self {
+        let (records, life) = (&recorder.records, recorder.life);
         let now = Instant::now();
         let context = Context::current();
         let remaining = context.as_ref().and_then(Context::remaining);
-        let runs = records.change_handled(call, |it| {
-            it.runs += 1;
-            it.began = Some(now);
-            it.deadline = remaining.map(|it| now + it);
-            it.runs
+        let run = records.change_handled(call, |it| {
+            it.runs.push(Run {
+                life,
+                began: now,
+                deadline: remaining.map(|it| now + it),
+                left: None,
+            });
+            it.runs.len() - 1
         });
         records.trace.note(format_args!(
-            "handler {call}: begins, run {runs}, {remaining:?} left"
+            "handler {call}: begins, run {run} in life {life}, {remaining:?} left"
         ));
         Self {
             records: records.clone(),
             call,
+            run,
+            produced: 0,
             left: Left::Dropped,
+        }
+    }
+
+    /// Notes an item, and that it is not too far ahead of the caller.
+    fn produced(&mut self) {
+        self.produced += 1;
+        let called = self.records.called(self.call);
+        if self.produced > called.consumed + called.download_bound {
+            let text = format!(
+                "{} items were produced with {} consumed, the bound is {}",
+                self.produced, called.consumed, called.download_bound
+            );
+            self.records.violation(self.call, text);
         }
     }
 
@@ -239,9 +309,9 @@ impl Drop for Running {
             self.left
         };
         let now = Instant::now();
+        let (call, run) = (self.call, self.run);
         self.records
-            .change_handled(self.call, |it| it.left = Some((now, left)));
-        let call = self.call;
+            .change_handled(call, |it| it.runs[run].left = Some((now, left)));
         let trace = &self.records.trace;
         trace.note(format_args!("handler {call}: {left:?}"));
     }
@@ -250,6 +320,10 @@ impl Drop for Running {
 /// The implementation.
 pub(crate) struct Recorder {
     pub(crate) records: Records,
+    /// The life of a server that it belongs to.
+    pub(crate) life: usize,
+    /// Milliseconds that unary handlers take longer.
+    pub(crate) slowness: u64,
 }
 
 impl Recorder {
@@ -258,10 +332,10 @@ impl Recorder {
             return;
         };
         let (records, call) = (self.records.clone(), plan.id);
-        records.change_handled(call, |it| it.shield_began = true);
+        records.change_handled(call, |it| it.shields_began += 1);
         drop(shield(async move {
             sleep(Duration::from_millis(milliseconds)).await;
-            records.change_handled(call, |it| it.shield_ended = true);
+            records.change_handled(call, |it| it.shields_ended += 1);
             records
                 .trace
                 .note(format_args!("handler {call}: shielded work is done"));
@@ -290,10 +364,11 @@ impl Recorder {
                 });
                 let size = u32::try_from(item.bytes.len()).unwrap_or(u32::MAX);
                 if item != Item::new(call, index, size) {
-                    records.trace.violation(format!(
-                        "handler {call}: received item {} of call {} at {index}",
+                    let text = format!(
+                        "received item {} of call {} at {index}",
                         item.index, item.call
-                    ));
+                    );
+                    records.violation(call, text);
                 }
                 Ok(Some(item))
             }
@@ -329,30 +404,55 @@ async fn pause(milliseconds: u64) {
     }
 }
 
-impl Simulated for Recorder {
-    async fn unary(&self, _ctx: &Context, plan: Plan) -> Result<Item, PlannedError> {
-        let mut running = Running::begin(&self.records, plan.id);
+impl Recorder {
+    async fn answer(&self, plan: Plan) -> Result<Item, PlannedError> {
+        plan.check()?;
+        let mut running = Running::begin(self, plan.id);
         self.shield(&plan);
-        pause(plan.pause).await;
+        pause(plan.pause + self.slowness).await;
         finish(&plan, &mut running)?;
         Ok(Item::new(plan.id, 0, plan.size))
     }
 
-    fn download(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+    fn items(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
         async_stream::try_stream! {
-            let mut running = Running::begin(&self.records, plan.id);
+            plan.check()?;
+            let mut running = Running::begin(self, plan.id);
             self.shield(&plan);
             for index in 0..plan.items {
                 pause(plan.pause).await;
-                self.records.produced(plan.id);
+                running.produced();
                 yield Item::new(plan.id, index, plan.size);
             }
             finish(&plan, &mut running)?;
         }
     }
+}
+
+impl Simulated for Recorder {
+    async fn unary(&self, _ctx: &Context, plan: Plan) -> Result<Item, PlannedError> {
+        self.answer(plan).await
+    }
+
+    async fn put(&self, plan: Plan) -> Result<Item, PlannedError> {
+        self.answer(plan).await
+    }
+
+    async fn look(&self, plan: Plan) -> Result<Item, PlannedError> {
+        self.answer(plan).await
+    }
+
+    fn download(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+        self.items(plan)
+    }
+
+    fn list(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+        self.items(plan)
+    }
 
     async fn upload(&self, plan: Plan, mut items: Streaming<Item>) -> Result<u32, PlannedError> {
-        let mut running = Running::begin(&self.records, plan.id);
+        plan.check()?;
+        let mut running = Running::begin(self, plan.id);
         self.shield(&plan);
         let mut count = 0;
         loop {
@@ -376,7 +476,8 @@ impl Simulated for Recorder {
         mut items: Streaming<Item>,
     ) -> impl Stream<Item = Result<Item, PlannedError>> {
         async_stream::try_stream! {
-            let mut running = Running::begin(&self.records, plan.id);
+            plan.check()?;
+            let mut running = Running::begin(self, plan.id);
             self.shield(&plan);
             let mut index = 0;
             loop {
@@ -388,12 +489,12 @@ impl Simulated for Recorder {
                     break;
                 }
                 pause(plan.pause).await;
-                self.records.produced(plan.id);
+                running.produced();
                 yield Item::new(plan.id, index, plan.size);
                 index += 1;
             }
             for more in 0..plan.items {
-                self.records.produced(plan.id);
+                running.produced();
                 yield Item::new(plan.id, index + more, plan.size);
             }
             finish(&plan, &mut running)?;

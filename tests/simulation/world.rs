@@ -1,20 +1,21 @@
 //! One simulation from its seed to its verdict.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use fastrand::Rng;
-use rpc_runtime::server::{Connections, ShutdownHandle};
-use rpc_runtime::{Channel, Limits, RpcClient, Server};
+use rpc_runtime::client::{Balance, Discover, Instance, Target};
+use rpc_runtime::layer::{Hedge, Retry, RetryBudget};
+use rpc_runtime::testing::{Network, Plan, simulate as on_simulated_time};
+use rpc_runtime::{Channel, RpcClient};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::caller::{Caller, Ended};
 use crate::checks;
-use crate::network::link;
-use crate::scenario::{ClientPlan, Scenario, Settings};
-use crate::service::{Recorder, Records, SimulatedClient, SimulatedServer};
+use crate::scenario::{CallPlan, ClientPlan, Found, Scenario, Spread};
+use crate::servers::{Servers, host, limits};
+use crate::service::{Records, SimulatedClient};
 use crate::trace::Trace;
 
 /// By when every call has ended: far beyond every timeout, pause and keepalive together.
@@ -33,19 +34,11 @@ pub(crate) struct Verdict {
 
 /// Runs the simulation of a seed.
 pub(crate) fn simulate(seed: u64, print: bool) -> Verdict {
-    // The runtime's own dice, such as the pause before a client connects again.
-    fastrand::seed(seed);
-    let mut rng = Rng::with_seed(seed);
-    let scenario = Scenario::draw(&mut rng);
+    let scenario = Scenario::draw(&mut Rng::with_seed(seed));
     if print {
         println!("{scenario:#?}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime can be made");
-    let trace = runtime.block_on(run(&scenario, rng, print));
+    let trace = on_simulated_time(seed, run(&scenario, print));
     Verdict {
         scenario,
         violations: trace.violations(),
@@ -53,146 +46,188 @@ pub(crate) fn simulate(seed: u64, print: bool) -> Verdict {
     }
 }
 
-async fn run(scenario: &Scenario, mut rng: Rng, print: bool) -> Trace {
+/// A call, with the task that makes it.
+struct Made<'a> {
+    client: &'a ClientPlan,
+    call: &'a CallPlan,
+    task: tokio::task::JoinHandle<Ended>,
+}
+
+async fn run(scenario: &Scenario, print: bool) -> Trace {
     let trace = Trace::new(print);
     let records = Records::new(trace.clone());
-    checks::set_bounds(scenario, &records);
-    let server = server(scenario, &records).connections();
-    let stop = server.shutdown_handle();
-    if let Some(milliseconds) = scenario.server.drain {
-        let (stop, trace) = (stop.clone(), trace.clone());
-        tokio::spawn(async move {
-            sleep(Duration::from_millis(milliseconds)).await;
-            trace.note(format_args!("server: drains"));
-            stop.shutdown();
-        });
+    checks::prepare(scenario, &records);
+    let clients = scenario.clients.iter().enumerate();
+    let networks: Vec<_> = clients
+        .map(|(it, plan)| network(it, plan, &trace))
+        .collect();
+    let servers = Servers::start(scenario, &networks, &records);
+    let mut calls = begin_calls(scenario, &networks, &records);
+    let ends = ends(&mut calls, &trace).await;
+    calls.iter().for_each(|it| it.task.abort());
+    clean_up(&trace, &servers, &networks).await;
+    let lives = servers.lives();
+    let all = || calls.iter().zip(&ends);
+    for (made, end) in all() {
+        let Some(end) = end else { continue };
+        let checked = checks::Checked {
+            scenario,
+            client: made.client,
+            call: made.call,
+            end,
+            records: &records,
+            lives: &lives,
+        };
+        checked.check();
+        let own = all().filter(|(it, _)| std::ptr::eq(it.client, made.client));
+        checked.check_place(own.filter_map(|(_, end)| end.as_ref()));
     }
-    let mut calls = Vec::new();
-    for (number, plan) in scenario.clients.iter().enumerate() {
-        let channel = channel(number, plan, &server, rng.fork(), &trace);
-        let client = SimulatedClient::from_channel(channel);
-        for call in &plan.calls {
-            let caller = Caller {
-                client: client.clone(),
-                records: records.clone(),
-                default_timeout: plan.default_timeout,
-                plan: call.clone(),
-            };
-            calls.push((plan, call, tokio::spawn(caller.run())));
-        }
-    }
-    let horizon = Instant::now() + HORIZON;
-    let mut ended: Vec<Option<Ended>> = Vec::new();
-    for (_, plan, task) in &mut calls {
-        match timeout_at(horizon, task).await {
-            Ok(Ok(end)) => ended.push(Some(end)),
-            Ok(Err(error)) => {
-                trace.violation(format!("call {}: its task failed: {error}", plan.id));
-                ended.push(None);
-            }
-            Err(_) => {
-                trace.violation(format!("call {}: it has not ended", plan.id));
-                ended.push(None);
-            }
-        }
-    }
-    calls.iter().for_each(|(_, _, task)| task.abort());
-    drop(server);
-    clean_up(&trace, &stop).await;
-    for ((client, call, _), end) in calls.iter().zip(&ended) {
-        if let Some(end) = end {
-            checks::check_call(scenario, client, call, end, &records);
-            let all = calls.iter().zip(&ended);
-            let own = all.filter(|((owner, ..), _)| std::ptr::eq(*owner, *client));
-            let own = own.filter_map(|(_, end)| end.as_ref());
-            checks::check_place(scenario, call, end, own, &records);
-        }
-    }
-    checks::check_handlers(scenario, &records);
+    checks::check_handlers(scenario, &records, &lives);
     trace
 }
 
-/// Everyone has left: after a while nothing may be left behind.
-async fn clean_up(trace: &Trace, stop: &ShutdownHandle) {
-    sleep(CLEANING).await;
-    let (running, connections) = (stop.running_calls(), stop.connections());
-    if running != 0 || connections != 0 {
-        trace.violation(format!(
-            "{running} calls and {connections} connections are left after the last client left"
-        ));
+fn begin_calls<'a>(
+    scenario: &'a Scenario,
+    networks: &[Network],
+    records: &Records,
+) -> Vec<Made<'a>> {
+    let mut calls = Vec::new();
+    for (client, network) in scenario.clients.iter().zip(networks) {
+        let simulated = SimulatedClient::from_channel(channel(client, network));
+        for call in &client.calls {
+            let caller = Caller {
+                client: simulated.clone(),
+                records: records.clone(),
+                default_timeout: client.default_timeout,
+                plan: call.clone(),
+            };
+            let task = tokio::spawn(caller.run());
+            calls.push(Made { client, call, task });
+        }
     }
+    calls
+}
+
+async fn ends(calls: &mut [Made<'_>], trace: &Trace) -> Vec<Option<Ended>> {
+    let horizon = Instant::now() + HORIZON;
+    let mut ends = Vec::new();
+    for made in calls {
+        let id = made.call.id;
+        ends.push(match timeout_at(horizon, &mut made.task).await {
+            Ok(Ok(end)) => Some(end),
+            Ok(Err(error)) => {
+                trace.violation(format!("call {id}: its task failed: {error}"));
+                None
+            }
+            Err(_) => {
+                trace.violation(format!("call {id}: it has not ended"));
+                None
+            }
+        });
+    }
+    ends
+}
+
+/// Everyone has left: after a while nothing may be left behind.
+async fn clean_up(trace: &Trace, servers: &Servers, networks: &[Network]) {
+    sleep(CLEANING).await;
+    for life in servers.lives() {
+        let (calls, connections) = (life.handle.running_calls(), life.handle.connections());
+        let bytes = life.handle.buffered_bytes();
+        if (calls, connections, bytes) != (0, 0, 0) {
+            trace.violation(format!(
+                "{calls} calls, {connections} connections and {bytes} bytes are left at {} after \
+                 the last client left",
+                host(life.server)
+            ));
+        }
+    }
+    let links: usize = networks.iter().map(Network::open_links).sum();
     let tasks = Handle::current().metrics().num_alive_tasks();
-    if tasks != 0 {
-        trace.violation(format!("{tasks} tasks are left after the last client left"));
+    if (tasks, links) != (0, 0) {
+        trace.violation(format!(
+            "{tasks} tasks and {links} links are left after the last client left"
+        ));
     }
     trace.note(format_args!("the end"));
 }
 
-fn limits(settings: &Settings) -> Limits {
-    Limits::new()
-        .stream_window(settings.stream_window)
-        .max_calls(settings.max_calls)
-        .max_outgoing(settings.max_outgoing)
-        .max_message(1 << 20)
+/// Makes the network of a client, whose links depend on nothing but their place.
+fn network(number: usize, plan: &ClientPlan, trace: &Trace) -> Network {
+    let (weather, links) = (plan.weather, plan.links);
+    let trace = trace.clone();
+    Network::new(links)
+        .plan(move |host, made| {
+            let place = host.bytes().map(u64::from).sum::<u64>() + 1000 * made;
+            Plan::drawn(weather, links ^ place)
+        })
+        .observe(move |event| trace.note(format_args!("client {number}: {event}")))
 }
 
-fn keepalive(settings: &Settings) -> (Duration, Duration) {
-    let (interval, timeout) = settings.keepalive;
-    (
-        Duration::from_millis(interval),
-        Duration::from_millis(timeout),
-    )
-}
-
-fn server(scenario: &Scenario, records: &Records) -> Server {
-    let plan = &scenario.server;
-    let (interval, timeout) = keepalive(&plan.settings);
-    let recorder = Recorder {
-        records: records.clone(),
-    };
-    Server::new()
-        .add(SimulatedServer::new(recorder))
+/// Makes the channel of a client.
+fn channel(plan: &ClientPlan, network: &Network) -> Channel {
+    let policy = &plan.policy;
+    let (interval, timeout) = plan.settings.keepalive;
+    let mut connect = Channel::connect(target(&plan.found, network))
         .limits(limits(&plan.settings))
-        .keepalive(interval, timeout)
-        .cancel_grace(Duration::from_millis(plan.cancel_grace))
-        .frame_timeout(Duration::from_millis(plan.frame_timeout))
-        .shutdown_timeout(Duration::from_millis(plan.shutdown_timeout))
-}
-
-/// Makes the channel of a client, which gets its planned links one after the other.
-fn channel(
-    number: usize,
-    plan: &ClientPlan,
-    server: &Connections,
-    rng: Rng,
-    trace: &Trace,
-) -> Channel {
-    let links = plan.links.clone();
-    let (server, trace) = (server.clone(), trace.clone());
-    let made = AtomicUsize::new(0);
-    let rng = Arc::new(std::sync::Mutex::new(rng));
-    let (interval, timeout) = keepalive(&plan.settings);
-    let connect = Channel::connect_with(format!("client-{number}"), move || {
-        let attempt = made.fetch_add(1, Ordering::Relaxed);
-        let plan = links[attempt.min(links.len() - 1)].clone();
-        let name = format!("link {number}.{attempt}");
-        trace.note(format_args!("{name}: is made"));
-        let rng = rng.lock().expect("nothing panics under it").fork();
-        let (here, there) = link(&name, plan, rng, trace.clone());
-        let (serving, trace) = (server.serve(there), trace.clone());
-        tokio::spawn(async move {
-            serving.await;
-            trace.note(format_args!("{name}: the server is done with it"));
-        });
-        async move { Ok(here) }
-    });
-    let channel = connect
-        .limits(limits(&plan.settings))
-        .keepalive(interval, timeout)
-        .lazy()
-        .expect("there is nothing to read wrongly");
+        .keepalive(
+            Duration::from_millis(interval),
+            Duration::from_millis(timeout),
+        )
+        .balance(match policy.balance {
+            Spread::LeastRequests => Balance::LeastRequests,
+            Spread::RoundRobin => Balance::RoundRobin,
+            Spread::Random => Balance::Random,
+            Spread::PeakEwma => Balance::PeakEwma,
+        })
+        .eject_after(policy.eject_after, Duration::from_secs(1));
+    let budget = RetryBudget::new(100, 100);
+    if let Some(delay) = policy.hedge_behind {
+        let hedge = Hedge::behind(Duration::from_millis(delay));
+        connect = connect.layer(hedge.budget(budget.clone()));
+    }
+    if policy.retries {
+        let mut retry = Retry::new().max_attempts(checks::ATTEMPTS).budget(budget);
+        if let Some(limit) = policy.attempt_timeout {
+            retry = retry.attempt_timeout(Duration::from_millis(limit));
+        }
+        connect = connect.layer(retry);
+    }
+    let channel = connect.lazy().expect("there is nothing to read wrongly");
     match plan.default_timeout {
         None => channel,
         Some(milliseconds) => channel.with_timeout(Duration::from_millis(milliseconds)),
+    }
+}
+
+fn target(found: &[Found], network: &Network) -> Target {
+    if let [(_, Some(only))] = found {
+        return network.target(only.iter().map(|it| host(*it)));
+    }
+    Target::discovered(Finding {
+        began: Instant::now(),
+        lists: found.to_vec().into(),
+        network: network.clone(),
+    })
+}
+
+/// Finds the servers as planned.
+struct Finding {
+    began: Instant,
+    lists: VecDeque<Found>,
+    network: Network,
+}
+
+impl Discover for Finding {
+    type Error = String;
+
+    async fn next(&mut self) -> Result<Vec<Instance>, String> {
+        let Some((at, list)) = self.lists.pop_front() else {
+            return std::future::pending().await;
+        };
+        sleep_until(self.began + Duration::from_millis(at)).await;
+        let list = list.ok_or("the servers cannot be found, as planned")?;
+        let instance = |it: usize| self.network.instance(host(it));
+        Ok(list.into_iter().map(instance).collect())
     }
 }

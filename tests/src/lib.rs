@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod http1;
+pub mod json_peer;
 pub mod math;
 pub mod raw;
 pub mod serving;

@@ -35,7 +35,8 @@ pub fn address(transport: &str) -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     match transport {
-        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "ws" | "grpc" | "grpc-web+http" | "connect+http" | "jsonrpc+tcp" | "jsonrpc+ws"
+        | "lpjson" => "tcp://127.0.0.1:0".to_owned(),
         "tls" | "grpcs" => "tls://127.0.0.1:0".to_owned(),
         "unix" => {
             let path = std::env::temp_dir().join(format!("rpc-test-{process}-{number}.sock"));
@@ -56,19 +57,28 @@ static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
 /// Begins to connect to a server of these tests; over TLS with trust in its certificate.
 pub fn connect(url: &str) -> Connect<Channel> {
     let connect = Channel::connect(url);
-    if url.starts_with("tls://") || url.starts_with("grpcs://") {
+    let secure = ["tls", "grpcs", "jsonrpc+https", "jsonrpc+wss"];
+    if url
+        .split("://")
+        .next()
+        .is_some_and(|it| secure.contains(&it))
+    {
         connect.tls(ClientTls::new().roots(Roots::from_pem(&CERTIFICATE.0)))
     } else {
         connect
     }
 }
 
-/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http` and `ws` are TCP with a URL that makes
-/// clients speak gRPC, gRPC-Web, Connect, or WebSocket; `grpcs` is gRPC over TLS.
+/// Serves on a transport. `grpc`, `grpc-web+http`, `connect+http`, `ws`, `jsonrpc+tcp`, `jsonrpc+ws` and
+/// `lpjson` are TCP with a URL that makes clients speak gRPC, gRPC-Web, Connect, WebSocket, or JSON;
+/// `grpcs` is gRPC over TLS.
 pub async fn serve(transport: &str, server: Server) -> Serving {
     let server = match transport {
         "grpc" | "grpcs" | "grpc-web+http" | "connect+http" => server.accept([Wire::Http]),
         "ws" => server.accept([Wire::WebSocket]),
+        "jsonrpc+tcp" => server.accept([Wire::JsonRpc]),
+        "jsonrpc+ws" => server.accept([Wire::JsonRpc, Wire::WebSocket]),
+        "lpjson" => server.accept([Wire::LengthPrefixedJson]),
         _ => server,
     };
     let server = if matches!(transport, "tls" | "grpcs") {

@@ -9,6 +9,17 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Answers the handshake of a client, and returns what travels in the messages.
 pub(crate) async fn accept(mut stream: TcpStream) -> DuplexStream {
+    shake_hands(&mut stream).await;
+    let (ours, inside) = duplex(16 << 10);
+    let (from_client, to_client) = stream.into_split();
+    let (from_peer, to_peer) = split(inside);
+    tokio::spawn(unwrap(from_client, to_peer));
+    tokio::spawn(wrap(from_peer, to_client));
+    ours
+}
+
+/// Answers the handshake of a client, with the subprotocol that it names, if any.
+pub(crate) async fn shake_hands(stream: &mut TcpStream) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.expect("the client asks"));
@@ -16,27 +27,24 @@ pub(crate) async fn accept(mut stream: TcpStream) -> DuplexStream {
     let request = String::from_utf8(request).expect("a request is text");
     let header = |name| {
         let lines = request.lines().filter_map(|it| it.split_once(": "));
-        let mut found = lines.filter(|(it, _)| *it == name);
-        found.next().expect("the client names it").1
+        let mut found = lines.filter(|(it, _)| it.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value)
     };
     let suffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    let key = Sha1::digest(format!("{}{suffix}", header("Sec-WebSocket-Key")));
+    let key = header("Sec-WebSocket-Key").expect("a client has one");
+    let key = STANDARD.encode(Sha1::digest(format!("{key}{suffix}")));
+    let subprotocol = match header("Sec-WebSocket-Protocol") {
+        Some(name) => format!("sec-websocket-protocol: {name}\r\n"),
+        None => String::new(),
+    };
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-         sec-websocket-accept: {}\r\nsec-websocket-protocol: {}\r\n\r\n",
-        STANDARD.encode(key),
-        header("Sec-WebSocket-Protocol")
+         sec-websocket-accept: {key}\r\n{subprotocol}\r\n"
     );
     stream
         .write_all(answer.as_bytes())
         .await
         .expect("the client listens");
-    let (ours, inside) = duplex(16 << 10);
-    let (from_client, to_client) = stream.into_split();
-    let (from_peer, to_peer) = split(inside);
-    tokio::spawn(unwrap(from_client, to_peer));
-    tokio::spawn(wrap(from_peer, to_client));
-    ours
 }
 
 /// Takes payloads out of masked frames, up to a close frame.

@@ -76,6 +76,7 @@ fn expand_options(method: &Method) -> TokenStream {
     let flags = [
         (options.idempotent.is_some(), quote! { .idempotent() }),
         (options.read_only.is_some(), quote! { .read_only() }),
+        (options.once.is_some(), quote! { .once() }),
         (options.blocking.is_some(), quote! { .blocking() }),
         (options.bare.is_some(), quote! { .bare() }),
         (

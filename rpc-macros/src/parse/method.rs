@@ -28,6 +28,8 @@ pub(super) fn parse_method(
     let is_output_sound = errors.len() == earlier;
     check_bare(&options, &arguments, errors);
     check_blocking_upload(&options, &arguments, errors);
+    let streams = arguments.has_upload() || output.as_ref().is_some_and(Output::is_stream);
+    check_once(&options, streams, errors);
     let ident = function.sig.ident.clone();
     let output = match output {
         Some(output) if errors.len() == mistakes => output,
@@ -199,6 +201,27 @@ fn check_bare(options: &MethodOptions, arguments: &Arguments, errors: &mut Error
                 "`bare` needs exactly one argument, which becomes the whole message, found {}\n\
                  (remove `bare`, or put the arguments into one struct)",
                 arguments.values()
+            ),
+        );
+    }
+}
+
+/// An answer that is kept is one message, and keeping it says that running twice is not the same.
+fn check_once(options: &MethodOptions, streams: bool, errors: &mut Errors) {
+    let Some(once) = &options.once else { return };
+    if streams {
+        errors.push(
+            once,
+            "`once` keeps the answer for calls that are made again, which a stream is not\n\
+             (remove `once`)",
+        );
+    }
+    if let Some(other) = options.read_only.as_ref().or(options.idempotent.as_ref()) {
+        errors.push(
+            once,
+            format!(
+                "`once` is for methods that must not run twice, `{other}` says that this one may\n\
+                 (remove one of them)"
             ),
         );
     }

@@ -345,6 +345,26 @@ fn forms_that_contradict_each_other_are_refused() {
             "`Streaming`",
         ),
         (
+            "#[rpc(once)] async fn f(&self, a: Streaming<A>);",
+            "once",
+            "which a stream is not",
+        ),
+        (
+            "#[rpc(once)] fn f(&self) -> impl Stream<Item = A>;",
+            "once",
+            "which a stream is not",
+        ),
+        (
+            "#[rpc(once, read_only)] async fn f(&self);",
+            "once",
+            "`read_only` says",
+        ),
+        (
+            "#[rpc(idempotent, once)] async fn f(&self);",
+            "once",
+            "`idempotent` says",
+        ),
+        (
             "#[rpc(fast)] async fn f(&self);",
             "fast",
             "expected one of `name`, `idempotent`",

@@ -8,11 +8,48 @@ use super::rope::Rope;
 use crate::codec::{Encodes, Encoding, Pieces};
 use crate::status::Status;
 
-/// The length of what stands before each message.
-pub(crate) const PREFIX_LENGTH: usize = 16;
+/// What stands before each message, but for its length, which is written into it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Prefix {
+    /// The first four bytes become the length, little endian.
+    LengthFirst([u8; 16]),
+    /// The last four bytes become the length, big endian.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "envelopes have it"))]
+    LengthLast([u8; 5]),
+}
 
-/// What stands before each message; its first four bytes become the length, little endian.
-pub(crate) type Prefix = [u8; PREFIX_LENGTH];
+impl Prefix {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::LengthFirst(bytes) => bytes,
+            Self::LengthLast(bytes) => bytes,
+        }
+    }
+
+    /// Writes the length of a message into what stands before it.
+    fn put_length(&self, placed: &mut [u8], length: usize) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        match self {
+            Self::LengthFirst(_) => {
+                if let Some(place) = placed.first_chunk_mut() {
+                    *place = length.to_le_bytes();
+                }
+            }
+            Self::LengthLast(_) => {
+                if let Some(place) = placed.last_chunk_mut() {
+                    *place = length.to_be_bytes();
+                }
+            }
+        }
+    }
+}
+
+/// Room is made for a multiple of so many bytes, as no two batches are of the same length.
+const SPARE: usize = 512;
 
 /// Where a stream leaves its messages when they are wanted as bytes.
 #[derive(Debug)]
@@ -21,6 +58,8 @@ pub(crate) struct Batch {
     prefix: Prefix,
     bounds: BatchBounds,
     bytes: BytesMut,
+    /// The length of what was taken out last.
+    taken: usize,
     large: Option<Rope>,
     failed: Option<Status>,
 }
@@ -50,7 +89,7 @@ pub(crate) enum Filled {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self::new(Encoding::MESSAGE_PACK, Prefix::default())
+        Self::new(Encoding::MESSAGE_PACK, Prefix::LengthFirst([0; 16]))
     }
 }
 
@@ -61,6 +100,7 @@ impl Batch {
             prefix,
             bounds: BatchBounds::default(),
             bytes: BytesMut::new(),
+            taken: 0,
             large: None,
             failed: None,
         }
@@ -86,6 +126,16 @@ impl Batch {
     /// Returns the messages that are not large, each behind its prefix.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Takes the messages that are not large out, and their memory with them.
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "HTTP hands them over")
+    )]
+    pub(crate) fn take_bytes(&mut self) -> BytesMut {
+        self.taken = self.bytes.len();
+        std::mem::take(&mut self.bytes)
     }
 
     /// Takes the large message that comes behind the others.
@@ -122,9 +172,13 @@ impl Batch {
 
     fn append(&mut self, encode: impl FnOnce(&mut BytesMut, &mut Pieces) -> Result<(), Status>) {
         let start = self.bytes.len();
-        let head = start + PREFIX_LENGTH;
+        let head = start + self.prefix.len();
         let mut pieces = Pieces::default();
-        self.bytes.extend_from_slice(&self.prefix);
+        if start == 0 {
+            // The next ones will be about as many: growing up to there moves them a few times.
+            self.bytes.reserve(self.taken.next_multiple_of(SPARE));
+        }
+        self.bytes.extend_from_slice(self.prefix.bytes());
         if let Err(status) = encode(&mut self.bytes, &mut pieces) {
             self.bytes.truncate(start);
             self.failed = Some(status);
@@ -137,17 +191,17 @@ impl Batch {
         } else if length >= self.bounds.large {
             self.large = Some(self.bytes.split_off(head).freeze().into());
             self.bytes.truncate(start);
-        } else if let Some(place) = self.bytes.get_mut(start..start + 4) {
-            place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        } else if let Some(placed) = self.bytes.get_mut(start..head) {
+            self.prefix.put_length(placed, length);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use bytes::Bytes;
 
+    use super::*;
     use crate::codec::Serde;
 
     #[test]
@@ -158,7 +212,7 @@ mod tests {
             batch.put_message(ValueMessage::<Serde, Bytes>::wrap(item));
         }];
         for put in puts {
-            let mut batch = Batch::new(Encoding::MESSAGE_PACK, Prefix::default());
+            let mut batch = Batch::default();
             batch.begin(BatchBounds {
                 length: 100_000,
                 large: 16_384,

@@ -133,6 +133,15 @@ impl Body {
         }
     }
 
+    /// Returns the one message of a body that does not stream, if it is still there.
+    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    pub(crate) fn single(&self) -> Option<&Message> {
+        match &self.kind {
+            Kind::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
     /// Returns the same body once more, unless it streams.
     pub(crate) fn try_clone(&mut self) -> Option<Self> {
         let kind = match &mut self.kind {

@@ -19,6 +19,7 @@ pub struct Cancellation(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     cancelled: AtomicBool,
+    started: AtomicBool,
     waiting: OnceLock<Arc<Notify>>,
 }
 
@@ -41,7 +42,18 @@ impl Cancellation {
     pub(crate) fn reclaim(mut self) -> Option<Self> {
         let inner = Arc::get_mut(&mut self.0)?;
         let unused = !*inner.cancelled.get_mut() && inner.waiting.get().is_none();
+        *inner.started.get_mut() = false;
         unused.then_some(self)
+    }
+
+    /// Notes that a handler sees the call.
+    pub(crate) fn start(&self) {
+        self.0.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether a handler may have seen the call.
+    pub(crate) fn is_started(&self) -> bool {
+        self.0.started.load(Ordering::Relaxed)
     }
 
     /// Returns whether the signal was given.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
@@ -37,6 +38,29 @@ pub(crate) struct Inner {
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancellation: Cancellation,
     pub(crate) reply: Mutex<ReplyMetadata>,
+    pub(crate) compression: CompressionChoice,
+}
+
+/// Whether the messages of a reply go out compressed, if the handler has said so.
+#[derive(Default)]
+pub(crate) struct CompressionChoice(AtomicU8);
+
+impl CompressionChoice {
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+
+    fn set(&self, is_compressed: bool) {
+        let chosen = if is_compressed { Self::YES } else { Self::NO };
+        self.0.store(chosen, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<bool> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::NO => Some(false),
+            Self::YES => Some(true),
+            _ => None,
+        }
+    }
 }
 
 /// What a handler adds to its reply besides the value.
@@ -177,6 +201,22 @@ impl Context {
         reply.note(added);
     }
 
+    /// Says whether the reply goes out compressed, and in a stream the items from here on, which may
+    /// be said again before each. It has an effect where the wire compresses and the caller accepts
+    /// that: gzip in gRPC, gRPC-Web and Connect, for messages of at least 256 bytes. A stream must say
+    /// something before its first `.await`, as the headers before it name the compression.
+    ///
+    /// Without it a reply is compressed if the request was, and in a call of Connect that does not
+    /// stream, if it is at least 1 KiB. Where an attacker can choose part of a reply that holds a
+    /// secret, `false` keeps its length from telling of the secret.
+    pub fn compress_reply(&self, is_compressed: bool) {
+        self.0.compression.set(is_compressed);
+    }
+
+    pub(crate) fn is_reply_compressed(&self) -> Option<bool> {
+        self.0.compression.get()
+    }
+
     fn reply(&self) -> MutexGuard<'_, ReplyMetadata> {
         self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,6 +252,7 @@ impl Context {
             deadline: None,
             cancellation: Cancellation::new(),
             reply: Mutex::default(),
+            compression: CompressionChoice::default(),
         })
     }
 

@@ -136,6 +136,9 @@ impl Limits {
     /// that run, in bytes; 256 MiB by default. Memory of large messages that is kept for a second
     /// to be used again counts too, and gives way when it is needed. Requests and whole replies of up
     /// to 4 KiB are not counted: [`max_calls`](Self::max_calls) bounds them.
+    ///
+    /// Over HTTP/2 it is also the window of a connection: what has come and no handler has read yet may
+    /// be this much, and [`stream_window`](Self::stream_window) in each call.
     #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes.max(LEAST_MESSAGE);
@@ -157,6 +160,8 @@ impl Limits {
     /// default. Each 16 KiB of it that come put that off by a second, to at most this long from
     /// then: a large message on a slow line arrives, but one that stops, or comes byte by byte,
     /// fails its call and gives its memory back.
+    ///
+    /// A client that speaks HTTP/1.1 must take what is sent to it as fast, while any of it waits.
     #[must_use]
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = timeout.min(FAR_AHEAD);

@@ -20,13 +20,18 @@ use crate::status::{Phase, Status};
 /// A message that came over a wire is bytes in an [`Encoding`]. A message that a stub or a handler
 /// made is the value itself: a wire encodes it straight into what it sends, and a service in the
 /// same process takes it as it is, without any encoding.
-pub struct Message(Repr);
+pub struct Message {
+    repr: Repr,
+    /// Whether it is to go out compressed, if somebody has said so.
+    compressed: Option<bool>,
+}
 
 enum Repr {
     Encoded {
         bytes: Bytes,
         encoding: Encoding,
         limits: DecodeLimits,
+        came_compressed: bool,
     },
     /// The mutex makes the message `Sync`; it is only ever entered through `get_mut`.
     Typed(Mutex<Box<dyn TypedMessage>>),
@@ -55,15 +60,55 @@ impl Message {
     }
 
     pub(crate) fn with_limits(bytes: Bytes, encoding: Encoding, limits: DecodeLimits) -> Self {
-        Self(Repr::Encoded {
+        Self::of(Repr::Encoded {
             bytes,
             encoding,
             limits,
+            came_compressed: false,
         })
     }
 
+    fn of(repr: Repr) -> Self {
+        Self {
+            repr,
+            compressed: None,
+        }
+    }
+
     fn typed(value: impl TypedMessage) -> Self {
-        Self(Repr::Typed(Mutex::new(Box::new(value))))
+        Self::of(Repr::Typed(Mutex::new(Box::new(value))))
+    }
+
+    /// Says whether this message goes out compressed, where its wire compresses one by one: in gRPC,
+    /// gRPC-Web and Connect. One of less than 256 bytes never is.
+    ///
+    /// In a stream the headers before it must have named the compression: the call asked for it
+    /// ([`Call::compressed`](crate::Call::compressed)), or the response said either
+    /// ([`Response::set_compressed`](super::Response::set_compressed)).
+    #[must_use]
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.compressed = Some(is_compressed);
+        self
+    }
+
+    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    pub(crate) fn is_compressed(&self) -> Option<bool> {
+        self.compressed
+    }
+
+    /// Returns whether this message came over a wire and was compressed there.
+    pub fn came_compressed(&self) -> bool {
+        matches!(self.repr, Repr::Encoded { came_compressed, .. } if came_compressed)
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn note_compressed(&mut self, is_compressed: bool) {
+        if let Repr::Encoded {
+            came_compressed, ..
+        } = &mut self.repr
+        {
+            *came_compressed = is_compressed;
+        }
     }
 
     /// Returns the bytes, encoding the value first if that has not happened.
@@ -75,11 +120,11 @@ impl Message {
     ///
     /// [`Code::Internal`](crate::Code::Internal) if the value cannot be encoded.
     pub fn bytes(&mut self, encoding: Encoding) -> Result<Bytes, Status> {
-        if let Repr::Encoded { bytes, .. } = &self.0 {
+        if let Repr::Encoded { bytes, .. } = &self.repr {
             return Ok(bytes.clone());
         }
         let mut out = BytesMut::new();
-        match &mut self.0 {
+        match &mut self.repr {
             Repr::Encoded { .. } => {}
             Repr::Typed(value) => {
                 let value = value.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +136,7 @@ impl Message {
             }
         }
         let bytes = out.freeze();
-        *self = Self::encoded(bytes.clone(), encoding);
+        self.repr = Self::encoded(bytes.clone(), encoding).repr;
         Ok(bytes)
     }
 
@@ -103,7 +148,7 @@ impl Message {
         out: &mut BytesMut,
         pieces: &mut Pieces,
     ) -> Result<(), Status> {
-        match &mut self.0 {
+        match &mut self.repr {
             Repr::Encoded { bytes, .. } => {
                 out.extend_from_slice(bytes);
                 Ok(())
@@ -121,33 +166,34 @@ impl Message {
 
     /// Returns the same message once more. A value stays one, and is encoded wherever it goes.
     pub(crate) fn share(&mut self) -> Self {
-        let empty = Self::encoded(Bytes::new(), Encoding::MESSAGE_PACK);
-        let (kept, copy) = match std::mem::replace(self, empty).0 {
+        let empty = Self::encoded(Bytes::new(), Encoding::MESSAGE_PACK).repr;
+        let copy = match std::mem::replace(&mut self.repr, empty) {
             Repr::Encoded {
                 bytes,
                 encoding,
                 limits,
-            } => (
-                Self::with_limits(bytes.clone(), encoding, limits),
-                Self::with_limits(bytes, encoding, limits),
-            ),
-            Repr::Typed(value) => Self::shared(Arc::new(value)),
-            Repr::Shared(value) => Self::shared(value),
+                ..
+            } => {
+                self.repr = Self::with_limits(bytes.clone(), encoding, limits).repr;
+                Self::with_limits(bytes, encoding, limits).repr
+            }
+            Repr::Typed(value) => self.shared(Arc::new(value)),
+            Repr::Shared(value) => self.shared(value),
         };
-        *self = kept;
-        copy
+        Self {
+            repr: copy,
+            compressed: self.compressed,
+        }
     }
 
-    fn shared(value: Arc<Mutex<Box<dyn TypedMessage>>>) -> (Self, Self) {
-        (
-            Self(Repr::Shared(Arc::clone(&value))),
-            Self(Repr::Shared(value)),
-        )
+    fn shared(&mut self, value: Arc<Mutex<Box<dyn TypedMessage>>>) -> Repr {
+        self.repr = Repr::Shared(Arc::clone(&value));
+        Repr::Shared(value)
     }
 
     /// Returns the bytes of a message that is encoded already.
     pub(crate) fn as_bytes(&self) -> Option<&Bytes> {
-        match &self.0 {
+        match &self.repr {
             Repr::Encoded { bytes, .. } => Some(bytes),
             Repr::Typed(_) | Repr::Shared(_) => None,
         }
@@ -155,7 +201,7 @@ impl Message {
 
     /// Takes the value out if it is a `T` that was never encoded.
     fn downcast<T: TypedMessage>(self) -> Result<T, Self> {
-        match self.0 {
+        match self.repr {
             Repr::Typed(mutex) => {
                 let value = mutex.into_inner().unwrap_or_else(PoisonError::into_inner);
                 if (&*value as &dyn Any).is::<T>() {
@@ -163,9 +209,9 @@ impl Message {
                     // The type was compared in the line above.
                     return Ok(*any.downcast::<T>().expect("the type was just compared"));
                 }
-                Err(Self(Repr::Typed(Mutex::new(value))))
+                Err(Self::of(Repr::Typed(Mutex::new(value))))
             }
-            other => Err(Self(other)),
+            other => Err(Self::of(other)),
         }
     }
 
@@ -179,11 +225,12 @@ impl Message {
             // In process, of a caller by name, who has another codec: what all of them have is JSON.
             self.bytes(Encoding::JSON).map_err(|_| status)?;
         }
-        match self.0 {
+        match self.repr {
             Repr::Encoded {
                 bytes,
                 encoding,
                 limits,
+                ..
             } => Ok((bytes, encoding, limits)),
             Repr::Typed(_) | Repr::Shared(_) => {
                 Err(Status::internal("a message did not become bytes"))
@@ -194,7 +241,7 @@ impl Message {
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.repr {
             Repr::Encoded {
                 bytes, encoding, ..
             } => write!(f, "Message({} bytes of {encoding})", bytes.len()),

@@ -53,6 +53,7 @@ pub struct MethodDescriptor {
     args: &'static [&'static str],
     idempotent: bool,
     read_only: bool,
+    once: bool,
     blocking: bool,
     bare: bool,
     deprecated: bool,
@@ -70,6 +71,7 @@ impl MethodDescriptor {
             args,
             idempotent: false,
             read_only: false,
+            once: false,
             blocking: false,
             bare: false,
             deprecated: false,
@@ -91,6 +93,13 @@ impl MethodDescriptor {
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
         self.idempotent()
+    }
+
+    /// Says that a call that is made again gets the answer that the first time had.
+    #[must_use]
+    pub const fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Says that the method blocks its thread, and so runs off the reactor.
@@ -171,6 +180,11 @@ impl MethodDescriptor {
     /// Returns whether the method changes nothing.
     pub const fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Returns whether a call that is made again gets the answer that the first time had.
+    pub const fn is_once(&self) -> bool {
+        self.once
     }
 
     /// Returns whether the method runs on a thread of its own.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::body::Body;
 use super::cancellation::Cancellation;
 use super::connection_info::ConnectionInfo;
-use super::context::{Context, Inner};
+use super::context::{CompressionChoice, Context, Inner};
 use super::metadata::Metadata;
 use super::method::Method;
 use crate::codec::Encoding;
@@ -29,10 +29,13 @@ pub struct Request {
     body: Body,
 }
 
-/// Whether the messages of a call go out compressed, as an extension of its request: on wires that
-/// can, instead of what the connection is set to.
-#[cfg(feature = "http")]
+/// Whether the messages of a call go out compressed, as an extension of its request or response: on
+/// wires that can, instead of what the connection is set to or how the request came.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(feature = "http", feature = "jsonrpc")),
+    allow(dead_code, reason = "only such wires ask")
+)]
 pub(crate) struct Compressed(pub(crate) bool);
 
 impl Request {
@@ -191,6 +194,11 @@ impl Request {
         self.cancellation = Some(cancellation);
     }
 
+    /// Lets the call go on when its wire gives it up.
+    pub(crate) fn forget_cancellation(&mut self) {
+        self.cancellation = None;
+    }
+
     /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
@@ -213,6 +221,9 @@ impl Request {
 
     /// Splits the request into what a handler sees of it and the body.
     pub(crate) fn into_context(self) -> (Context, Body) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.start();
+        }
         let context = Context::new(Inner {
             method: self.method,
             metadata: self.metadata,
@@ -221,10 +232,14 @@ impl Request {
             deadline: self.deadline,
             cancellation: self.cancellation.unwrap_or_default(),
             reply: Mutex::default(),
+            compression: CompressionChoice::default(),
         });
         (context, self.body)
     }
 }
+
+/// The metadata in which a caller names a call that it may make again, for methods that run once.
+pub(crate) const CALL_ID: &str = "rpc-call-id";
 
 /// Which attempt of its call a request is. An extension, because hardly any request has it.
 #[derive(Clone, Copy)]

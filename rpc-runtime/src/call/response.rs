@@ -7,7 +7,10 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap};
 
 use super::body::Body;
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
+use super::message::Message;
 use super::metadata::Metadata;
+use super::request::Compressed;
 
 /// What a [`Service`](crate::Service) answers: metadata and a body.
 ///
@@ -87,6 +90,22 @@ impl Response {
 
     pub(crate) fn set_peer(&mut self, peer: Arc<dyn Peer>) {
         self.peer = Some(peer);
+    }
+
+    /// Says whether the messages of the response go out compressed, where their wire compresses and
+    /// the caller accepts it: gzip in gRPC, gRPC-Web and Connect. Otherwise they are as the request
+    /// was, or in a call of Connect that does not stream, if they are long. Handlers say it with
+    /// [`Context::compress_reply`](super::Context::compress_reply); one message can differ by
+    /// [`Message::compressed`](super::Message::compressed).
+    pub fn set_compressed(&mut self, is_compressed: bool) {
+        self.extensions.insert(Compressed(is_compressed));
+    }
+
+    /// Returns whether the messages go out compressed, if somebody has said so.
+    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    pub(crate) fn is_compressed(&self) -> Option<bool> {
+        let of_message = self.body.single().and_then(Message::is_compressed);
+        of_message.or_else(|| self.extensions.get::<Compressed>().map(|it| it.0))
     }
 
     /// Returns the body.

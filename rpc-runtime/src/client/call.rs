@@ -306,6 +306,10 @@ impl Future for Exchange {
 }
 
 /// Returns what a response holds whose body is one message, as nearly all are.
+#[allow(
+    clippy::result_large_err,
+    reason = "nothing failed: the response comes back"
+)]
 fn whole(mut response: Response) -> Result<Exchanged, Response> {
     let Some(message) = response.body_mut().take_single() else {
         return Err(response);

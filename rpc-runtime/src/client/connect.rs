@@ -11,7 +11,7 @@ use super::channel::Channel;
 use super::endpoint::{Destination, Endpoint};
 use super::servers::{Balance, Ejection, Instance, Servers, Source, Spread};
 use super::stub::RpcClient;
-use super::target::{IntoTarget, Target, Wanted, parse_url};
+use super::target::{IntoTarget, Target, Wanted};
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService, Layer, Service};
@@ -34,7 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// `http` also `grpc://host:port`, `grpc-web+http://host:port` and `connect+http://host:port`, with `tls` also
 /// `grpcs://host:port`, `grpc-web+https://host:port` and `connect+https://host:port`, for servers of any language that
 /// speak HTTP/2; with the feature `websocket` also `ws://host:port/path` and, with `tls`, `wss://host:port/path`, where
-/// the port may be left out if it is 80 or 443. A list of URLs, or what
+/// the port may be left out if it is 80 or 443; with the feature
+/// `jsonrpc` also `jsonrpc+tcp://host:port`, and, with the features that these need, `jsonrpc+http://`,
+/// `jsonrpc+https://`, `jsonrpc+ws://` and `jsonrpc+wss://`. A list of URLs, or what
 /// [finds servers](super::Target), makes one channel that spreads its calls over all of them.
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
@@ -146,8 +148,9 @@ impl<T> Connect<T> {
     ///
     /// Such a server gives a connection only so many calls at once (`SETTINGS_MAX_CONCURRENT_STREAMS`,
     /// often 100). When there is no place left, a further connection is made, and closed some seconds
-    /// after its last call. At this bound calls wait for a place, up to their deadline. Over the
-    /// native wire there is one connection: see [`Limits::max_calls`].
+    /// after its last call. At this bound calls wait for a place, up to their deadline. JSON-RPC over
+    /// HTTP has one call at a time on each connection. Over the native wire there is one connection:
+    /// see [`Limits::max_calls`].
     #[cfg(feature = "http")]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections.max(1);
@@ -161,9 +164,20 @@ impl<T> Connect<T> {
     /// ([`Call::compressed`](crate::Call::compressed)). Replies that come compressed are always read, and
     /// a server of ours compresses them as the requests were. The native wire does not compress.
     #[cfg(feature = "http")]
-    #[cfg(feature = "http")]
     pub fn compress_requests(mut self, is_compressed: bool) -> Self {
         self.config.compress_requests = is_compressed;
+        self
+    }
+
+    /// Calls methods that are `read_only` and do not stream by GET, over Connect, with the request in the
+    /// URL: caches between may keep the answer then, as far as its `cache-control` says so. Not by
+    /// default, as URLs get into logs.
+    ///
+    /// A path and query of more than `max_url` bytes is sent as a POST; many servers and caches take
+    /// no more than 8,000.
+    #[cfg(feature = "http")]
+    pub fn connect_get(mut self, max_url: usize) -> Self {
+        self.config.connect_get = max_url;
         self
     }
 
@@ -311,7 +325,7 @@ impl Making {
 
     /// Makes the endpoint of a server that was found.
     fn endpoint(&self, found: &Instance) -> Result<Arc<Endpoint>, Status> {
-        let destination = parse_url(&found.url)?;
+        let destination = found.destination()?;
         #[cfg(feature = "tls")]
         let destination = secured(vec![destination], self.tls.clone())?
             .pop()

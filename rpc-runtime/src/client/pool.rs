@@ -79,9 +79,12 @@ impl Endpoint {
                 .iter()
                 .map(|it| async move { (it, it.place(end).await) });
             tokio::select! {
-                (connection, place) = first_of(places) => {
-                    return connection.start_at(place?, request).await;
-                }
+                (connection, place) = first_of(places) => match place {
+                    Ok(place) => return connection.start_at(place, request).await,
+                    // Another connection may have one, or be made.
+                    Err(status) if status.is_not_started() && !connection.is_open() => {}
+                    Err(status) => return Err(status),
+                },
                 () = grown => {}
             }
         }

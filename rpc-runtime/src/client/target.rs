@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::endpoint::Destination;
+#[cfg(feature = "testing")]
+use super::servers::Instance;
 use super::servers::{BoxDiscover, Discover, Dns, ServerFile};
 use crate::status::{Phase, Status};
 use crate::transport::{self, Address, Io};
@@ -11,7 +13,7 @@ use crate::wire::ClientWire;
 #[cfg(feature = "http")]
 use crate::wire::HttpServer;
 #[cfg(feature = "websocket")]
-use crate::wire::websocket;
+use crate::wire::{http::WebUrl, websocket};
 
 /// Where to connect to: a URL, a list of URLs, or what finds servers ([`Dns`], [`ServerFile`], or a
 /// [`Discover`] of your own in a [`Target`]).
@@ -53,6 +55,13 @@ impl Target {
         Self(Ok(Wanted::Discovered(Box::new(discover))))
     }
 
+    /// Connects to the same servers for ever.
+    #[cfg(feature = "testing")]
+    pub(crate) fn listed(servers: &[Instance]) -> Self {
+        let destinations: Result<_, _> = servers.iter().map(Instance::destination).collect();
+        Self(destinations.map(Wanted::Listed))
+    }
+
     fn parse<'a>(urls: impl Iterator<Item = &'a str>) -> Self {
         let addresses: Result<Vec<_>, Status> = urls.map(parse_url).collect();
         Self(addresses.and_then(|addresses| {
@@ -82,11 +91,10 @@ fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
         });
     }
     #[cfg(feature = "jsonrpc")]
-    if let Some((server, address)) = crate::wire::jsonrpc::Server::of(url.trim()) {
-        return Ok(Destination::Address {
-            wire: ClientWire::Json(server),
-            address: address.parse()?,
-        });
+    if let Some(parsed) = crate::wire::jsonrpc::Server::of(url.trim()) {
+        let (server, address) = parsed?;
+        let wire = ClientWire::Json(server);
+        return Ok(Destination::Address { wire, address });
     }
     #[cfg(feature = "http")]
     if let Some(parsed) = HttpServer::parse(url) {
@@ -106,35 +114,20 @@ fn parse_websocket(
     url: &str,
 ) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
     let (scheme, rest) = url.split_once("://")?;
-    let (below, usual_port) = match scheme.to_ascii_lowercase().as_str() {
-        "ws" => ("tcp", 80),
-        "wss" => ("tls", 443),
+    let is_secure = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => false,
+        "wss" => true,
         _ => return None,
     };
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
-    Some((|| {
-        if path.contains('#') {
-            return Err(format!("address `{url}`: a fragment cannot be sent").into());
-        }
+    let read = WebUrl::read(rest, is_secure);
+    Some(read.map(|(url, address)| {
         let target = websocket::Target {
-            is_secure: below == "tls",
-            authority: authority.parse()?,
-            path: path.parse()?,
+            url,
             subprotocol: Some(websocket::Subprotocol::Native),
             offers_compression: false,
         };
-        let port = match target.authority.port() {
-            Some(_) => String::new(),
-            None => format!(":{usual_port}"),
-        };
-        let address = format!("{below}://{authority}{port}").parse()?;
-        Ok((target, address))
-    })())
+        (target, address)
+    }))
 }
 
 /// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on

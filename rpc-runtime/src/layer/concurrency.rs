@@ -104,7 +104,9 @@ impl ConcurrencyLimit {
                 self.max_waiting
             ));
         }
-        Err(Status::resource_exhausted(message).in_phase(Phase::Send))
+        Err(Status::resource_exhausted(message)
+            .in_phase(Phase::Send)
+            .into_not_started())
     }
 
     fn waited_too_long(&self) -> Status {
@@ -114,6 +116,7 @@ impl ConcurrencyLimit {
             self.limit
         ))
         .in_phase(Phase::Send)
+        .into_not_started()
     }
 }
 
@@ -142,14 +145,14 @@ fn closed() -> Status {
     Status::unavailable("the concurrency limit takes no more calls")
 }
 
-async fn cancelled(cancellation: Option<&Cancellation>) {
+pub(super) async fn cancelled(cancellation: Option<&Cancellation>) {
     match cancellation {
         Some(cancellation) => cancellation.cancelled().await,
         None => pending().await,
     }
 }
 
-async fn at(end: Option<Instant>) {
+pub(super) async fn at(end: Option<Instant>) {
     match end {
         Some(end) => sleep_until(end).await,
         None => pending().await,

@@ -10,6 +10,7 @@
 //! | [`Timeout`] | both | ends a call after some time, streams included |
 //! | [`Log`] | both | writes one `tracing` event when a call has ended |
 //! | [`ConcurrencyLimit`] | both | lets only so many calls run at once; the others wait or are refused |
+//! | [`AdaptiveLimit`] | both | the same, finding the number itself; refuses by priority |
 //! | [`Retry`] | client | makes calls again that failed, where that is safe |
 //! | [`Hedge`] | client | asks a second server when the first is slow, for read-only methods |
 //! | [`BearerAuth`](auth::BearerAuth) | server | asks for a bearer token, gives the call its identity |
@@ -41,6 +42,7 @@
 //! A call ends with its body, not with the future of the service: what a layer holds for a call
 //! (a permit, a timer, a count) goes to [`Response::on_end`](crate::Response::on_end).
 
+mod adaptive;
 pub mod auth;
 mod concurrency;
 mod hedge;
@@ -50,6 +52,7 @@ mod timeout;
 #[cfg(feature = "tower")]
 mod tower;
 
+pub use adaptive::{AdaptiveLimit, AdaptivelyLimited};
 pub use concurrency::{ConcurrencyLimit, ConcurrencyLimited};
 pub use hedge::{Hedge, HedgeService};
 pub use log::{Log, Logged};

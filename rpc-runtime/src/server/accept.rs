@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
+use super::age::Age;
 use super::standard::Standard;
-use crate::call::Cancellation;
+use crate::call::{Cancellation, deadline_after};
 use crate::error::Error;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -67,6 +69,8 @@ impl Bound {
         for listener in self.listeners {
             loops.spawn(accept(Arc::clone(&self.accepting), listener));
         }
+        let mut draining = JoinSet::new();
+        draining.spawn(Arc::clone(&self.accepting).drained());
         let mut connections = JoinSet::new();
         let mut failed = None;
         while let Some(ended) = loops.join_next().await {
@@ -111,14 +115,25 @@ impl ShutdownHandle {
     /// clients so, and finishes the calls that it has accepted. What has not finished within
     /// [`Server::shutdown_timeout`](super::Server::shutdown_timeout) is dropped.
     ///
+    /// With a [`Server::drain_delay`](super::Server::drain_delay) health checks say so at once, and
+    /// the rest begins when that time is over, or when this is called again.
+    ///
     /// It returns at once; [`Bound::serve`] returns when the server has ended.
     pub fn shutdown(&self) {
-        self.0.begin_shutdown();
+        self.0.begin_drain();
     }
 
     /// Returns the connections that are open.
     pub fn connections(&self) -> usize {
         self.0.connections().len()
+    }
+
+    /// Returns the bytes that are held for peers, which
+    /// [`max_buffered_total`](super::Server::max_buffered_total) bounds; each connection that holds any counts as a
+    /// multiple of 256 KiB.
+    pub fn buffered_bytes(&self) -> usize {
+        let shared = self.0.config.shared_budget.as_ref();
+        shared.map_or(0, |it| it.used())
     }
 
     /// Returns the calls that run or stream now and were not answered at once.
@@ -145,8 +160,14 @@ pub(super) struct Accepting {
     /// Sorted, so that the same events always lead to the same.
     connections: Mutex<BTreeMap<u64, Draining>>,
     next: AtomicU64,
+    /// How long the server serves on when it is about to end.
+    drain_delay: Duration,
+    /// It is, and when it ends.
+    drain: Cancellation,
+    drain_end: OnceLock<Instant>,
     pub(super) shutdown: Cancellation,
     standard: Standard,
+    age: Option<Age>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tls::Acceptor>,
 }
@@ -167,8 +188,12 @@ impl Accepting {
             shutdown_timeout,
             connections: Mutex::default(),
             next: AtomicU64::new(0),
+            drain_delay: Duration::ZERO,
+            drain: Cancellation::new(),
+            drain_end: OnceLock::new(),
             shutdown: Cancellation::new(),
             standard: Standard::default(),
+            age: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -180,10 +205,43 @@ impl Accepting {
         self
     }
 
+    pub(super) fn with_drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
+        self
+    }
+
+    /// Ends connections that are older.
+    pub(super) fn with_age(mut self, age: Option<Age>) -> Self {
+        self.age = age;
+        self
+    }
+
     fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Draining>> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the end of the server; the second time, and where there is no delay, at once.
+    fn begin_drain(&self) {
+        if self.drain_delay.is_zero() || self.drain.is_cancelled() {
+            return self.begin_shutdown();
+        }
+        self.standard.begin_drain();
+        let _ = self
+            .drain_end
+            .set(deadline_after(Instant::now(), self.drain_delay));
+        self.drain.cancel();
+    }
+
+    /// Shuts down when the delay is over.
+    pub(super) async fn drained(self: Arc<Self>) {
+        self.drain.cancelled().await;
+        let end = self.drain_end.get().copied();
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = sleep_until(end.unwrap_or_else(Instant::now)) => self.begin_shutdown(),
+        }
     }
 
     fn begin_shutdown(&self) {
@@ -226,7 +284,11 @@ impl Accepting {
             draining.begin();
         }
         let config = Arc::clone(&self.config);
-        let served = wire::serve(io, self.wires, config, served, draining).await;
+        let served = wire::serve(io, self.wires, config, served, draining.clone());
+        let served = match self.age {
+            None => served.await,
+            Some(age) => age.bound(served, &draining).await,
+        };
         if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
         }

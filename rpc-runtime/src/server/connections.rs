@@ -32,7 +32,10 @@ impl Connections {
         async move {
             let timeout = accepting.shutdown_timeout;
             let over = async {
-                accepting.shutdown.cancelled().await;
+                tokio::select! {
+                    () = accepting.shutdown.cancelled() => {}
+                    () = Arc::clone(&accepting).drained() => {}
+                }
                 tokio::time::sleep(timeout).await;
             };
             tokio::select! {

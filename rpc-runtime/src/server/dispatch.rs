@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::in_process;
 use super::nearest::{shown, suggestion};
+use super::once;
 use super::server_call::ServerCall;
 use crate::call::{
     EXPECTED_KIND, Entered, Method, MethodDescriptor, MethodKind, Request, Response,
@@ -69,11 +70,17 @@ fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
         return Box::pin(ready(Err(status)));
     }
     let target = Arc::clone(handler.target());
-    in_process::guard(request, |request| {
-        let call = ServerCall::new::<H::Codec>(method.args(), request);
-        let _entered = Entered::new(call.context());
-        run(target, call)
-    })
+    let handle = move |request: Request| {
+        in_process::guard(request, |request| {
+            let call = ServerCall::new::<H::Codec>(method.args(), request);
+            let _entered = Entered::new(call.context());
+            run(target, call)
+        })
+    };
+    if method.is_once() {
+        return once::dispatch(request, H::Codec::DEFAULT, handle);
+    }
+    handle(request)
 }
 
 /// Refuses a caller without the description of the method that takes it for another kind: it would

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -28,8 +29,8 @@ use crate::wire::http::Mount;
 ///   extension of a request is one of its [context](crate::Context::extension).
 /// - Connections: how many there are, handshakes, keepalive, idle ones, windows of HTTP/2, and the
 ///   size of headers before they are metadata. The limits of messages, calls and of all that is
-///   buffered (`max_buffered_total`) stay as they are set on the server; `max_buffered` and
-///   `max_connections` need connections, and bound nothing here.
+///   buffered (`max_buffered_total`) stay as they are set on the server, and count answers that wait
+///   to be read; `max_buffered` and `max_connections` need connections, and bound nothing here.
 /// - Time, as far as it needs a connection: the deadline of a call ends its handler, but an answer
 ///   whose client takes nothing is kept until the host ends the connection.
 /// - The end: see [`shutdown_handle`](Self::shutdown_handle).
@@ -63,11 +64,18 @@ pub struct HttpService {
 
 impl Server {
     /// Makes a part of somebody else's HTTP server of this one: see [`HttpService`]. What belongs to
-    /// a listener or to connections is not used: addresses, TLS, wires, keepalive and timeouts.
-    pub fn into_http_service(self) -> HttpService {
+    /// a listener or to connections is not used: addresses, TLS, keepalive and timeouts, and of the wires
+    /// only whether JSON-RPC may be [in a request](crate::Wire::Http).
+    pub fn into_http_service(mut self) -> HttpService {
+        // There is nobody here to wait, and connections are the host's.
+        self = self.drain_delay(Duration::ZERO);
         let accepting = Arc::new(self.into_accepting());
         HttpService {
-            mount: Mount::new(Arc::clone(&accepting.config), accepting.served.clone()),
+            mount: Mount::new(
+                accepting.wires,
+                Arc::clone(&accepting.config),
+                accepting.served.clone(),
+            ),
             accepting,
         }
     }

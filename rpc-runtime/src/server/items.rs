@@ -168,6 +168,15 @@ where
 }
 
 impl<F: Future<Output = Result<(), Status>>> ItemBody<F> {
+    /// Takes the message that the handler has left, which has done nothing since.
+    fn take_message(&self) -> Option<Message> {
+        let message = self.slot.take_message()?;
+        Some(match self.context.is_reply_compressed() {
+            Some(is_compressed) => message.compressed(is_compressed),
+            None => message,
+        })
+    }
+
     /// Lets the handler go on until it has left an item, waits for something, or has ended.
     fn poll_run(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Status> {
         let Some(run) = &mut self.run else {
@@ -187,13 +196,13 @@ impl<F: Future<Output = Result<(), Status>>> Stream for ItemBody<F> {
     type Item = Result<BodyFrame, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(message) = self.slot.take_message() {
+        if let Some(message) = self.take_message() {
             return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
         }
         if let Err(status) = self.poll_run(cx) {
             return Poll::Ready(Some(Err(status)));
         }
-        if let Some(message) = self.slot.take_message() {
+        if let Some(message) = self.take_message() {
             return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
         }
         if self.run.is_some() {
@@ -240,7 +249,7 @@ mod tests {
     use serde::{Deserialize, Serialize, Serializer, ser};
 
     use super::*;
-    use crate::call::{BatchBounds, Body, Request, ValueMessage};
+    use crate::call::{BatchBounds, Body, Prefix, Request, ValueMessage};
     use crate::codec::{Encoding, Serde};
 
     /// A number that cannot be encoded if it is 13, and panics then if it is 14.
@@ -269,7 +278,7 @@ mod tests {
     }
 
     fn batch(length: usize) -> Batch {
-        let mut batch = Batch::new(Encoding::JSON, [9; 16]);
+        let mut batch = Batch::new(Encoding::JSON, Prefix::LengthFirst([9; 16]));
         batch.begin(BatchBounds {
             length,
             large: 1_000,

@@ -1,6 +1,8 @@
 //! The serving side: from an implementation of a trait to a listening [`Server`].
 
 mod accept;
+mod age;
+mod answers;
 mod blocking;
 mod boundary;
 mod connections;
@@ -14,6 +16,7 @@ mod in_process;
 mod items;
 mod nearest;
 mod on_wire;
+mod once;
 #[cfg(feature = "reflection")]
 mod reflection;
 mod router;
@@ -26,6 +29,8 @@ mod secure;
 mod server;
 mod server_call;
 mod standard;
+#[cfg(any(feature = "health", feature = "registry"))]
+mod unfold;
 
 pub use accept::{Bound, ShutdownHandle};
 pub use blocking::BlockingThreads;
@@ -40,3 +45,5 @@ pub use on_wire::{NotOnWire, OnWire};
 pub use router::Router;
 pub use server::Server;
 pub use server_call::ServerCall;
+#[cfg(any(feature = "health", feature = "registry"))]
+pub(crate) use unfold::Unfold;

@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 use super::accept::{Accepting, Bound};
+use super::age::Age;
+use super::answers::Answers;
 use super::blocking::BlockingThreads;
 use super::connections::Connections;
 use super::dispatch::Handler;
@@ -65,7 +67,10 @@ pub struct Server {
     max_calls_total: usize,
     max_buffered_total: usize,
     blocking_threads: usize,
+    answers: (Duration, usize),
     shutdown_timeout: Duration,
+    drain_delay: Duration,
+    age: Option<Age>,
     extensions: Extensions,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -91,7 +96,10 @@ impl Server {
             max_calls_total: 262_144,
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
+            answers: (Answers::MAX_AGE, Answers::MAX_BYTES),
             shutdown_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
+            age: None,
             extensions: Extensions::new(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -230,7 +238,25 @@ impl Server {
         self
     }
 
-    /// Lets pages of other sites call from a browser: Connect and gRPC-Web. None may by default.
+    /// Sets the path of HTTP requests that are JSON-RPC, where [`Wire::Http`] and [`Wire::JsonRpc`] are
+    /// both accepted: POST requests whose content type is `application/json`. It is `/` by default;
+    /// the paths of methods stay those of Connect.
+    ///
+    /// Metadata of the calls is in the headers, and `connect-timeout-ms` bounds their time.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the path does not begin with a slash.
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    pub fn json_rpc_path(mut self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        assert!(path.starts_with('/'), "`{path}` does not begin with `/`");
+        self.config.json_rpc_path = path;
+        self
+    }
+
+    /// Lets pages of other sites call from a browser: Connect, gRPC-Web and JSON-RPC. None may by
+    /// default.
     ///
     /// # Panics
     ///
@@ -300,7 +326,12 @@ impl Server {
     }
 
     /// Bounds what all connections together have received and not handed on, in bytes; 1 GiB by
-    /// default.
+    /// default. Over HTTP/1.1, and in `HttpService`, also what waits of whole
+    /// answers for clients to read it.
+    ///
+    /// Over HTTP/2 what no handler has read yet is not in it: windows bound that, which are
+    /// [`Limits::stream_window`] for a call and [`Limits::max_buffered`] for a connection, so together
+    /// that times the [`max_connections`](Self::max_connections).
     pub fn max_buffered_total(mut self, bytes: usize) -> Self {
         self.max_buffered_total = bytes;
         self
@@ -309,6 +340,16 @@ impl Server {
     /// Bounds the threads that blocking methods hold at once; 128 by default.
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         self.blocking_threads = threads;
+        self
+    }
+
+    /// Bounds for how long, and in how many bytes, the answers of methods that are marked
+    /// `#[rpc(once)]` are kept for calls that are made again; 10 minutes and 64 MiB by default. An
+    /// answer is kept until the deadline of its call has passed, when the call can not be made again.
+    /// When the bytes are full, further calls are refused with
+    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted): no answer goes before its time.
+    pub fn keep_answers(mut self, max_age: Duration, max_bytes: usize) -> Self {
+        self.answers = (max_age, max_bytes);
         self
     }
 
@@ -324,6 +365,17 @@ impl Server {
     /// Closes a connection that has had no call for so long; never by default.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Ends each connection in good order once it is so old, give or take a tenth, so that not all of
+    /// them end together; never by default. Its client is told, makes new calls on another connection,
+    /// and may find another server there: without this, servers that are added behind a balancer of
+    /// connections get nothing to do. Calls that are open have `grace` to finish before they are dropped
+    /// with the connection; one that was on its way meanwhile was not started, and
+    /// [`Retry`](crate::layer::Retry) makes it again, whatever its method does.
+    pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
+        self.age = Some(Age { age, grace });
         self
     }
 
@@ -351,6 +403,17 @@ impl Server {
     /// Bounds the time that open calls have to finish at a shutdown; 10 seconds by default.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the server serves on after [`shutdown`](super::ShutdownHandle::shutdown) while
+    /// health checks say that it is not ready; by default not at all.
+    ///
+    /// For load balancers and orchestrators, which need a moment to hear of it and send no more: as
+    /// long as they take between two looks, and a little more. New connections and calls are accepted
+    /// meanwhile. Clients that watch the health are told at once.
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
         self
     }
 
@@ -406,6 +469,8 @@ impl Server {
     pub(super) fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
+        let (max_age, max_bytes) = self.answers;
+        self.extensions.insert(Answers::new(max_age, max_bytes));
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
         let router = self.standard.add_to(self.router);
         let mut service = BoxService::new(router.clone());
@@ -426,7 +491,10 @@ impl Server {
             self.max_connections,
             self.shutdown_timeout,
         );
-        let accepting = accepting.with_standard(self.standard);
+        let accepting = accepting
+            .with_standard(self.standard)
+            .with_drain_delay(self.drain_delay)
+            .with_age(self.age);
         #[cfg(feature = "tls")]
         let accepting = accepting.with_tls(self.tls);
         accepting

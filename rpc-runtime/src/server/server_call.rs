@@ -113,6 +113,7 @@ impl ServerCall {
         match reply {
             Ok(message) => {
                 let mut response = Response::new(Body::message(message));
+                self.put_compression(&mut response);
                 response.set_metadata(self.context.take_reply_metadata()?);
                 response.set_trailers(self.context.take_trailers()?);
                 Ok(response)
@@ -132,8 +133,15 @@ impl ServerCall {
     {
         let items = items::start(self.context.clone(), run).await?;
         let mut response = Response::new(Body::frames(items));
+        self.put_compression(&mut response);
         response.set_metadata(self.context.take_reply_metadata()?);
         Ok(response)
+    }
+
+    fn put_compression(&self, response: &mut Response) {
+        if let Some(is_compressed) = self.context.is_reply_compressed() {
+            response.set_compressed(is_compressed);
+        }
     }
 
     /// Runs a blocking method off the reactor.

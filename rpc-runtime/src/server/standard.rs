@@ -68,10 +68,18 @@ impl Standard {
         router
     }
 
-    pub(super) fn begin_shutdown(&self) {
+    /// Says that the server will soon end.
+    pub(super) fn begin_drain(&self) {
         #[cfg(feature = "health")]
         if let Some(health) = &self.health {
             health.drain();
+        }
+    }
+
+    pub(super) fn begin_shutdown(&self) {
+        #[cfg(feature = "health")]
+        if let Some(health) = &self.health {
+            health.end();
         }
     }
 }

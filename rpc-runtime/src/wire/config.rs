@@ -26,6 +26,9 @@ pub(crate) struct Config {
     /// Whether requests go out compressed, over gRPC.
     #[cfg(feature = "http")]
     pub(crate) compress_requests: bool,
+    /// How long the URL of a call may be that goes out by GET, over Connect; 0 for none.
+    #[cfg(feature = "http")]
+    pub(crate) connect_get: usize,
     /// How long a silent peer has to answer, and one that does not read has to take a byte.
     pub(crate) keepalive_timeout: Duration,
     /// How long the peer may take for its preface and settings.
@@ -39,6 +42,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// Where requests of JSON-RPC go.
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    pub(crate) json_rpc_path: String,
     /// Which pages of other sites may call.
     #[cfg(feature = "http")]
     pub(crate) cors: Option<super::Cors>,
@@ -58,6 +64,8 @@ impl Default for Config {
             max_connections: 8,
             #[cfg(feature = "http")]
             compress_requests: false,
+            #[cfg(feature = "http")]
+            connect_get: 0,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),
@@ -65,6 +73,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            json_rpc_path: "/".to_owned(),
             #[cfg(feature = "http")]
             cors: None,
             #[cfg(feature = "websocket")]

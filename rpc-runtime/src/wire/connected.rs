@@ -6,8 +6,12 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::config::{Config, Served};
+#[cfg(all(feature = "http", feature = "jsonrpc"))]
+use super::http::JsonRpcConnection;
 #[cfg(feature = "http")]
 use super::http::{HttpConnection, HttpServer};
+#[cfg(feature = "jsonrpc")]
+use super::jsonrpc;
 use super::native;
 #[cfg(feature = "websocket")]
 use super::websocket;
@@ -27,7 +31,7 @@ pub(crate) enum ClientWire {
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
     #[cfg(feature = "jsonrpc")]
-    Json(super::jsonrpc::Server),
+    Json(jsonrpc::Server),
 }
 
 /// A handle to begin calls with.
@@ -36,13 +40,17 @@ pub(crate) enum Connection {
     #[cfg(feature = "http")]
     Http(HttpConnection),
     #[cfg(feature = "jsonrpc")]
-    Json(super::jsonrpc::Connection),
+    Json(jsonrpc::Connection),
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    JsonOverHttp(JsonRpcConnection),
 }
 
 /// A place for a call on a connection that has few; free again when this is dropped.
 pub(crate) enum Place {
     #[cfg(feature = "http")]
     Http(super::http::HttpPlace),
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    JsonOverHttp(super::http::JsonRpcPlace),
 }
 
 impl ClientWire {
@@ -69,7 +77,7 @@ impl ClientWire {
             #[cfg(feature = "websocket")]
             Self::WebSocket(_) => Some(super::http::ALPN_HTTP1),
             #[cfg(feature = "jsonrpc")]
-            Self::Json(_) => None,
+            Self::Json(server) => server.alpn(),
         }
     }
 
@@ -109,10 +117,7 @@ impl ClientWire {
                     let text = "a server cannot call back in JSON: leave out `Connect::serve`";
                     return Err(Status::invalid_argument(text));
                 }
-                let opened = super::jsonrpc::Connection::open(io, server.dialect, config);
-                let (connection, driver) = opened;
-                tokio::spawn(log_end(driver));
-                Ok(Connection::Json(connection))
+                connect_json(io, config, server).await
             }
         }
     }
@@ -130,6 +135,30 @@ async fn connect_native(
     Ok(Connection::Native(connection))
 }
 
+/// Makes a connection of what carries texts of JSON.
+#[cfg(feature = "jsonrpc")]
+async fn connect_json(
+    io: Io,
+    config: Arc<Config>,
+    server: &jsonrpc::Server,
+) -> Result<Connection, Status> {
+    let io = match &server.carrier {
+        jsonrpc::Carrier::Bytes => io,
+        #[cfg(feature = "websocket")]
+        jsonrpc::Carrier::WebSocket(target) => websocket::open_lines(io, target, &config).await?,
+        #[cfg(feature = "http")]
+        jsonrpc::Carrier::Http(url) => {
+            let opened = JsonRpcConnection::open(io, url, config).await?;
+            let (connection, driver) = opened;
+            tokio::spawn(log_end(driver));
+            return Ok(Connection::JsonOverHttp(connection));
+        }
+    };
+    let (connection, driver) = jsonrpc::Connection::open(io, server.dialect, config);
+    tokio::spawn(log_end(driver));
+    Ok(Connection::Json(connection))
+}
+
 async fn log_end(driver: impl Future<Output = Result<(), Status>>) {
     if let Err(reason) = driver.await {
         tracing::debug!(%reason, "a connection ended");
@@ -145,6 +174,8 @@ impl Connection {
             Self::Http(connection) => connection.is_open(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.is_open(),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            Self::JsonOverHttp(connection) => connection.is_open(),
         }
     }
 
@@ -156,6 +187,8 @@ impl Connection {
             Self::Http(connection) => connection.calls(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.calls(),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            Self::JsonOverHttp(connection) => connection.calls(),
         }
     }
 
@@ -175,6 +208,11 @@ impl Connection {
             },
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => Ok(connection.start(request)),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            Self::JsonOverHttp(connection) => match connection.take_place() {
+                Some(place) => Ok(connection.start(request, place)),
+                None => Err(request),
+            },
         }
     }
 
@@ -188,6 +226,8 @@ impl Connection {
             Self::Json(_) => std::future::pending().await,
             #[cfg(feature = "http")]
             Self::Http(connection) => connection.place(end).await.map(Place::Http),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            Self::JsonOverHttp(connection) => connection.place(end).await.map(Place::JsonOverHttp),
         }
     }
 
@@ -203,6 +243,16 @@ impl Connection {
             (Self::Json(connection), _) => connection.start(request),
             #[cfg(feature = "http")]
             (Self::Http(connection), Place::Http(place)) => connection.start(request, place),
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            (Self::JsonOverHttp(connection), Place::JsonOverHttp(place)) => {
+                connection.start(request, place)
+            }
+            // A place is of the connection that gave it.
+            #[cfg(all(feature = "http", feature = "jsonrpc"))]
+            (Self::Http(_), _) | (Self::JsonOverHttp(_), _) => {
+                let status = Status::internal("the place is of another connection");
+                Box::pin(std::future::ready(Err(status)))
+            }
         }
     }
 }

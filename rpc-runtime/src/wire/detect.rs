@@ -11,14 +11,16 @@ pub(super) const DETECT_BYTES: usize = 64;
 pub enum Wire {
     /// The native wire, which is always accepted.
     Native,
-    /// HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
+    /// HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect, and with [`JsonRpc`](Self::JsonRpc) also that, as
+    /// the bodies of POST requests.
     #[cfg(feature = "http")]
     Http,
     /// WebSocket, at every path: the native wire inside of it (`ws://` and, over TLS, `wss://`), and
     /// with [`JsonRpc`](Self::JsonRpc) also that, a text in each message.
     #[cfg(feature = "websocket")]
     WebSocket,
-    /// JSON-RPC 2.0, each text on a line of its own.
+    /// JSON-RPC 2.0, each text on a line of its own; with [`Http`](Self::Http) also as the bodies of
+    /// requests.
     #[cfg(feature = "jsonrpc")]
     JsonRpc,
     /// The lines of kn-sock, `{"method", "params", "kwargs"}`, for its clients in Python. Beside
@@ -107,6 +109,17 @@ impl Wires {
         self.others().next().is_none()
     }
 
+    /// Returns those that HTTP requests of somebody else's server can speak.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(super) fn mounted(self) -> Self {
+        Self {
+            http: true,
+            #[cfg(feature = "jsonrpc")]
+            json_rpc: self.json_rpc,
+            ..Self::default()
+        }
+    }
+
     /// Says whether calls are taken as HTTP requests.
     #[cfg(feature = "websocket")]
     pub(super) fn has_http(self) -> bool {
@@ -130,7 +143,7 @@ impl Wires {
     }
 
     /// Says whether JSON-RPC is spoken.
-    #[cfg(feature = "websocket")]
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
     pub(super) fn has_json_rpc(self) -> bool {
         self.json_rpc
     }

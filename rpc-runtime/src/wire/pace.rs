@@ -62,34 +62,36 @@ impl Pace {
 #[derive(Default, Debug)]
 pub(crate) struct InPlace {
     turns: u32,
-    /// When the first began, and when the last ended; what lies between it and the next is little.
-    times: Option<(Instant, Instant)>,
+    /// When the first began.
+    began: Option<Instant>,
+    /// When the last ended, if what was done since then is little.
+    ended: Option<Instant>,
 }
 
 impl InPlace {
     /// The time, as of the last handler's end.
     pub(crate) fn now(&mut self) -> Instant {
-        self.times().1
+        *self.ended.get_or_insert_with(Instant::now)
+    }
+
+    /// Notes that something else took its time, which the next handler must not be blamed for: a
+    /// quick method would be taken for a slow one, and stay so.
+    pub(crate) fn interrupted(&mut self) {
+        self.ended = None;
     }
 
     /// Takes a turn, if there is one left in this read.
     pub(crate) fn begin(&mut self) -> bool {
         self.turns += 1;
-        let (began, now) = *self.times();
+        let now = self.now();
+        let began = *self.began.get_or_insert(now);
         self.turns <= MOST_TURNS && now - began < LONGEST
     }
 
     /// Ends the turn, and says how long it took.
     pub(crate) fn end(&mut self) -> Duration {
         let now = Instant::now();
-        now - std::mem::replace(&mut self.times().1, now)
-    }
-
-    fn times(&mut self) -> &mut (Instant, Instant) {
-        self.times.get_or_insert_with(|| {
-            let now = Instant::now();
-            (now, now)
-        })
+        now - self.ended.replace(now).unwrap_or(now)
     }
 }
 
@@ -125,5 +127,17 @@ mod tests {
         tokio::time::advance(LONGEST).await;
         assert_eq!(turns.end(), LONGEST);
         assert!(!turns.begin());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_is_not_blamed_for_what_was_done_before_it() {
+        let mut turns = InPlace::default();
+        assert!(turns.begin());
+        assert_eq!(turns.end(), Duration::ZERO);
+        turns.interrupted();
+        tokio::time::advance(QUICK * 2).await;
+        assert!(turns.begin());
+        tokio::time::advance(QUICK).await;
+        assert_eq!(turns.end(), QUICK);
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+#[cfg(feature = "http")]
+use crate::call::{Batch, Filled};
 use crate::call::{Body, BodyFrame, Cancellation, Message, Request, Response};
 use crate::service::BoxService;
 use crate::status::Status;
@@ -140,6 +142,8 @@ pub(crate) struct Single {
     pub(crate) message: Message,
     pub(crate) metadata: HeaderMap,
     pub(crate) trailers: HeaderMap,
+    /// Whether it goes out compressed, if the service has said so.
+    pub(crate) compressed: Option<bool>,
 }
 
 impl Single {
@@ -149,6 +153,7 @@ impl Single {
     ///
     /// The call's failure, and an answer of more than one message or of none.
     pub(crate) async fn read(mut response: Response, running: Running) -> Result<Self, Status> {
+        let compressed = response.is_compressed();
         let metadata = response.take_metadata().into_map();
         let mut trailers = response.take_trailers().into_map();
         let mut replying = Replying::new(response.take_body(), running);
@@ -168,6 +173,7 @@ impl Single {
             message,
             metadata,
             trailers,
+            compressed,
         })
     }
 }
@@ -206,6 +212,30 @@ impl Replying {
                 let status = panicked("the stream");
                 let _ = self.end();
                 Poll::Ready(Some(Err(status)))
+            }
+        }
+    }
+
+    /// Adds messages to a batch as long as it takes more and there are any.
+    #[cfg(feature = "http")]
+    pub(crate) fn poll_batch(&mut self, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        let Some((body, _)) = &mut self.0 else {
+            return Filled::Ended(HeaderMap::new());
+        };
+        let filled = catch_unwind(AssertUnwindSafe(|| body.poll_batch(cx, batch)));
+        match filled.unwrap_or_else(|_| Filled::Failed(panicked("the stream"))) {
+            Filled::Full => Filled::Full,
+            Filled::Waiting => match self.poll_expired(cx) {
+                Poll::Ready(status) => Filled::Failed(status),
+                Poll::Pending => Filled::Waiting,
+            },
+            Filled::Ended(trailers) => {
+                let ended = self.end();
+                ended.map_or_else(Filled::Failed, |()| Filled::Ended(trailers))
+            }
+            Filled::Failed(status) => {
+                let _ = self.end();
+                Filled::Failed(status)
             }
         }
     }

@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rpc_runtime::{CallError, Channel, Code, Limits, Server, Status, Wire};
-use rpc_tests::serving::{Serving, serve};
+use rpc_runtime::{CallError, Channel, Code, Limits, Server, Status, Wire, from_fn};
+use rpc_tests::serving::{Serving, connect, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::example::{ExampleClient, ExampleError, Served, server, until};
 
-/// The URLs of the dialects.
-const SCHEMES: [&str; 3] = ["jsonrpc+tcp", "lpjson", "knsock"];
+/// The URLs of the dialects and of what carries them.
+const SCHEMES: [&str; 5] = [
+    "jsonrpc+tcp",
+    "jsonrpc+ws",
+    "jsonrpc+http",
+    "lpjson",
+    "knsock",
+];
 
 async fn serving(configure: impl FnOnce(Server) -> Server) -> (Serving, Served) {
     let (server, served) = server();
@@ -21,6 +27,7 @@ async fn serving(configure: impl FnOnce(Server) -> Server) -> (Serving, Served) 
         Wire::KnSock,
         Wire::LengthPrefixedJson,
         Wire::Http,
+        Wire::WebSocket,
     ];
     let serving = serve("tcp", configure(server).accept(wires)).await;
     (serving, served)
@@ -82,7 +89,7 @@ async fn a_method_that_is_not_there_is_told_by_every_dialect() {
 #[tokio::test]
 async fn many_calls_are_on_their_way_at_once() {
     let (serving, served) = serving(|it| it).await;
-    for scheme in ["jsonrpc+tcp", "lpjson"] {
+    for scheme in ["jsonrpc+tcp", "jsonrpc+ws", "lpjson"] {
         let client = client(&serving, scheme).await;
         let calls = (0..50).map(|it| client.wait(500 + it));
         let together = tokio::spawn(join_all(calls.map(IntoFuture::into_future)));
@@ -97,10 +104,157 @@ async fn many_calls_are_on_their_way_at_once() {
         let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, expected, "{scheme}");
     }
-    let client = client(&serving, "knsock").await;
-    let results = join_all((0..50).map(|it| client.sum(it, 0, 0).into_future())).await;
-    let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-    assert_eq!(results, (0..50).collect::<Vec<_>>());
+    // One at a time on each connection.
+    for scheme in ["knsock", "jsonrpc+http"] {
+        let client = client(&serving, scheme).await;
+        let results = join_all((0..50).map(|it| client.sum(it, 0, 0).into_future())).await;
+        let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results, (0..50).collect::<Vec<_>>(), "{scheme}");
+    }
+    let client = client(&serving, "jsonrpc+http").await;
+    let calls = (0..8).map(|it| client.wait(500 + it));
+    let together = tokio::spawn(join_all(calls.map(IntoFuture::into_future)));
+    until(&served.waiting, 8).await;
+    assert!(together.await.unwrap().iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn http_carries_metadata_and_no_streams() {
+    let (server, served) = server();
+    let server = server.layer(from_fn(|request, next| async move {
+        let token = request.metadata().get("authorization");
+        if token.is_none_or(|it| it != "Bearer secret") {
+            return Err(Status::unauthenticated("who are you"));
+        }
+        next.call(request).await
+    }));
+    let wires = [Wire::JsonRpc, Wire::Http];
+    let serving = serve("tcp", server.accept(wires).json_rpc_path("/rpc")).await;
+    let url = format!("{}/rpc?x=1", url(&serving, "jsonrpc+http"));
+    let client = ExampleClient::connect(&url).await.unwrap();
+    let refused = client.sum(1, 2, 3).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let sum = client.sum(1, 2, 3);
+    let sum = sum.metadata("authorization", "Bearer secret").await;
+    assert_eq!(sum.unwrap(), 6);
+    // The server hears of the deadline.
+    let wait = client.wait(60_000).timeout(Duration::from_millis(200));
+    let late = wait.metadata("authorization", "Bearer secret").await;
+    assert_eq!(late.unwrap_err().code(), Code::DeadlineExceeded);
+    until(&served.waiting, 0).await;
+    let channel = Channel::connect(&url).await.unwrap();
+    let mut stream = channel.call_stream::<_, Value>("eth_subscribe", ("newHeads",));
+    let refused = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert!(refused.message().contains("jsonrpc+ws://"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_web_is_spoken_over_tls_too() {
+    let (server, _) = server();
+    let wires = [Wire::JsonRpc, Wire::Http, Wire::WebSocket];
+    let serving = serve("tls", server.accept(wires)).await;
+    for scheme in ["jsonrpc+https", "jsonrpc+wss"] {
+        let url = serving.url.replacen("tls", scheme, 1);
+        let channel = connect(&url).await.unwrap();
+        let client = ExampleClient::new(channel);
+        for number in 0..20 {
+            assert_eq!(
+                client.sum(number, 2, 3).await.unwrap(),
+                number + 5,
+                "{scheme}"
+            );
+        }
+        let large = json!("x".repeat(1 << 20));
+        assert_eq!(client.echo(large.clone()).await.unwrap(), large, "{scheme}");
+    }
+}
+
+/// Answers every request with these bytes, on connections that it closes where they say so.
+async fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("jsonrpc+http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while peer.read_buf(&mut request).await.unwrap_or(0) > 0 {
+                    if !request.ends_with(b"}") {
+                        continue;
+                    }
+                    request.clear();
+                    let _ = peer.write_all(answer.as_bytes()).await;
+                    if answer.contains("close") {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn answers_of_http_have_every_form() {
+    const SUM: &str = r#"{"jsonrpc":"2.0","result":6,"id":1}"#;
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 35\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nx: close\r\n\r\n",
+    ] {
+        let url = answering(format!("{head}{SUM}").leak()).await;
+        let channel = Channel::connect(url).await.unwrap();
+        let calls = join_all((0..20).map(|_| channel.call::<_, i64>("sum", ()).into_future()));
+        for sum in calls.await {
+            assert_eq!(sum.unwrap(), 6, "{head}");
+        }
+        for _ in 0..20 {
+            assert_eq!(
+                channel.call::<_, i64>("sum", ()).await.unwrap(),
+                6,
+                "{head}"
+            );
+        }
+    }
+    for (answer, code, part) in [
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno",
+            Code::Unimplemented,
+            "HTTP status 404",
+        ),
+        (
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            Code::Internal,
+            "did not answer with what JSON-RPC has",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 35\r\n\r\n{\"jsonrpc\":\"2.0\",\"result\":6,\"id\":2}",
+            Code::Internal,
+            "did not answer with what JSON-RPC has",
+        ),
+        (
+            "HTTP/1.1 500 x\r\nconnection: close\r\n\r\n{\"error\":{\"code\":-32603,\"message\":\"boo\"},\"id\":null}",
+            Code::Internal,
+            "boo",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\nconnection: close\r\n\r\n{",
+            Code::Unavailable,
+            "broke within the answer",
+        ),
+        (
+            "SSH-2.0-x close\r\n",
+            Code::Unavailable,
+            "the connection broke",
+        ),
+    ] {
+        let url = answering(answer).await;
+        let channel = Channel::connect(url).await.unwrap();
+        let status = channel.call::<_, i64>("sum", ()).await.unwrap_err();
+        assert_eq!(status.code(), code, "{answer}: {status}");
+        assert!(status.to_string().contains(part), "{answer}: {status}");
+    }
 }
 
 #[tokio::test]
@@ -139,16 +293,17 @@ async fn what_the_wire_cannot_carry_is_said_before_it_is_sent() {
         let connect = Channel::connect(url(&serving, scheme)).limits(limits.clone());
         let channel = connect.await.unwrap();
         let client = ExampleClient::new(channel.clone());
-        let status = client
-            .sum(1, 2, 3)
-            .metadata("tenant", "7")
-            .await
-            .unwrap_err();
-        assert_eq!(status.code(), Code::InvalidArgument, "{scheme}");
-        assert!(
-            status.to_string().contains("no metadata, such as `tenant`"),
-            "{status}"
-        );
+        let with_metadata = client.sum(1, 2, 3).metadata("tenant", "7").await;
+        if scheme == "jsonrpc+http" {
+            assert_eq!(with_metadata.unwrap(), 6);
+        } else {
+            let status = with_metadata.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{scheme}");
+            assert!(
+                status.to_string().contains("no metadata, such as `tenant`"),
+                "{status}"
+            );
+        }
         let status = client.echo(json!("x".repeat(2_000))).await.unwrap_err();
         assert!(
             status.to_string().contains("client's limit `max_message`"),

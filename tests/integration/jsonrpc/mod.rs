@@ -3,6 +3,8 @@
 mod clients;
 mod dialects;
 mod example;
+mod over_http;
 mod over_tcp;
 mod over_websocket;
 mod peers;
+mod streams;

@@ -1,4 +1,4 @@
-//! Clients and servers of others: jayson, jsonrpcclient, jsonrpcserver and kn-sock.
+//! Clients and servers of others: jayson, jsonrpcclient, jsonrpc-websocket, jsonrpcserver and kn-sock.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,13 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A program of another's, with its arguments.
 fn command(peer: &str) -> Command {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = match peer {
-        "jayson" => {
+    let mut command = match peer.split_once(' ') {
+        Some((script, carrier)) => {
             let mut command = Command::new("node");
-            command.arg(tests.join("node/jsonrpc.js"));
+            command.arg(tests.join("node").join(script)).arg(carrier);
             command
         }
-        case => {
+        None => {
+            let case = peer;
             let mut command = Command::new(tests.join("../target/tools/python/bin/python"));
             command.arg(tests.join("python/jsonrpc_peers.py")).arg(case);
             command
@@ -38,7 +39,8 @@ fn command(peer: &str) -> Command {
 /// Has a client of another's call our server.
 async fn calls_us(peer: &str, checks: usize, notified: usize) {
     let (server, served) = server();
-    let serving = serve("tcp", server.accept([Wire::JsonRpc, Wire::KnSock])).await;
+    let wires = [Wire::JsonRpc, Wire::KnSock, Wire::Http, Wire::WebSocket];
+    let serving = serve("tcp", server.accept(wires)).await;
     let port = serving.url.rsplit(':').next().expect("a port");
     let output = timeout(PATIENCE, command(peer).arg(port).output()).await;
     let output = output.expect("it is bounded in time");
@@ -70,16 +72,49 @@ async fn serves_us(peer: &str) -> (Child, String) {
 
 #[tokio::test]
 async fn clients_of_others_call_us() {
-    calls_us("jayson", 7, 1).await;
-    calls_us("jsonrpc", 6, 1).await;
-    calls_us("kn-sock", 8, 0).await;
+    for (peer, checks, notified) in [
+        ("jsonrpc.js tcp", 7, 1),
+        ("jsonrpc.js http", 7, 1),
+        ("jsonrpc.js ws", 7, 1),
+        ("tcp", 6, 1),
+        ("http", 7, 1),
+        ("ws", 7, 1),
+        ("kn-sock", 8, 0),
+    ] {
+        calls_us(peer, checks, notified).await;
+    }
+}
+
+/// The examples of the specification and some more texts, each with what it is answered.
+#[tokio::test]
+async fn one_table_of_texts_holds_over_every_transport() {
+    let (server, _) = server();
+    let wires = [Wire::JsonRpc, Wire::Http, Wire::WebSocket];
+    let serving = serve("tcp", server.accept(wires)).await;
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tables = ["examples.txt", "edges.txt"].map(|it| tests.join("integration/jsonrpc").join(it));
+    for scheme in ["tcp", "http", "ws"] {
+        let url = serving.url.replacen("tcp", scheme, 1);
+        let mut node = Command::new("node");
+        node.arg(tests.join("node/jsonrpc_table.js"));
+        node.arg(url).args(&tables).kill_on_drop(true);
+        let output = timeout(PATIENCE, node.output()).await.expect("it ends");
+        let output = output.expect("node is there (bash tests/setup.sh)");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{scheme}: {text}{errors}");
+        assert_eq!(text.trim(), "93", "{scheme}: texts");
+    }
 }
 
 #[tokio::test]
 async fn we_call_servers_of_others() {
     for (peer, scheme) in [
-        ("jayson", "jsonrpc+tcp"),
-        ("jsonrpc", "jsonrpc+tcp"),
+        ("jsonrpc.js tcp", "jsonrpc+tcp"),
+        ("jsonrpc.js http", "jsonrpc+http"),
+        ("jsonrpc.js ws", "jsonrpc+ws"),
+        ("tcp", "jsonrpc+tcp"),
+        ("http", "jsonrpc+http"),
         ("kn-sock", "knsock"),
     ] {
         let (_child, port) = serves_us(peer).await;

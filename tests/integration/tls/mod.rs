@@ -9,6 +9,7 @@ mod logged;
 mod other_peers;
 mod plaintext;
 mod reload;
+mod revoked;
 mod works;
 
 use std::time::Duration;

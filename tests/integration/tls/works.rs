@@ -26,19 +26,21 @@ async fn every_form_of_call_works() {
 
 /// The wire is told by the first bytes inside TLS, and the client's name for it in ALPN is accepted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_form_of_call_works_over_grpc() {
+async fn every_form_of_call_works_over_grpc_grpc_web_and_connect() {
     let authority = Authority::new();
     let server = Server::new().add(MathServer::new(Calculator::new()));
     let server = server.accept([Wire::Http]).tls(authority.server_tls());
     let serving = serve("tcp", server).await;
-    let grpcs = format!("grpcs://{}", address(&serving.url));
-    make_every_form_of_call(math(&grpcs, authority.client_tls()).await).await;
     make_every_form_of_call(math(&serving.url, authority.client_tls()).await).await;
-    let refused = Channel::connect(&grpcs).await.unwrap_err().to_string();
-    assert!(
-        refused.contains(&grpcs) && refused.contains("TLS"),
-        "{refused}"
-    );
+    for scheme in ["grpcs", "grpc-web+https", "connect+https"] {
+        let url = format!("{scheme}://{}", address(&serving.url));
+        make_every_form_of_call(math(&url, authority.client_tls()).await).await;
+        let refused = Channel::connect(&url).await.unwrap_err().to_string();
+        assert!(
+            refused.contains(&url) && refused.contains("TLS"),
+            "{refused}"
+        );
+    }
 }
 
 async fn make_every_form_of_call(math: MathClient) {

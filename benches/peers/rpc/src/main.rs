@@ -28,9 +28,10 @@ impl Peer for Rpc {
         let server = Server::new()
             .add(BenchServer::new(Service))
             .limits(limits())
-            .listen("tcp://127.0.0.1:0")
-            .bind()
-            .await?;
+            .listen("tcp://127.0.0.1:0");
+        #[cfg(feature = "http")]
+        let server = server.accept([rpc_runtime::Wire::Native, rpc_runtime::Wire::Http]);
+        let server = server.bind().await?;
         let address = server.url().trim_start_matches("tcp://").parse()?;
         tokio::spawn(server.serve());
         Ok(address)

@@ -1,10 +1,17 @@
 //! Where the servers of a channel are, when that changes.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::client::endpoint::{Connector, Destination};
+use crate::client::target::parse_url;
 use crate::service::BoxFuture;
+use crate::status::Status;
+use crate::transport::Io;
 
 /// Tells where the servers of a channel are, and when that changes: see
 /// [`Target::discovered`](crate::client::Target::discovered).
@@ -49,11 +56,12 @@ pub trait Discover: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Vec<Instance>, Self::Error>> + Send;
 }
 
-/// One server, as [`Discover`] finds it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// One server, as [`Discover`] finds it. Two with the same name at the same place are equal.
+#[derive(Clone)]
 pub struct Instance {
     pub(in crate::client) url: String,
     pub(in crate::client) ip: Option<IpAddr>,
+    connector: Option<Connector>,
 }
 
 impl Instance {
@@ -62,7 +70,27 @@ impl Instance {
         Self {
             url: url.into(),
             ip: None,
+            connector: None,
         }
+    }
+
+    /// Names a server that is reached over byte streams of your own, as by
+    /// [`Channel::connect_with`](crate::Channel::connect_with); the native wire is spoken there.
+    pub fn over<F, Fut>(name: impl Into<String>, connector: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = std::io::Result<Io>> + Send + 'static,
+    {
+        Self {
+            url: name.into(),
+            ip: None,
+            connector: Some(Arc::new(move || Box::pin(connector()))),
+        }
+    }
+
+    /// Returns the URL.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Says where the host of the URL is, so that it is not looked up again. It is still what the
@@ -71,6 +99,40 @@ impl Instance {
     pub fn at(mut self, ip: IpAddr) -> Self {
         self.ip = Some(ip);
         self
+    }
+
+    /// Returns how it is connected to.
+    pub(in crate::client) fn destination(&self) -> Result<Destination, Status> {
+        match &self.connector {
+            None => parse_url(&self.url),
+            Some(connector) => Ok(Destination::Connector {
+                name: Arc::from(&*self.url),
+                connector: Arc::clone(connector),
+            }),
+        }
+    }
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.url, self.ip) == (&other.url, other.ip)
+    }
+}
+
+impl Eq for Instance {}
+
+impl Hash for Instance {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.url, self.ip).hash(state);
+    }
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("url", &self.url)
+            .field("ip", &self.ip)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The list of servers, and what keeps it up to date.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -28,7 +29,7 @@ type MakeEndpoint = Box<dyn Fn(&Instance) -> Result<Arc<Endpoint>, Status> + Sen
 
 /// The servers that are known.
 pub(super) struct List {
-    known: Arc<watch::Sender<Known>>,
+    shared: Arc<Shared>,
     subset: Subset,
     /// What nobody has begun to ask: that takes a runtime, which the first call has.
     source: Mutex<Option<Source>>,
@@ -36,6 +37,41 @@ pub(super) struct List {
 }
 
 type Nodes = Arc<[Arc<Node>]>;
+
+/// The list, and who waits for it. Not a `watch`, which wakes those who wait in any order.
+struct Shared {
+    known: Mutex<Known>,
+    changed: Notify,
+}
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known());
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for a list, or for the reason why there is none.
+    async fn first(&self) -> Result<Nodes, Status> {
+        let mut changed = pin!(self.changed.notified());
+        loop {
+            changed.as_mut().enable();
+            let (nodes, missing) = {
+                let known = self.known();
+                (Arc::clone(&known.nodes), known.missing.clone())
+            };
+            match missing {
+                _ if !nodes.is_empty() => return Ok(nodes),
+                Some(reason) => return Err(reason),
+                None => changed.as_mut().await,
+            }
+            changed.set(self.changed.notified());
+        }
+    }
+}
 
 struct Known {
     nodes: Nodes,
@@ -83,7 +119,10 @@ impl List {
     fn new(nodes: Nodes, subset: Subset, source: Option<Source>) -> Self {
         let missing = None;
         Self {
-            known: Arc::new(watch::Sender::new(Known { nodes, missing })),
+            shared: Arc::new(Shared {
+                known: Mutex::new(Known { nodes, missing }),
+                changed: Notify::new(),
+            }),
             subset,
             source: Mutex::new(source),
             asking: OnceLock::new(),
@@ -92,26 +131,19 @@ impl List {
 
     /// Returns the servers that are known now.
     pub(super) fn known(&self) -> Nodes {
-        Arc::clone(&self.known.borrow().nodes)
+        Arc::clone(&self.shared.known().nodes)
     }
 
     /// Returns the servers, waiting for the first list if it has not come yet.
     pub(super) async fn nodes(&self, deadline: Option<Instant>) -> Result<Nodes, Status> {
         self.ask();
-        let mut changes = self.known.subscribe();
-        let known = changes.wait_for(|it| !it.nodes.is_empty() || it.missing.is_some());
-        let known = match deadline {
-            None => known.await,
-            Some(deadline) => timeout_at(deadline, known).await.map_err(|_| {
+        let first = self.shared.first();
+        match deadline {
+            None => first.await,
+            Some(deadline) => timeout_at(deadline, first).await.unwrap_or_else(|_| {
                 let text = "the deadline passed before the servers were known";
-                Status::deadline_exceeded(text).in_phase(Phase::Connect)
-            })?,
-        };
-        // The sender is in this list.
-        let known = known.map_err(|_| no_servers())?;
-        match &known.missing {
-            Some(reason) if known.nodes.is_empty() => Err(reason.clone()),
-            _ => Ok(Arc::clone(&known.nodes)),
+                Err(Status::deadline_exceeded(text).in_phase(Phase::Connect))
+            }),
         }
     }
 
@@ -119,7 +151,7 @@ impl List {
     fn ask(&self) {
         let source = self.source.lock();
         if let Some(source) = source.unwrap_or_else(PoisonError::into_inner).take() {
-            let following = follow(Arc::clone(&self.known), self.subset, source);
+            let following = follow(Arc::clone(&self.shared), self.subset, source);
             let _ = self.asking.set(tokio::spawn(following).abort_handle());
         }
     }
@@ -133,17 +165,17 @@ impl Drop for List {
     }
 }
 
-async fn follow(known: Arc<watch::Sender<Known>>, subset: Subset, mut source: Source) {
+async fn follow(shared: Arc<Shared>, subset: Subset, mut source: Source) {
     let mut failures = 0;
     loop {
         match source.discover.next_boxed().await {
             Ok(instances) => {
                 failures = 0;
-                let nodes = Arc::clone(&known.borrow().nodes);
+                let nodes = Arc::clone(&shared.known().nodes);
                 let nodes = updated(&nodes, instances, subset, &source);
                 let missing = nodes.is_empty().then(no_servers);
                 tracing::debug!(servers = nodes.len(), "the servers have changed");
-                known.send_replace(Known { nodes, missing });
+                shared.change(|it| *it = Known { nodes, missing });
             }
             Err(error) => {
                 let status = Status::unavailable("the servers cannot be found")
@@ -151,7 +183,7 @@ async fn follow(known: Arc<watch::Sender<Known>>, subset: Subset, mut source: So
                     .into_not_started()
                     .in_phase(Phase::Connect);
                 tracing::warn!(%status, "the servers stay as they were");
-                known.send_modify(|it| it.missing = Some(status));
+                shared.change(|it| it.missing = Some(status));
                 sleep(pause(failures).max(Duration::from_millis(1))).await;
                 failures = failures.saturating_add(1);
             }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::time::{sleep, timeout};
 
 use super::Retry;
 use super::stream::Unread;
 use crate::call::{
-    Body, Cancellation, MethodDescriptor, MethodKind, Request, Response, deadline_in,
+    Body, CALL_ID, Cancellation, MethodDescriptor, MethodKind, Request, Response, deadline_in,
 };
 use crate::pushback::Pushback;
 use crate::service::{BoxService, Service};
@@ -25,17 +26,24 @@ pub(super) struct Attempts {
     /// What every attempt is a copy of.
     request: Request,
     idempotent: bool,
+    /// Whoever comes again gets the answer of the first time, which goes on meanwhile.
+    once: bool,
     made: u32,
     /// It was made again at once already.
     hurried: bool,
 }
 
 impl Attempts {
-    pub(super) fn new(policy: Arc<Retry>, service: BoxService, request: Request) -> Box<Self> {
+    pub(super) fn new(policy: Arc<Retry>, service: BoxService, mut request: Request) -> Box<Self> {
         let descriptor = request.method().descriptor();
         let declared = descriptor.is_some_and(MethodDescriptor::is_idempotent);
+        let once = descriptor.is_some_and(MethodDescriptor::is_once);
+        if once {
+            name_call(&mut request);
+        }
         Box::new(Self {
-            idempotent: declared || policy.any_method,
+            once,
+            idempotent: declared || once || policy.any_method,
             policy,
             service,
             request,
@@ -85,7 +93,7 @@ impl Attempts {
             return self.service.call(copy).await;
         };
         let kind = copy.method().descriptor().map(MethodDescriptor::kind);
-        if !kind.is_some_and(MethodKind::is_download) {
+        if !self.once && !kind.is_some_and(MethodKind::is_download) {
             copy.shorten_timeout(limit);
         }
         let answered = timeout(limit, self.service.call(copy)).await;
@@ -129,6 +137,14 @@ impl Attempts {
         let end = self.request.first_deadline();
         end.is_none_or(|end| deadline_in(pause) < end)
             .then_some(pause)
+    }
+}
+
+/// Gives the call a name that no other call of this client has, unless its caller gave it one.
+fn name_call(request: &mut Request) {
+    let name = format!("{:032x}", fastrand::u128(..));
+    if let Ok(name) = HeaderValue::try_from(name) {
+        request.metadata_mut().entry(CALL_ID).or_insert(name);
     }
 }
 

@@ -27,6 +27,11 @@ use crate::status::{Code, Status};
 /// [`Code::Unavailable`] or [`Code::ResourceExhausted`]. Nothing else is made again, as a method
 /// runs at most once unless it says that it may run twice.
 ///
+/// A method declared `#[rpc(once)]` is as good as idempotent: each call gets a name, the metadata
+/// `rpc-call-id`, by which the server knows it again and gives the answer of the first time. That is
+/// the promise of one server. Of several, [`Balance::ConsistentHash`](crate::client::Balance) of that metadata asks
+/// the same one again while it is there; another one runs the call anew.
+///
 /// Between attempts it waits for a random time between nothing and a bound that doubles; a server
 /// that [asks for a time](Status::with_pushback) gets that instead, and one that asks not to be
 /// asked again is not. The first time that a call did not even start because a server is out of

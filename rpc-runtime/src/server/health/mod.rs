@@ -47,6 +47,10 @@ struct State {
     /// Whether they are serving, by name.
     services: BTreeMap<String, bool>,
     draining: bool,
+    /// Whoever watches is sent away.
+    ending: bool,
+    max_listed: usize,
+    max_name: usize,
 }
 
 impl State {
@@ -64,7 +68,27 @@ impl Health {
         Self(Arc::new(watch::Sender::new(State {
             services,
             draining: false,
+            ending: false,
+            max_listed: 100,
+            max_name: 1 << 10,
         })))
+    }
+
+    /// Bounds how many services `List` answers with; 100 by default, as its definition says. With
+    /// more it fails with [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
+    #[must_use]
+    pub fn max_listed(self, services: usize) -> Self {
+        self.0.send_modify(|state| state.max_listed = services);
+        self
+    }
+
+    /// Bounds the name of a service that a client may `Watch`, in bytes; 1,024 by default. A watch
+    /// for a name that nobody serves lasts as well. A longer one is refused with
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument).
+    #[must_use]
+    pub fn max_name(self, bytes: usize) -> Self {
+        self.0.send_modify(|state| state.max_name = bytes);
+        self
     }
 
     /// Says that a service can be called, by its full name, such as `users.v1.Users`; the empty
@@ -81,10 +105,19 @@ impl Health {
 
     /// Says that nothing can be called any more, for good.
     ///
-    /// A server does so at the begin of its shutdown. To be called some time before that, where
-    /// load balancers look only from time to time.
+    /// A server does so at the begin of its shutdown, which
+    /// [`Server::drain_delay`](crate::Server::drain_delay) puts before the time when it accepts no more:
+    /// for load balancers that look only from time to time.
     pub fn drain(&self) {
         self.0.send_modify(|state| state.draining = true);
+    }
+
+    /// Sends away whoever watches, too: a stream without an end would hold up the shutdown.
+    pub(super) fn end(&self) {
+        self.0.send_modify(|state| {
+            state.draining = true;
+            state.ending = true;
+        });
     }
 
     fn set(&self, service: String, is_serving: bool) {

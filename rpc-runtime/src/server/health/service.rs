@@ -1,8 +1,5 @@
 //! The service, which answers from the state.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, ready};
-
 use futures_core::Stream;
 use tokio::sync::watch;
 
@@ -10,15 +7,8 @@ use super::v1::health_check_response::ServingStatus;
 use super::v1::{self, HealthCheckRequest, HealthCheckResponse, HealthListRequest};
 use super::v1::{HealthListResponse, HealthServer};
 use super::{Health, State};
-use crate::service::BoxFuture;
+use crate::server::Unfold;
 use crate::status::Status;
-
-/// How many services `List` may answer with, by its definition.
-const MAX_LISTED: usize = 100;
-
-/// How long the name of a service may be that a stream is to watch: streams for names that nobody
-/// serves last as well.
-const MAX_NAME: usize = 1 << 10;
 
 /// Answers from a [`Health`].
 pub(in crate::server) struct HealthService(Health);
@@ -40,10 +30,11 @@ impl v1::Health for HealthService {
 
     async fn list(&self, _: HealthListRequest) -> Result<HealthListResponse, Status> {
         let state = self.0.0.borrow();
-        if state.services.len() > MAX_LISTED {
+        if state.services.len() > state.max_listed {
             return Err(Status::resource_exhausted(format!(
-                "there are {} services, and `List` is for up to {MAX_LISTED}: use `Check`",
-                state.services.len()
+                "there are {} services, and `List` is for up to {} (`max_listed`): use `Check`",
+                state.services.len(),
+                state.max_listed
             )));
         }
         let services = state.services.keys();
@@ -58,13 +49,12 @@ impl v1::Health for HealthService {
         &self,
         request: HealthCheckRequest,
     ) -> impl Stream<Item = Result<HealthCheckResponse, Status>> {
-        Watching {
-            next: Some(Box::pin(next(Watch {
-                service: request.service,
-                state: self.0.0.subscribe(),
-                told: None,
-            }))),
-        }
+        let watch = Watch {
+            service: request.service,
+            state: self.0.0.subscribe(),
+            told: None,
+        };
+        Unfold::new(watch, |watch| Box::pin(next(watch)))
     }
 }
 
@@ -97,48 +87,27 @@ type Told = (Watch, HealthCheckResponse);
 ///
 /// # Errors
 ///
-/// When a server that drains has told all that there was: a stream without an end would hold up
-/// its shutdown.
+/// When a server that ends has told all that there was.
 async fn next(mut watch: Watch) -> Result<Told, Status> {
-    if watch.service.len() > MAX_NAME {
-        let text = format!("the name of a service to watch has up to {MAX_NAME} bytes");
+    let max_name = watch.state.borrow().max_name;
+    if watch.service.len() > max_name {
+        let text = format!("a name to watch is over the limit `max_name` of {max_name} bytes");
         return Err(Status::invalid_argument(text));
     }
     loop {
-        let draining = {
+        let ending = {
             let state = watch.state.borrow_and_update();
             let is_serving = state.is_serving(&watch.service);
-            let draining = state.draining;
+            let ending = state.ending;
             drop(state);
             if watch.told != Some(is_serving) {
                 watch.told = Some(is_serving);
                 return Ok((watch, response(is_serving)));
             }
-            draining
+            ending
         };
-        if draining || watch.state.changed().await.is_err() {
+        if ending || watch.state.changed().await.is_err() {
             return Err(Status::unavailable("the server is shutting down"));
         }
-    }
-}
-
-/// What is told to one who watches.
-struct Watching {
-    next: Option<BoxFuture<'static, Result<Told, Status>>>,
-}
-
-impl Stream for Watching {
-    type Item = Result<HealthCheckResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let Some(waiting) = &mut self.next else {
-            return Poll::Ready(None);
-        };
-        let told = ready!(waiting.as_mut().poll(cx));
-        self.next = None;
-        Poll::Ready(Some(told.map(|(watch, response)| {
-            self.next = Some(Box::pin(next(watch)));
-            response
-        })))
     }
 }

@@ -130,7 +130,8 @@ impl ServerTls {
             return Ok(Arc::new(NoClientAuth));
         };
         let store = Arc::new(roots.read()?);
-        let verifier = WebPkiClientVerifier::builder_with_provider(store, provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(store, provider())
+            .with_crls(roots.read_revocations()?);
         let verifier = match auth {
             ClientAuth::Required => verifier.build(),
             ClientAuth::Optional => verifier.allow_unauthenticated().build(),

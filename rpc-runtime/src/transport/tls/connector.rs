@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::super::Io;
@@ -70,7 +71,7 @@ impl ClientTls {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::new("TLS cannot be set up", error))?
-            .with_root_certificates(self.roots.read()?);
+            .with_webpki_verifier(self.verifier()?);
         let mut config = match &self.certificate {
             None => builder.with_no_client_auth(),
             Some(certificate) => {
@@ -81,6 +82,14 @@ impl ClientTls {
         };
         config.alpn_protocols = protocols.to_vec();
         Ok(config)
+    }
+
+    fn verifier(&self) -> Result<Arc<WebPkiServerVerifier>, Error> {
+        let store = Arc::new(self.roots.read()?);
+        WebPkiServerVerifier::builder_with_provider(store, provider())
+            .with_crls(self.roots.read_revocations()?)
+            .build()
+            .map_err(|error| Error::new("servers cannot be authenticated", error))
     }
 }
 

@@ -107,6 +107,11 @@ fn certificate(reason: &CertificateError, side: Side) -> String {
             "{whose} has an unknown issuer: add its root with `{}`",
             side.roots_setting()
         ),
+        CertificateError::Revoked => format!("{whose} has been revoked"),
+        CertificateError::UnknownRevocationStatus => format!(
+            "{whose} has an issuer of whose revocations nothing is known: add its list with \
+             `Roots::revocations_from_pem_file`"
+        ),
         CertificateError::BadSignature => format!(
             "{whose} is not signed by the issuer that it names: is that another one of the same name?"
         ),
@@ -167,9 +172,11 @@ fn received(alert: AlertDescription, side: Side) -> String {
         AlertDescription::CertificateExpired => {
             format!("the {other} says that this {this}'s certificate has expired")
         }
+        AlertDescription::CertificateRevoked => {
+            format!("the {other} says that this {this}'s certificate has been revoked")
+        }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateUnknown
-        | AlertDescription::CertificateRevoked
         | AlertDescription::UnsupportedCertificate => {
             format!("the {other} does not accept this {this}'s certificate")
         }

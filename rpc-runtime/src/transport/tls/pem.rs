@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+};
 
 use crate::error::Error;
 
@@ -41,6 +43,20 @@ impl Source {
             )));
         }
         Ok(certificates)
+    }
+
+    /// Reads every list of revoked certificates; there is at least one.
+    fn revocations(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
+        let text = self.read()?;
+        let lists: Result<Vec<_>, _> =
+            CertificateRevocationListDer::pem_slice_iter(&text).collect();
+        let lists = lists.map_err(|error| self.malformed(error))?;
+        if lists.is_empty() {
+            return Err(Error::message(format!(
+                "{self} has no `-----BEGIN X509 CRL-----` in it"
+            )));
+        }
+        Ok(lists)
     }
 
     fn private_key(&self) -> Result<PrivateKeyDer<'static>, Error> {
@@ -131,7 +147,8 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The authorities whose certificates are believed.
+/// The authorities whose certificates are believed, but for those that they have
+/// [revoked](Self::revocations_from_pem_file).
 ///
 /// Files are read when they are needed, and again when they have changed, as those of a
 /// [`Certificate`]. The system's are read once for each client or server.
@@ -139,6 +156,7 @@ impl fmt::Debug for Certificate {
 pub struct Roots {
     sources: Vec<Source>,
     system: bool,
+    revocations: Vec<Source>,
 }
 
 impl Roots {
@@ -148,6 +166,7 @@ impl Roots {
         Self {
             sources: Vec::new(),
             system: true,
+            revocations: Vec::new(),
         }
     }
 
@@ -156,6 +175,7 @@ impl Roots {
         Self {
             sources: vec![Source::File(path.into())],
             system: false,
+            revocations: Vec::new(),
         }
     }
 
@@ -164,6 +184,7 @@ impl Roots {
         Self {
             sources: vec![Source::Text(text.as_ref().into())],
             system: false,
+            revocations: Vec::new(),
         }
     }
 
@@ -172,7 +193,38 @@ impl Roots {
     pub fn and(mut self, others: Self) -> Self {
         self.sources.extend(others.sources);
         self.system |= others.system;
+        self.revocations.extend(others.revocations);
         self
+    }
+
+    /// Believes no certificate that is in a list of revoked ones (RFC 5280, section 5), which are read
+    /// from a PEM file. May be called for several files.
+    ///
+    /// From then on every certificate that is shown must have a list of its issuer, and those of the
+    /// issuers between it and a root as well: one of whose revocation nothing is known is refused. A
+    /// list that says it should have been renewed is used all the same.
+    #[must_use]
+    pub fn revocations_from_pem_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.revocations.push(Source::File(path.into()));
+        self
+    }
+
+    /// Takes such lists from PEM text: see
+    /// [`revocations_from_pem_file`](Self::revocations_from_pem_file).
+    #[must_use]
+    pub fn revocations_from_pem(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.revocations.push(Source::Text(text.as_ref().into()));
+        self
+    }
+
+    pub(super) fn read_revocations(
+        &self,
+    ) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
+        let mut lists = Vec::new();
+        for source in &self.revocations {
+            lists.extend(source.revocations()?);
+        }
+        Ok(lists)
     }
 
     pub(super) fn read(&self) -> Result<RootCertStore, Error> {
@@ -192,7 +244,8 @@ impl Roots {
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.sources.iter().filter_map(Source::file)
+        let sources = self.sources.iter().chain(&self.revocations);
+        sources.filter_map(Source::file)
     }
 }
 

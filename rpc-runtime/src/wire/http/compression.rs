@@ -1,10 +1,19 @@
 //! Messages that are compressed one by one
 //! (<https://github.com/grpc/grpc/blob/master/doc/compression.md>), and bodies that are one.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::dialect::CompressionHeaders;
+use crate::call::Message;
+use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
+
+/// Below this many bytes a message is not compressed: it would hardly get shorter.
+pub(super) const COMPRESS_FROM: usize = 256;
+
+/// Below this many bytes a body is not compressed of which nobody said that it should be.
+pub(super) const COMPRESS_UNASKED_FROM: usize = 1 << 10;
 
 /// What is accepted here.
 const ALL: HeaderValue = HeaderValue::from_static("gzip,identity");
@@ -73,5 +82,21 @@ impl Compression {
     /// Says what is accepted here.
     pub(super) fn put_accepted(headers: &mut HeaderMap, names: &CompressionHeaders) {
         headers.insert(&names.accepted, ALL);
+    }
+}
+
+/// A message that came, unpacked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unpacked {
+    pub(super) bytes: Bytes,
+    pub(super) was_compressed: bool,
+}
+
+impl Unpacked {
+    /// Makes a message of it.
+    pub(super) fn into_message(self, encoding: Encoding, limits: DecodeLimits) -> Message {
+        let mut message = Message::with_limits(self.bytes, encoding, limits);
+        message.note_compressed(self.was_compressed);
+        message
     }
 }

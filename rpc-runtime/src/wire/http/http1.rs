@@ -20,7 +20,7 @@ use crate::call::Cancellation;
 use crate::status::Status;
 
 /// What hyper reads ahead at least; a head takes no more than this and the metadata.
-const HEAD: usize = 8 << 10;
+pub(super) const HEAD: usize = 8 << 10;
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -38,11 +38,13 @@ pub(super) async fn serve(
     let service = service_fn(move |request: Request<Incoming>| {
         let connection = Arc::clone(&handle);
         async move {
+            let budget = Arc::clone(&connection.budget);
             let response = respond(connection, request.map(Chunks::Http1)).await;
-            Ok::<_, Infallible>(response.map(HttpBody))
+            let response = HttpBody::counted(response, budget);
+            Ok::<_, Infallible>(response)
         }
     });
-    let io = Stalled::new(io, config.keepalive_timeout);
+    let io = Stalled::new(io, config.keepalive_timeout, config.limits.message_timeout);
     let serving = builder.serve_connection(TokioIo::new(io), service);
     #[cfg(feature = "websocket")]
     let serving = serving.with_upgrades();

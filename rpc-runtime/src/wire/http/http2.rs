@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::{self, SendResponse};
@@ -193,7 +193,9 @@ async fn answer(
     let (head, body) = response.into_parts();
     let head = Response::from_parts(head, ());
     // An error means that the stream is over, and nobody is left to tell.
-    if let Ok(stream) = reply.send_response(head, body.is_end()) {
+    if let Ok(mut stream) = reply.send_response(head, body.is_end())
+        && let Some(body) = send_at_once(&mut stream, body)
+    {
         let mut sending = Sending {
             stream,
             body,
@@ -204,6 +206,21 @@ async fn answer(
             poll_fn(|cx| sending.poll(cx)).await;
         }
     }
+}
+
+/// Sends an answer that is one message, if the peer has room for it; else returns the body.
+fn send_at_once(stream: &mut SendStream<Bytes>, body: ReplyBody) -> Option<ReplyBody> {
+    let ReplyBody::Whole(reply) = body else {
+        return Some(body);
+    };
+    stream.reserve_capacity(reply.waiting());
+    if stream.capacity() < reply.waiting() {
+        return Some(ReplyBody::Whole(reply));
+    }
+    let (message, trailers) = reply.into_parts();
+    let sent = stream.send_data(message, false);
+    let _ = sent.and_then(|()| stream.send_trailers(trailers));
+    None
 }
 
 /// A body on its way out, as fast as its peer takes it.
@@ -220,7 +237,7 @@ impl Sending {
     /// Ready when the body was handed over, or the peer does not want it any more.
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
-            if self.stream.poll_reset(cx).is_ready() {
+            if is_reset(&mut self.stream) {
                 return Poll::Ready(());
             }
             if !self.chunk.is_empty() {
@@ -248,11 +265,11 @@ impl Sending {
             self.held.clear();
             // Asked for only as long as the body is: room that is held back is missed by others.
             self.stream.reserve_capacity(BATCH);
-            let part = self.body.poll_part(cx, self.stream.capacity());
-            if part.is_pending() {
+            let Poll::Ready(part) = self.body.poll_part(cx, self.stream.capacity()) else {
                 self.stream.reserve_capacity(0);
-            }
-            match ready!(part) {
+                return self.stream.poll_reset(cx).map(|_| ());
+            };
+            match part {
                 Some(Part::Data(bytes)) => self.chunk = bytes,
                 Some(Part::Trailers(trailers)) => {
                     let _ = self.stream.send_trailers(trailers);
@@ -265,6 +282,13 @@ impl Sending {
             }
         }
     }
+}
+
+/// Says whether the peer does not want a stream any more. Whoever waits to hear of that has to ask
+/// again, and last: a stream that asks for room wakes him, if it gets some.
+pub(super) fn is_reset(stream: &mut SendStream<Bytes>) -> bool {
+    let mut cx = TaskContext::from_waker(Waker::noop());
+    stream.poll_reset(&mut cx).is_ready()
 }
 
 /// Hands over what there is room for of a chunk, which is the `last` one or not. True if the

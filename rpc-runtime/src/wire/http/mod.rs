@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web and Connect.
+//! HTTP/1.1 and HTTP/2: gRPC, gRPC-Web, Connect, and JSON-RPC.
 //!
 //! [`server`] is an accepted byte stream; [`http2`] and [`http1`] make requests of it and send
 //! what is answered. [`respond`] gives each request to its protocol by its content type. A
@@ -22,6 +22,8 @@ mod gzip;
 mod host;
 mod http1;
 mod http2;
+#[cfg(feature = "jsonrpc")]
+mod json_rpc;
 mod keepalive;
 mod metadata;
 #[cfg(feature = "tower")]
@@ -34,6 +36,8 @@ mod server;
 mod stalled;
 #[cfg(feature = "websocket")]
 mod upgrade;
+#[cfg(feature = "jsonrpc")]
+mod web_url;
 mod whole_body;
 
 /// The names of HTTP/2 and HTTP/1.1 in ALPN: RFC 9113, section 3.2, and RFC 7301, section 6.
@@ -45,9 +49,13 @@ pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 pub(crate) use client::{Connection as HttpConnection, Place as HttpPlace};
 pub use cors::Cors;
 pub(crate) use detect::detect;
+#[cfg(feature = "jsonrpc")]
+pub(crate) use json_rpc::{Connection as JsonRpcConnection, Place as JsonRpcPlace};
 #[cfg(feature = "tower")]
 pub(crate) use mounted::Mount;
 pub(crate) use peer_url::HttpServer;
 #[cfg(feature = "tower")]
 pub use reply_body::HttpBody;
 pub(crate) use server::serve;
+#[cfg(feature = "jsonrpc")]
+pub(crate) use web_url::WebUrl;

@@ -17,7 +17,7 @@ use super::server::Connection;
 use crate::call::ConnectionInfo;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
-use crate::wire::{Draining, Wire, Wires};
+use crate::wire::{Draining, Wires};
 
 /// How a peer is called whose address nobody told.
 const UNNAMED: &str = "a client of the HTTP server around";
@@ -25,6 +25,8 @@ const UNNAMED: &str = "a client of the HTTP server around";
 /// Answers such requests.
 #[derive(Clone)]
 pub(crate) struct Mount {
+    /// What may be in a request: JSON-RPC or not.
+    wires: Wires,
     config: Arc<Config>,
     served: Served,
     /// Nobody says which requests share a connection, so they all share one.
@@ -32,9 +34,11 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    pub(crate) fn new(config: Arc<Config>, served: Served) -> Self {
+    pub(crate) fn new(wires: Wires, config: Arc<Config>, served: Served) -> Self {
         let budget = Budget::new(usize::MAX, config.shared_budget.clone());
         Self {
+            // The connection is the host's: it drains it, and nothing else is made of it.
+            wires: wires.mounted(),
             config,
             served,
             budget: Arc::new(budget),
@@ -51,8 +55,9 @@ impl Mount {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let connection = self.connection(request.extensions());
+        let budget = Arc::clone(&self.budget);
         let request = request.map(|body| Chunks::Foreign(Box::pin(AsBytes(Box::pin(body)))));
-        async move { respond(connection, request).await.map(HttpBody) }
+        async move { HttpBody::counted(respond(connection, request).await, budget) }
     }
 
     fn connection(&self, of_request: &Extensions) -> Arc<Connection> {
@@ -60,15 +65,12 @@ impl Mount {
         let peer = peer.map_or_else(|| UNNAMED.into(), |it| format!("tcp://{it}").into());
         let mut extensions = self.served.extensions.clone();
         extensions.extend(of_request.clone());
-        // The connection is the host's: it drains it, and nothing else is made of it.
-        let mut wires = Wires::default();
-        wires.extend([Wire::Http]);
         Arc::new(Connection::new(
             Arc::clone(&self.config),
             self.served.clone(),
             ConnectionInfo::new(peer, extensions),
             Arc::clone(&self.budget),
-            wires,
+            self.wires,
             &Draining::default(),
         ))
     }

@@ -3,20 +3,25 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
-use super::envelopes::{BATCH, ReplyStream};
+use super::envelopes::{BATCH, ReplyStream, WholeReply};
+use super::respond::plain;
 use crate::status::Status;
+use crate::wire::budget::Budget;
+use crate::wire::incomplete::Held;
 
 /// The body of an answer.
 pub(super) enum ReplyBody {
     /// The end.
     Empty,
     Bytes(Bytes),
+    Whole(WholeReply),
     Stream(Box<ReplyStream>),
 }
 
@@ -43,8 +48,15 @@ impl ReplyBody {
         let part = match self {
             Self::Empty => return Poll::Ready(None),
             Self::Bytes(bytes) => Part::Data(std::mem::take(bytes)),
+            Self::Whole(reply) => {
+                let (part, is_last) = reply.part();
+                if !is_last {
+                    return Poll::Ready(Some(part));
+                }
+                part
+            }
             Self::Stream(stream) => {
-                let part = std::task::ready!(stream.poll_part(cx, room));
+                let part = ready!(stream.poll_part(cx, room));
                 if !stream.is_over() {
                     return Poll::Ready(Some(part));
                 }
@@ -60,6 +72,7 @@ impl ReplyBody {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len(),
+            Self::Whole(reply) => reply.waiting(),
             Self::Stream(stream) => stream.waiting(),
         }
     }
@@ -69,6 +82,10 @@ impl ReplyBody {
     pub(super) fn fail(&mut self, status: Status) -> bool {
         match self {
             Self::Stream(stream) => stream.fail(status),
+            Self::Whole(reply) => {
+                reply.fail(status);
+                true
+            }
             Self::Empty | Self::Bytes(_) => false,
         }
     }
@@ -78,16 +95,64 @@ impl ReplyBody {
     pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         match self {
             Self::Stream(stream) => stream.poll_expired(cx),
-            Self::Empty | Self::Bytes(_) => Poll::Pending,
+            // A call that is answered is over.
+            Self::Empty | Self::Bytes(_) | Self::Whole(_) => Poll::Pending,
         }
     }
 }
+
+/// The most bytes that are handed over at once: what the peer has no room for waits here, where it is
+/// counted.
+const PIECE: usize = 64 << 10;
 
 /// The body of an answer to an HTTP request, as `HttpService` gives it: messages, and gRPC's status
 /// as trailers.
 ///
 /// Dropping it before its end cancels the call.
-pub struct HttpBody(pub(super) ReplyBody);
+#[cfg_attr(
+    not(feature = "tower"),
+    allow(unreachable_pub, reason = "only `HttpService` gives it out")
+)]
+pub struct HttpBody {
+    body: ReplyBody,
+    /// What is left of a part.
+    rest: Bytes,
+    held: Held,
+}
+
+impl HttpBody {
+    /// Counts what waits in an answer for its reader; one that there is no room for is refused.
+    pub(super) fn counted(response: Response<ReplyBody>, budget: Arc<Budget>) -> Response<Self> {
+        let mut held = Held::new(budget);
+        let (head, mut body) = response.into_parts();
+        let mut response = Response::from_parts(head, ());
+        if let Err(status) = held.set(body.waiting()) {
+            if let ReplyBody::Bytes(_) = body {
+                let text = "there is no room for the answer (see `Server::max_buffered_total`)";
+                let refused = plain(StatusCode::SERVICE_UNAVAILABLE, text).into_parts();
+                (response, body) = (Response::from_parts(refused.0, ()), refused.1);
+            } else {
+                // Nothing of it has gone out: its end says so on every wire.
+                body.fail(status);
+            }
+        }
+        response.map(|()| Self {
+            body,
+            rest: Bytes::new(),
+            held,
+        })
+    }
+
+    /// The body of a request, counted while it goes out.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) fn of_request(text: Bytes, budget: Arc<Budget>) -> Self {
+        Self {
+            body: ReplyBody::Bytes(text),
+            rest: Bytes::new(),
+            held: Held::new(budget),
+        }
+    }
+}
 
 impl http_body::Body for HttpBody {
     type Data = Bytes;
@@ -97,25 +162,32 @@ impl http_body::Body for HttpBody {
         mut self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_part(cx, BATCH).map(|part| {
-            part.map(|part| {
-                Ok(match part {
-                    Part::Data(bytes) => Frame::data(bytes),
-                    Part::Trailers(trailers) => Frame::trailers(trailers),
-                })
-            })
-        })
+        let this = &mut *self;
+        if this.rest.is_empty() {
+            match ready!(this.body.poll_part(cx, BATCH)) {
+                Some(Part::Data(bytes)) => this.rest = bytes,
+                Some(Part::Trailers(trailers)) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        // One message of a stream that has begun goes out whether there is room or not.
+        let _ = this.held.set(this.rest.len() + this.body.waiting());
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end()
+        self.rest.is_empty() && self.body.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            ReplyBody::Empty => SizeHint::with_exact(0),
-            ReplyBody::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            ReplyBody::Stream(_) => SizeHint::default(),
+        let rest = self.rest.len() as u64;
+        match &self.body {
+            ReplyBody::Empty => SizeHint::with_exact(rest),
+            ReplyBody::Bytes(bytes) => SizeHint::with_exact(rest + bytes.len() as u64),
+            ReplyBody::Whole(_) | ReplyBody::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -72,6 +72,10 @@ fn preflight(cors: &Cors, request: &HeaderMap) -> Response<ReplyBody> {
 
 /// Answers a request that may be asked here.
 async fn answer(connection: Arc<Connection>, request: Request<Chunks>) -> Response<ReplyBody> {
+    #[cfg(feature = "jsonrpc")]
+    if let Some(session) = super::json_rpc::session_for(&connection, &request) {
+        return super::json_rpc::answer(session, &connection, request).await;
+    }
     let path = request.uri().path().trim_start_matches('/');
     let method = connection.served.methods.resolve(path);
     let method = method.unwrap_or_else(|| Method::named(path));

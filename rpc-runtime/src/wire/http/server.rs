@@ -25,6 +25,9 @@ pub(super) struct Connection {
     pub(super) budget: Arc<Budget>,
     #[cfg(feature = "websocket")]
     pub(super) upgrading: super::upgrade::Upgrading,
+    /// The calls of JSON-RPC, where it is spoken.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) json_rpc: Option<Arc<crate::wire::jsonrpc::Session>>,
     open: AtomicUsize,
     /// Requests that ever came, so that a look at two times sees whether any did in between.
     came: AtomicUsize,
@@ -85,10 +88,15 @@ impl Connection {
     ) -> Self {
         #[cfg(not(feature = "websocket"))]
         let _ = (wires, draining);
+        let info = Arc::new(info);
         Self {
+            #[cfg(feature = "jsonrpc")]
+            json_rpc: wires
+                .has_json_rpc()
+                .then(|| super::json_rpc::session(&config, &served, &info, &budget)),
             config,
             served,
-            info: Arc::new(info),
+            info,
             budget,
             #[cfg(feature = "websocket")]
             upgrading: super::upgrade::Upgrading::new(wires, draining.clone()),

@@ -11,21 +11,26 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::prefixed::Prefixed;
 use crate::call::deadline_after;
+use crate::wire::incomplete::Patience;
 
 pub(super) struct Stalled {
     io: Prefixed,
     limit: Duration,
     /// When the time is over, while a write waits.
     timer: Option<Pin<Box<Sleep>>>,
+    /// How slowly what waits may be taken.
+    patience: Patience,
 }
 
 impl Stalled {
-    /// Bounds how long a write may wait before the peer takes a byte.
-    pub(super) fn new(io: Prefixed, limit: Duration) -> Self {
+    /// Bounds how long a write may wait before the peer takes a byte, and how slowly it may take what
+    /// waits: as fast as it must send itself.
+    pub(super) fn new(io: Prefixed, limit: Duration, message_timeout: Duration) -> Self {
         Self {
             io,
             limit,
             timer: None,
+            patience: Patience::new(message_timeout),
         }
     }
 
@@ -33,6 +38,17 @@ impl Stalled {
     #[cfg(feature = "websocket")]
     pub(super) fn into_inner(self) -> Prefixed {
         self.io
+    }
+
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.patience.came(*bytes);
+        }
+        self.bound(written, cx)
     }
 
     fn bound<T>(
@@ -43,6 +59,11 @@ impl Stalled {
         if written.is_ready() {
             self.timer = None;
             return written;
+        }
+        self.patience.begin();
+        if self.patience.poll_over(cx).is_ready() {
+            let text = "the peer takes what is sent too slowly for `message_timeout`";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
         }
         let limit = self.limit;
         let timer = self
@@ -71,7 +92,7 @@ impl AsyncWrite for Stalled {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.bound(written, cx)
+        self.wrote(written, cx)
     }
 
     fn poll_write_vectored(
@@ -80,7 +101,7 @@ impl AsyncWrite for Stalled {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.bound(written, cx)
+        self.wrote(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -89,6 +110,10 @@ impl AsyncWrite for Stalled {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() {
+            // It comes when nothing waits any more.
+            self.patience.end();
+        }
         self.bound(flushed, cx)
     }
 

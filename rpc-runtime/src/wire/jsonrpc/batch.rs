@@ -4,14 +4,16 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 use crate::service::BoxFuture;
+use crate::wire::pace::{InPlace, Pace};
 
 /// Runs calls side by side, and returns what each gave, in their order; `None` for one that
 /// broke off.
 ///
-/// Each is polled once here, as most have their result at once; the others become tasks.
+/// Each is polled once here, as most have their result at once; the others become tasks, and so do
+/// those that come behind slow ones. A long batch lets others of its task run in between.
 ///
 /// # Cancel safety
 ///
@@ -21,8 +23,17 @@ pub(super) async fn all<T: Send + 'static>(
 ) -> Vec<Option<T>> {
     let mut results = Vec::new();
     let mut waiting = JoinSet::new();
+    let (mut pace, mut turns) = (Pace::default(), InPlace::default());
     for (index, mut call) in calls.enumerate() {
-        let result = once(call.as_mut()).await;
+        if !turns.begin() {
+            yield_now().await;
+            turns = InPlace::default();
+        }
+        let mut result = None;
+        if pace.is_quick() {
+            result = once(call.as_mut()).await;
+            pace.took(turns.end());
+        }
         if result.is_none() {
             waiting.spawn(async move { (index, call.await) });
         }

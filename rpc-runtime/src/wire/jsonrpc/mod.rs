@@ -21,7 +21,11 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use client::{Connection, Server};
+pub(crate) use client::{Carrier, Connection, Server};
+#[cfg(feature = "http")]
+pub(crate) use client::{answer_of, request};
 pub(crate) use detect::{detect_lengths, detect_lines};
 pub(crate) use dialect::Dialect;
+#[cfg(feature = "http")]
+pub(crate) use session::{Beside, Session, Text};
 pub(crate) use stream::{Dialects, serve};

@@ -2,15 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderMap;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::arguments;
 use super::batch::all;
+use super::dialect::json_rpc::is_ending;
 use super::dialect::{Call, Dialect, ReplyTo};
 use super::envelope::{Envelope, Unreadable, is_batch, items};
 use super::failure::Failure;
@@ -29,7 +31,7 @@ use crate::wire::running::{Handling, Replying, Running, Single};
 
 /// Texts of up to so many bytes are not counted: see
 /// [`Limits::max_buffered`](crate::Limits::max_buffered).
-const SMALL: usize = 4 << 10;
+pub(super) const SMALL: usize = 4 << 10;
 
 /// How many items of streams may wait to be written.
 const WAITING: usize = 64;
@@ -52,9 +54,18 @@ impl Text {
     }
 }
 
+/// What came beside a text, for all its calls.
+#[derive(Clone, Default)]
+pub(crate) struct Beside {
+    pub(crate) metadata: HeaderMap,
+    /// When they must have ended, where the caller said so.
+    pub(crate) deadline: Option<Instant>,
+}
+
 /// The calls of one connection.
 pub(crate) struct Session {
     dialect: &'static Dialect,
+    beside: Beside,
     config: Arc<Config>,
     service: BoxService,
     methods: Arc<dyn MethodTable>,
@@ -63,14 +74,14 @@ pub(crate) struct Session {
     /// The calls of this connection, and those of all together.
     open: Arc<RunningCalls>,
     running: Arc<RunningCalls>,
-    is_closing: AtomicBool,
+    is_closing: Arc<AtomicBool>,
     /// Where the peer can be told of more than answers.
     subscriptions: Option<Subscriptions>,
 }
 
 impl Session {
     /// The calls of a peer that only takes answers.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn new(
         dialect: &'static Dialect,
         config: &Arc<Config>,
@@ -108,6 +119,7 @@ impl Session {
         let max_calls = usize::try_from(config.limits.max_calls).unwrap_or(usize::MAX);
         Self {
             dialect,
+            beside: Beside::default(),
             config: Arc::clone(config),
             service: served.service.clone(),
             methods: Arc::clone(&served.methods),
@@ -115,7 +127,7 @@ impl Session {
             budget: Arc::clone(budget),
             open: RunningCalls::of_connection(max_calls),
             running: Arc::clone(&served.running),
-            is_closing: AtomicBool::new(false),
+            is_closing: Arc::default(),
             subscriptions,
         }
     }
@@ -128,8 +140,20 @@ impl Session {
 
     /// Returns the same session in another dialect.
     pub(super) fn in_dialect(&self, dialect: &'static Dialect) -> Arc<Self> {
-        Arc::new(Self {
+        let beside = Beside::default();
+        Arc::new(self.varied(dialect, beside))
+    }
+
+    /// Returns the same session for calls that something came beside.
+    #[cfg(feature = "http")]
+    pub(crate) fn with_beside(&self, beside: Beside) -> Arc<Self> {
+        Arc::new(self.varied(self.dialect, beside))
+    }
+
+    fn varied(&self, dialect: &'static Dialect, beside: Beside) -> Self {
+        Self {
             dialect,
+            beside,
             config: Arc::clone(&self.config),
             service: self.service.clone(),
             methods: Arc::clone(&self.methods),
@@ -137,10 +161,10 @@ impl Session {
             budget: Arc::clone(&self.budget),
             open: Arc::clone(&self.open),
             running: Arc::clone(&self.running),
-            is_closing: AtomicBool::new(self.is_closing.load(Ordering::Relaxed)),
+            is_closing: Arc::clone(&self.is_closing),
             // What is told without being asked for has no form in every dialect.
             subscriptions: None,
-        })
+        }
     }
 
     /// Refuses every call from now on, as a drain does.
@@ -191,30 +215,37 @@ impl Session {
             Ok(found) => found,
             Err(failure) => return (self.dialect.failure)(None, &failure),
         };
+        let room = Arc::new(AtomicUsize::new(self.config.limits.max_message));
         let calls = found.iter().map(|item| {
-            let session = Arc::clone(self);
+            let (session, room) = (Arc::clone(self), Arc::clone(&room));
             let item = text.slice_ref(item.as_bytes());
-            Box::pin(async move { session.item(&item, None).await }) as _
+            Box::pin(async move {
+                let answer = session.item(&item, None).await?;
+                session.fitting(answer, &item, &room)
+            }) as _
         });
         let answers = all::<Option<BytesMut>>(calls).await;
         let mut out = BytesMut::new();
-        for (answer, item) in answers.into_iter().zip(found) {
-            let limit = self.config.limits.max_message;
-            let answer = match answer.flatten() {
-                Some(answer) if out.len() + answer.len() > limit => {
-                    self.failed(item.as_bytes(), &too_large(limit).into())
-                }
-                answer => answer,
-            };
-            if let Some(answer) = answer {
-                out.put_u8(if out.is_empty() { b'[' } else { b',' });
-                out.unsplit(answer);
-            }
+        for answer in answers.into_iter().flatten().flatten() {
+            out.put_u8(if out.is_empty() { b'[' } else { b',' });
+            out.unsplit(answer);
         }
         (!out.is_empty()).then(|| {
             out.put_u8(b']');
             out
         })
+    }
+
+    /// Keeps the answer to an item if there is room for it beside the others, which wait for each other.
+    fn fitting(&self, answer: BytesMut, item: &[u8], room: &AtomicUsize) -> Option<BytesMut> {
+        let fits = |left: usize| left.checked_sub(answer.len() + 1);
+        if room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .is_ok()
+        {
+            return Some(answer);
+        }
+        self.failed(item, &too_large(self.config.limits.max_message).into())
     }
 
     /// Says to the caller of one item that it failed.
@@ -269,7 +300,7 @@ impl Session {
         }
         let (method, is_known) = arguments::method(&*self.methods, &call.method);
         if let Some(subscriptions) = subscriptions.filter(|_| !is_known)
-            && Subscriptions::is_end(&call.method)
+            && is_ending(&call.method)
         {
             let ended = subscriptions.end(call.arguments.params)?;
             return Ok(Some(self.message(ended.to_string().into())));
@@ -323,8 +354,12 @@ impl Session {
         let arguments = call.arguments.message(&method, text)?;
         let mut request = Request::new(method, Body::message(self.message(arguments)));
         request.set_encoding(Encoding::JSON);
-        let deadline = call.timeout.or(usual).map(deadline_in);
+        let own = call.timeout.or(usual).map(deadline_in);
+        let deadline = self.beside.deadline.or(own);
         request.set_deadline(deadline);
+        if !self.beside.metadata.is_empty() {
+            request.set_metadata(self.beside.metadata.clone().into());
+        }
         request.set_connection(Arc::clone(&self.info));
         Ok((request, deadline))
     }

@@ -24,6 +24,7 @@ use crate::wire::Draining;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 use crate::wire::incomplete::{Held, Patience};
+use crate::wire::pace::{InPlace, Pace};
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
@@ -36,6 +37,12 @@ const LONGEST_PROBE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Dialects {
     JsonRpc,
+    /// JSON-RPC over a carrier that ends both ways at once.
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(dead_code, reason = "only WebSocket is such a carrier")
+    )]
+    JsonRpcInMessages,
     KnSock,
     /// The first call says which.
     JsonRpcOrKnSock,
@@ -60,7 +67,9 @@ pub(crate) async fn serve(
     draining: Draining,
 ) -> Result<(), Status> {
     let dialect = match dialects {
-        Dialects::JsonRpc | Dialects::JsonRpcOrKnSock => Dialect::JSON_RPC,
+        Dialects::JsonRpc | Dialects::JsonRpcInMessages | Dialects::JsonRpcOrKnSock => {
+            Dialect::JSON_RPC
+        }
         Dialects::KnSock => Dialect::KN_SOCK,
         Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
     };
@@ -80,6 +89,8 @@ pub(crate) async fn serve(
         held: Held::new(budget),
         patience: Patience::new(limits.message_timeout),
         calls: JoinSet::new(),
+        pace: Pace::default(),
+        turns: InPlace::default(),
         out: BytesMut::new(),
         is_flushed: true,
         drained: Some(drained.cancelled()),
@@ -89,6 +100,11 @@ pub(crate) async fn serve(
         stuck_since: Instant::now(),
         probe: FIRST_PROBE,
         may_be_kn_sock: dialects == Dialects::JsonRpcOrKnSock,
+        // Without ids and white space nobody can ask whether the peer only sends no more.
+        may_only_listen: !matches!(
+            dialects,
+            Dialects::JsonRpcInMessages | Dialects::LengthPrefixed
+        ),
         dialect,
         config,
     };
@@ -100,6 +116,8 @@ struct Stream {
     dialect: &'static Dialect,
     /// Until the first call.
     may_be_kn_sock: bool,
+    /// A peer that has sent its last may wait for its answers.
+    may_only_listen: bool,
     config: Arc<Config>,
     session: Arc<Session>,
     /// What streams have to tell.
@@ -109,6 +127,8 @@ struct Stream {
     held: Held,
     patience: Patience,
     calls: JoinSet<Option<Text>>,
+    pace: Pace,
+    turns: InPlace,
     out: BytesMut,
     is_flushed: bool,
     /// `None` once the drain has begun.
@@ -158,6 +178,7 @@ impl Stream {
 
     /// Begins what was received whole.
     async fn begin_calls(&mut self) -> Result<(), Status> {
+        self.turns = InPlace::default();
         while self.takes_more() {
             let received = match self.splitter.next() {
                 Received::Nothing if self.is_ended => self.splitter.last(),
@@ -180,7 +201,8 @@ impl Stream {
         self.held.set(self.splitter.bytes.len())
     }
 
-    /// Begins a call. Most have their answer at once; one that has not becomes a task.
+    /// Begins a call. Most have their answer at once; one that has not becomes a task, and so does
+    /// one that comes behind slow ones.
     async fn begin(&mut self, text: Bytes) {
         if self.may_be_kn_sock {
             let envelope = Envelope::read(&text);
@@ -191,7 +213,12 @@ impl Stream {
             }
         }
         let mut call = Box::pin(Arc::clone(&self.session).answer(text));
-        match once(call.as_mut()).await {
+        let mut answered = None;
+        if self.pace.is_quick() && self.turns.begin() {
+            answered = once(call.as_mut()).await;
+            self.pace.took(self.turns.end());
+        }
+        match answered {
             Some(answer) => self.put(answer),
             None => {
                 self.calls.spawn(call);
@@ -232,8 +259,7 @@ impl Stream {
     fn is_over(&self) -> bool {
         let is_done = self.is_quiet() && self.is_flushed;
         let is_last = self.is_ended || self.drained.is_none();
-        // Without ids and white space nobody can ask whether the peer only sends no more.
-        let is_gone = self.is_ended && self.dialect.framing == Framing::Lengths;
+        let is_gone = self.is_ended && !self.may_only_listen;
         (is_done && is_last) || is_gone
     }
 

@@ -23,10 +23,6 @@ use crate::wire::catch_panic::panicked;
 use crate::wire::config::{RunningCall, RunningCalls};
 use crate::wire::running::Replying;
 
-/// What ends a subscription. Names that begin with `rpc.` are kept for such additions (section 4.3 of
-/// the specification).
-const END: &str = "rpc.unsubscribe";
-
 /// The subscriptions of one connection. Dropping it ends them all.
 pub(super) struct Subscriptions {
     notification: fn(&str, &str) -> Notification,
@@ -96,12 +92,6 @@ impl Subscriptions {
         };
         let task = tokio::spawn(feed.run(answer));
         open.tasks.insert(number, task.abort_handle());
-    }
-
-    /// Says whether a name that no service has is that of a call to [`end`](Self::end):
-    /// `eth_unsubscribe` as well, for clients of Ethereum.
-    pub(super) fn is_end(method: &str) -> bool {
-        method == END || method.ends_with("_unsubscribe")
     }
 
     /// Ends the subscription that the parameters name, and says whether there was one. Items that

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::connection::Shared;
-use super::reply::{Reply, send_error};
+use super::reply::{Reply, send_error, started};
 use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped};
 use super::turn::{has_room, room};
@@ -33,6 +33,10 @@ async fn send_answer(shared: &Arc<Shared>, reply: Reply, future: CatchPanic) {
         room(shared, Wanted::Any).await;
     }
     let call = reply.call;
+    let result = result.map_err(|status| match shared.state().peers_calls.get(&call) {
+        Some(entry) => started(status, &entry.cancellation),
+        None => status,
+    });
     let encoding = reply.encoding;
     let mut frames = BytesMut::new();
     let streaming = match reply.write(shared, &mut frames, result) {

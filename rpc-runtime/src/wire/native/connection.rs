@@ -4,23 +4,21 @@
 //! a caller appends its frames under a short lock and either writes them at once, when it is
 //! alone, or leaves that to the driver; the driver puts what comes into the inbox of its call.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::BytesMut;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::calls::{OurCall, PeersCall};
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::outgoing::{Body, Chunks, Outgoing, Parts};
+use super::outgoing::{Chunks, Outgoing};
 use super::own_ids::OwnIds;
-use super::room::Waiting;
 use super::settings::WireSettings;
 use super::spares::Spares;
+use super::state::{Flush, State};
 use super::writer::Writer;
 use crate::call::{ConnectionInfo, Peer};
 use crate::status::{Code, Status};
@@ -92,33 +90,6 @@ pub(super) struct Shared {
     writer: Mutex<Writer>,
 }
 
-pub(super) struct State {
-    pub(super) outgoing: Outgoing,
-    /// Set while the driver waits for something to do.
-    pub(super) driver: Option<Waker>,
-    pub(super) next_call: u64,
-    pub(super) calls: OwnIds<u64, OurCall>,
-    pub(super) peers_calls: HashMap<u64, PeersCall>,
-    /// Those of them that have ended for the peer, by when they are dropped. A peer may make each
-    /// request cost a look at this, so it is never counted through.
-    silenced: BTreeSet<(Instant, u64)>,
-    /// Our numbers for the peer's methods, by service and index.
-    pub(super) method_numbers: OwnIds<(usize, usize), u64>,
-    /// Who waits for room in `outgoing`, or for the peer's settings.
-    pub(super) room: Waiting,
-    /// The earliest moment at which some call must be looked at.
-    pub(super) next_sweep: Option<Instant>,
-    pub(super) closed: Option<Status>,
-    /// The peer takes no new calls.
-    pub(super) peer_draining: bool,
-    /// Our preface and settings are out.
-    pub(super) introduced: bool,
-    /// We take no new calls.
-    pub(super) draining: bool,
-    /// Batches that hold writes back.
-    corked: usize,
-}
-
 impl Shared {
     pub(super) fn new(
         role: Role,
@@ -141,22 +112,7 @@ impl Shared {
             refuses: AtomicBool::new(false),
             last_peers_call: AtomicU64::new(0),
             peer_settings: OnceLock::new(),
-            state: Mutex::new(State {
-                outgoing: Outgoing::default(),
-                driver: None,
-                next_call: role.first_call(),
-                calls: OwnIds::default(),
-                peers_calls: HashMap::new(),
-                silenced: BTreeSet::new(),
-                method_numbers: OwnIds::default(),
-                room: Waiting::default(),
-                next_sweep: None,
-                closed: None,
-                peer_draining: false,
-                introduced: false,
-                draining: false,
-                corked: 0,
-            }),
+            state: Mutex::new(State::new(role)),
             writer: Mutex::new(Writer::new(io)),
         }
     }
@@ -273,14 +229,16 @@ impl Shared {
         room.into_iter().chain(driver).for_each(Waker::wake);
     }
 
-    /// Lets go of the byte stream and of what was not written. Handles to a connection may outlive
-    /// it, and must not keep its socket open.
+    /// Lets go of the byte stream, of what was not written and of what was learnt. Handles to a
+    /// connection may outlive it, and must not keep its socket open, or much memory.
     pub(super) fn release(&self) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.io = Box::pin(tokio::io::sink());
         writer.batch = Chunks::default();
         self.spares.clear(&self.budget);
-        self.state().outgoing = Outgoing::default();
+        let mut state = self.state();
+        state.outgoing = Outgoing::default();
+        state.method_numbers = OwnIds::default();
     }
 
     /// Cancels a call of the peer and drops its handler.
@@ -387,94 +345,6 @@ impl Corkable for Shared {
         if send {
             self.write_alone();
         }
-    }
-}
-
-/// How what was queued gets on its way.
-pub(super) enum Flush {
-    /// The driver is at work, or a batch holds writes back.
-    Leave,
-    Wake(Waker),
-    /// By the caller itself.
-    Write,
-}
-
-impl State {
-    /// Decides how what was just queued is sent: see [`Shared::flush_or_wake`].
-    pub(super) fn flush(&mut self, shared: &Shared) -> Flush {
-        if self.corked > 0 {
-            return Flush::Leave;
-        }
-        let busy = self.calls.len() + self.peers_calls.len() > 1;
-        // The driver must see the last call of an ending connection go.
-        if busy || self.driver.is_none() || shared.is_ending(self) {
-            return self.driver.take().map_or(Flush::Leave, Flush::Wake);
-        }
-        Flush::Write
-    }
-
-    pub(super) fn push(&mut self, frame_type: FrameType, flags: Flags, call: u64, payload: &[u8]) {
-        self.outgoing.push(Parts {
-            frame_type,
-            flags,
-            call,
-            head: &[],
-            body: Body::Slice(payload),
-        });
-    }
-
-    pub(super) fn push_cancel(&mut self, call: u64, code: Code) {
-        self.outgoing.forget(call);
-        let mut payload = BytesMut::new();
-        put_varint_field(&mut payload, FieldType::CODE, code.number().into());
-        self.push(FrameType::CANCEL, Flags::NONE, call, &payload);
-    }
-
-    pub(super) fn is_corked(&self) -> bool {
-        self.corked > 0
-    }
-
-    /// Takes a call of the peer out.
-    pub(super) fn remove_peers_call(&mut self, id: u64) -> Option<PeersCall> {
-        let call = self.peers_calls.remove(&id)?;
-        if let (true, Some(expires)) = (call.silenced, call.expires) {
-            self.silenced.remove(&(expires, id));
-        }
-        Some(call)
-    }
-
-    /// Ends a call for the peer, and returns when its handler is dropped.
-    pub(super) fn silence(&mut self, id: u64, grace_ends: Instant) -> Option<Instant> {
-        let call = self.peers_calls.get_mut(&id)?;
-        call.silence(grace_ends);
-        let expires = call.expires?;
-        self.silenced.insert((expires, id));
-        Some(expires)
-    }
-
-    /// Counts the calls that are open for the peer. One that it gave up has freed its place there,
-    /// so it must not take one here while its handler has its grace.
-    pub(super) fn open_calls_of_peer(&self) -> usize {
-        self.peers_calls.len().saturating_sub(self.silenced.len())
-    }
-
-    /// Takes out the call whose grace ends first: a peer that begins and gives up calls faster
-    /// than their grace ends cannot pile up handlers.
-    pub(super) fn take_oldest_silenced(&mut self) -> Option<PeersCall> {
-        let (_, id) = *self.silenced.first()?;
-        self.remove_peers_call(id)
-    }
-
-    /// Notes that something must be looked at by `moment`; true if the driver must hear of it.
-    pub(super) fn sweep_by(&mut self, moment: Option<Instant>) -> bool {
-        let Some(moment) = moment else {
-            return false;
-        };
-        let earlier = self.next_sweep.is_none_or(|next| moment < next);
-        if earlier {
-            self.next_sweep = Some(moment);
-        }
-        earlier
     }
 }
 

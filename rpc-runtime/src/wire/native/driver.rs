@@ -28,9 +28,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many reads one poll makes before it writes.
 const READS: u32 = 4;
 
-/// How many bytes of answers leave before all of a read was handed out, if as much of it is left: a
-/// dozen small calls, which take longer than a write.
-const EARLY: usize = 1 << 10;
+/// How many bytes of answers leave before all of a read was handed out, if as much of it is left:
+/// two dozen small calls, which take several times as long as a write.
+const EARLY: usize = 2 << 10;
 
 /// How many bytes one poll reads before it lets other tasks run.
 const TURN: usize = 128 << 10;
@@ -231,8 +231,7 @@ impl Driver {
     fn answer_early(&mut self) {
         let answers = self.receiver.responder.frames.len();
         if answers.min(self.frames.buffered()) >= EARLY {
-            self.receiver.responder.push_frames();
-            self.shared.write_alone();
+            self.receiver.responder.answer_early();
         }
     }
 
@@ -252,7 +251,7 @@ impl Driver {
     /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
     /// woken writer otherwise runs right after the first task that woke it, with one frame.
     fn should_yield(&mut self, look: &Look) -> bool {
-        self.yielded = look.calls > 1 && look.has_outgoing && !self.yielded;
+        self.yielded = look.has_company && look.has_outgoing && !self.yielded;
         self.yielded
     }
 

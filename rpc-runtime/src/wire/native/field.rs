@@ -212,6 +212,10 @@ pub(crate) fn field_start(field: FieldType, length: usize) -> Encoded {
 
 /// Writes each value of each name as one METADATA field.
 pub(crate) fn put_metadata(out: &mut BytesMut, metadata: &HeaderMap) {
+    // Most calls have none, and to iterate costs more than to look.
+    if metadata.is_empty() {
+        return;
+    }
     for (name, value) in metadata {
         let (name, value) = (name.as_str(), value.as_bytes());
         let name_length = name.len() as u64;

@@ -127,12 +127,10 @@ impl FrameHeader {
     }
 
     pub(crate) fn to_bytes(self) -> [u8; HEADER_LENGTH] {
-        let [l0, l1, l2, l3] = self.length.to_le_bytes();
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.call.to_le_bytes();
-        let (frame_type, flags) = (self.frame_type.0, self.flags.0);
-        [
-            l0, l1, l2, l3, frame_type, flags, 0, 0, c0, c1, c2, c3, c4, c5, c6, c7,
-        ]
+        // As one number, which is written at once; bytes are put together one by one.
+        let [frame_type, flags] = [self.frame_type.0, self.flags.0].map(u128::from);
+        let head = u128::from(self.length) | frame_type << 32 | flags << 40;
+        (head | u128::from(self.call) << 64).to_le_bytes()
     }
 
     pub(crate) fn read(bytes: &[u8; HEADER_LENGTH]) -> Self {

@@ -39,6 +39,7 @@ mod schema;
 mod sender;
 mod settings;
 mod spares;
+mod state;
 #[cfg(test)]
 mod stream_tests;
 mod sweep;

@@ -4,12 +4,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::caller::{MAX_METHOD_NUMBERS, method_key};
 use super::calls::OurCall;
-use super::connection::State;
 use super::field::CallFields;
 use super::frame::{Flags, Frame};
 use super::inbox::SHORT_REPLY;
 use super::receive::{Receiver, unreadable};
 use super::responder::bounds;
+use super::state::State;
 use crate::call::{Metadata, MethodHandle};
 use crate::status::Status;
 
@@ -66,6 +66,7 @@ impl Receiver {
         for reply in self.replies.came.drain(..) {
             answered.extend(state.answer(reply));
         }
+        state.answered += answered.len();
         drop(state);
         self.shared.places.add_permits(answered.len());
         let mut short = ShortReplies::of(&answered);

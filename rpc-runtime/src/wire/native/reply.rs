@@ -12,7 +12,7 @@ use super::outgoing::{Body as OutBody, Parts};
 use super::schema::put_schema;
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
-use crate::call::{ErrorBody, Message, Response, Rope, Schema, ServiceDescriptor};
+use crate::call::{Cancellation, ErrorBody, Message, Response, Rope, Schema, ServiceDescriptor};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -41,7 +41,8 @@ impl Reply {
         }
     }
 
-    /// Writes an answer that is whole. A response that streams comes back.
+    /// Writes an answer that is whole. A response that streams comes back. Of a failure it must be
+    /// [known](started) whether a handler saw the call.
     pub(super) fn write(
         self,
         shared: &Shared,
@@ -52,7 +53,12 @@ impl Reply {
             Ok(response) if response.body().is_stream() => return Some(response),
             Ok(response) => response,
             Err(status) => {
-                error_frame(shared, frames, self, status, Flags::NONE);
+                let flags = if status.is_not_started() {
+                    Flags::NOT_STARTED
+                } else {
+                    Flags::NONE
+                };
+                error_frame(shared, frames, self, status, flags);
                 return None;
             }
         };
@@ -164,6 +170,16 @@ impl Reply {
             start,
             FrameHeader::new(FrameType::END, Flags::END, self.call),
         );
+    }
+}
+
+/// Takes back that no handler saw a call which one did: a layer may have failed behind it, with what
+/// is true of a call of its own.
+pub(super) fn started(status: Status, cancellation: &Cancellation) -> Status {
+    if cancellation.is_started() {
+        status.into_started()
+    } else {
+        status
     }
 }
 

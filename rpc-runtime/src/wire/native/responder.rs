@@ -17,13 +17,14 @@ use super::answer::answer;
 use super::assembly::Payload;
 use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
-use super::connection::{Shared, State};
+use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
-use super::reply::{Reply, error_frame};
+use super::reply::{Reply, error_frame, started};
 use super::room::Wanted;
+use super::state::State;
 use crate::call::{
     Body, Cancellation, Limits, Message, Method, MethodTable, Request, Schema, ServiceDescriptor,
     deadline_after,
@@ -122,6 +123,13 @@ impl Responder {
         self.load = None;
     }
 
+    /// Sends the answers of calls that ended in place so far, ahead of the rest of the read.
+    pub(super) fn answer_early(&mut self) {
+        self.push_frames();
+        self.shared.write_alone();
+        self.turns.interrupted();
+    }
+
     /// Queues what ended in place since the last read.
     pub(super) fn end_batch(&mut self) {
         self.turns = InPlace::default();
@@ -130,7 +138,7 @@ impl Responder {
     }
 
     /// Queues what ended in place so far.
-    pub(super) fn push_frames(&mut self) {
+    fn push_frames(&mut self) {
         if !self.frames.is_empty() {
             self.shared.state().outgoing.push_frames(&self.frames);
             self.frames.clear();
@@ -345,7 +353,7 @@ impl Responder {
             Err(_) => return self.fail(reply, panicked("the service")),
         };
         if self.may_run_in_place(numbered, load) {
-            let rest = self.run_in_place(reply, future);
+            let rest = self.run_in_place(reply, future, &cancellation);
             let taken = self.turns.end();
             self.pace(numbered).took(taken);
             match rest {
@@ -370,7 +378,12 @@ impl Responder {
     }
 
     /// Polls a handler once, and writes its answer if that is ready. What needs a task comes back.
-    fn run_in_place(&mut self, reply: Reply, mut future: CatchPanic) -> Option<CatchPanic> {
+    fn run_in_place(
+        &mut self,
+        reply: Reply,
+        mut future: CatchPanic,
+        cancellation: &Cancellation,
+    ) -> Option<CatchPanic> {
         let start = self.frames.len();
         // Destructors of the handler, of its result and of layers run in here as well.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -379,6 +392,7 @@ impl Responder {
                 Poll::Pending => Some(future),
                 Poll::Ready(result) => {
                     drop(future);
+                    let result = result.map_err(|it| started(it, cancellation));
                     let streams = reply.write(&self.shared, &mut self.frames, result)?;
                     Some(CatchPanic(Box::pin(std::future::ready(Ok(streams)))))
                 }
@@ -410,6 +424,7 @@ impl Responder {
 
     fn spawn(&mut self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
         self.look_again();
+        self.turns.interrupted();
         let mut state = self.shared.state();
         entry.sending = Sending::new(self.shared.peer_settings.get());
         // The task ends by looking for its entry, for which it needs the lock that is held here.

@@ -10,13 +10,14 @@ use bytes::BytesMut;
 use http::HeaderMap;
 
 use super::calls::Sending;
-use super::connection::{Role, Shared, State};
+use super::connection::{Role, Shared};
 use super::field::put_metadata;
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
 use super::room::Wanted;
-use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, PREFIX_LENGTH, Rope};
+use super::state::State;
+use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Message, Prefix, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
 
@@ -35,7 +36,7 @@ const HAND_OVER: usize = 16 << 10;
 const BATCH: usize = 32 << 10;
 
 // A message costs as much credit as its frame has bytes, so that a batch can count only those.
-const _: () = assert!(PREFIX_LENGTH == HEADER_LENGTH && MESSAGE_OVERHEAD == HEADER_LENGTH as i64);
+const _: () = assert!(MESSAGE_OVERHEAD == HEADER_LENGTH as i64);
 
 /// Lends a cleared buffer that lives as long as the thread.
 pub(super) fn with_scratch<T>(use_it: impl FnOnce(&mut BytesMut) -> T) -> T {
@@ -111,7 +112,7 @@ impl Sender {
     /// Sends every message, and returns the trailers.
     pub(super) async fn send_all(&mut self, body: &mut Body) -> Result<HeaderMap, Stopped> {
         let header = FrameHeader::new(FrameType::MESSAGE, Flags::NONE, self.call);
-        let mut batch = Batch::new(self.encoding, header.to_bytes());
+        let mut batch = Batch::new(self.encoding, Prefix::LengthFirst(header.to_bytes()));
         loop {
             match poll_fn(|cx| self.poll_fill(cx, body, &mut batch)).await? {
                 Next::Batch(filled) => {

@@ -5,10 +5,11 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::calls::PeersCall;
-use super::connection::{Shared, State};
+use super::connection::Shared;
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
 use super::receive::Receiver;
+use super::state::State;
 use crate::status::{Code, Status};
 
 /// What a call is told whose deadline has passed.

@@ -4,8 +4,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Buf;
 
-use super::connection::{Shared, State};
+use super::connection::Shared;
 use super::outgoing::Chunks;
+use super::state::State;
 use crate::transport::BoxWriter;
 
 /// How many slices one vectored write takes.
@@ -51,7 +52,7 @@ impl Writer {
                     return Poll::Ready(Ok(false));
                 }
                 if !state.is_corked() {
-                    state.outgoing.take(&mut self.batch);
+                    state.take_outgoing(&mut self.batch);
                 }
                 // Also when there is nothing to write: what took the room may have been given up.
                 let State { outgoing, room, .. } = &mut *state;

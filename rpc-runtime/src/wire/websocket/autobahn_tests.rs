@@ -11,7 +11,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +22,7 @@ use super::extension::Agreed;
 use super::handshake::answer_to;
 use super::messages::Messages;
 use crate::transport::Io;
+use crate::wire::http::WebUrl;
 
 const LIMIT: usize = 16 << 20;
 
@@ -154,9 +154,9 @@ async fn open(address: &str, path: &str) -> Messages {
     let stream = TcpStream::connect(address).await.expect("it listens");
     let mut io = io(stream);
     let target = Target {
-        is_secure: false,
-        authority: Authority::try_from(address).expect("an address"),
-        path: path.parse().expect("a path"),
+        url: WebUrl::read(&format!("{address}{path}"), false)
+            .expect("a URL")
+            .0,
         subprotocol: None,
         offers_compression: true,
     };

@@ -10,15 +10,17 @@ use http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
     UPGRADE,
 };
-use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::extension::{Agreed, OFFER};
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
+use super::lines::Lines;
 use super::{ByteStream, Side};
 use crate::status::Status;
 use crate::transport::Io;
+use crate::wire::config::Config;
+use crate::wire::http::WebUrl;
 
 /// How long the head of an answer may be.
 const MOST_HEAD: usize = 16 << 10;
@@ -32,10 +34,7 @@ const MOST_SHOWN: usize = 200;
 /// What a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Target {
-    pub(crate) is_secure: bool,
-    /// Host and port.
-    pub(crate) authority: Authority,
-    pub(crate) path: PathAndQuery,
+    pub(crate) url: WebUrl,
     /// What is asked for; some servers know no names, and speak but one thing.
     pub(crate) subprotocol: Option<Subprotocol>,
     pub(crate) offers_compression: bool,
@@ -43,12 +42,8 @@ pub(crate) struct Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_secure { "wss" } else { "ws" };
-        write!(f, "{scheme}://{}", self.authority)?;
-        match self.path.as_str() {
-            "/" => Ok(()),
-            path => f.write_str(path),
-        }
+        let scheme = if self.url.is_secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}", self.url)
     }
 }
 
@@ -64,6 +59,20 @@ impl fmt::Display for Target {
 pub(crate) async fn open(mut io: Io, target: &Target) -> Result<Io, Status> {
     let (received, _) = connect(&mut io, target).await?;
     Ok(ByteStream::open(io, Side::Client, received))
+}
+
+/// Makes lines of a WebSocket that it asks a server for.
+///
+/// # Errors
+///
+/// A server that refuses, or does not know how.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the connection.
+pub(crate) async fn open_lines(mut io: Io, target: &Target, config: &Config) -> Result<Io, Status> {
+    let (received, agreed) = connect(&mut io, target).await?;
+    Ok(Lines::open(io, Side::Client, agreed, config, received))
 }
 
 /// Asks a server to speak WebSocket, and returns what it sent behind its answer, and how messages are
@@ -114,9 +123,9 @@ fn random() -> [u8; 16] {
 }
 
 fn request(target: &Target, key: &str) -> String {
-    let Target {
+    let WebUrl {
         authority, path, ..
-    } = target;
+    } = &target.url;
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {VERSION}\r\n"
@@ -226,9 +235,7 @@ mod tests {
 
     fn target() -> Target {
         Target {
-            is_secure: false,
-            authority: Authority::from_static("localhost:1"),
-            path: PathAndQuery::from_static("/a?b"),
+            url: WebUrl::read("localhost:1/a?b", false).unwrap().0,
             subprotocol: Some(Subprotocol::Native),
             offers_compression: false,
         }

@@ -112,6 +112,9 @@ impl AsyncWrite for Lines {
         cx: &mut TaskContext<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.messages.socket.has_ended() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         ready!(self.messages.socket.poll_write_out(cx))?;
         let taken = bytes.get(..MOST_AT_ONCE).unwrap_or(bytes);
         self.push(taken)?;

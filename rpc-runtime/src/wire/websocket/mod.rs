@@ -27,7 +27,7 @@ mod utf8;
 
 pub(crate) use accept::{Accepted, Refused, accept, is_upgrade};
 pub(crate) use byte_stream::ByteStream;
-pub(crate) use connect::{Target, open};
+pub(crate) use connect::{Target, open, open_lines};
 pub(crate) use handshake::Subprotocol;
 pub(crate) use serve::serve;
 

@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         }
         Accepted::JsonRpc(agreed) => {
             let io = Lines::open(io, Side::Server, agreed, &config, received);
-            let (dialect, draining) = (Dialects::JsonRpc, draining.clone());
+            let (dialect, draining) = (Dialects::JsonRpcInMessages, draining.clone());
             jsonrpc::serve(io, none, dialect, config, served, draining).await
         }
     }

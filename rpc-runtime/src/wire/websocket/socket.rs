@@ -215,6 +215,12 @@ impl Socket {
         Ok(())
     }
 
+    /// Says whether the peer has ended its direction. No message may follow a close frame, and without
+    /// one the peer is gone, so nothing more can be said to it either way.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended && self.refused.is_none()
+    }
+
     /// Says whether something came since this was asked last.
     pub(super) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.heard)

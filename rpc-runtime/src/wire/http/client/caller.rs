@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::SendStream;
-use h2::client::{ResponseFuture, SendRequest};
+use h2::client::ResponseFuture;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection::{Connection, Link, Place};
+use super::handle::Handle;
 use super::reply_head::read_head;
 use super::request_head::{Form, Head};
 use super::upload::{Upload, upload};
@@ -23,6 +24,7 @@ use crate::service::BoxFuture;
 use crate::status::{Code, Phase, Status};
 use crate::wire::http::compression::Compression;
 use crate::wire::http::dialect::CompressionHeaders;
+use crate::wire::http::envelopes::Batches;
 use crate::wire::http::envelopes::frame::{COMPRESSED, Encoder, HEADER_LENGTH};
 use crate::wire::http::grpc::status;
 
@@ -43,9 +45,8 @@ impl Connection {
         place: Place,
     ) -> BoxFuture<'static, Result<Response, Status>> {
         let link = Arc::clone(&self.link);
-        let mut http2 = self.http2.clone();
         if !request.body().is_stream() {
-            return match begin(&link, &mut http2, &mut request, None, place) {
+            return match begin(&link, &self.http2, &mut request, None, place) {
                 Ok(responding) => Box::pin(responding),
                 Err(status) => {
                     let status = status.in_phase(Phase::Send).at_peer(&link.peer);
@@ -53,8 +54,9 @@ impl Connection {
                 }
             };
         }
+        let http2 = self.http2.own();
         Box::pin(async move {
-            let called = begin_stream(&link, &mut http2, request, place).await;
+            let called = begin_stream(&link, &http2, request, place).await;
             let responding =
                 called.map_err(|status| status.in_phase(Phase::Send).at_peer(&link.peer));
             // The handle would keep the connection open.
@@ -67,7 +69,7 @@ impl Connection {
 /// Sends a request that streams, whose arguments may be the first of its messages.
 async fn begin_stream(
     link: &Arc<Link>,
-    http2: &mut SendRequest<Bytes>,
+    http2: &Handle,
     mut request: Request,
     place: Place,
 ) -> Result<Responding, Status> {
@@ -87,7 +89,7 @@ async fn begin_stream(
 /// Sends a request; its stream goes on by itself.
 fn begin(
     link: &Arc<Link>,
-    http2: &mut SendRequest<Bytes>,
+    http2: &Handle,
     request: &mut Request,
     first: Option<Message>,
     place: Place,
@@ -101,7 +103,8 @@ fn begin(
         compression: encoder.compression,
         has_args: first.is_some() && form == Form::Envelopes,
     };
-    let mut head = head.write(link, request)?;
+    let says = head;
+    let mut head = says.write(link, request)?;
     let mut body = request.take_body();
     let single = body.take_single();
     if form == Form::Whole {
@@ -120,7 +123,8 @@ fn begin(
         }
         out.advance(HEADER_LENGTH.min(out.len()));
     }
-    let sent = http2.send_request(head, false);
+    let is_get = large.is_none() && says.put_in_url(link, request, &mut head, &out);
+    let sent = http2.send(head, is_get);
     let (response, mut stream) = sent.map_err(|error| {
         let text = "the connection takes no new calls";
         Status::unavailable(text)
@@ -129,7 +133,9 @@ fn begin(
     })?;
     let mut call = OpenCall::new(link, request, encoding, place);
     call.form = form;
-    if !streams && large.is_none() && out.len() <= AT_ONCE {
+    if is_get {
+        drop(stream);
+    } else if !streams && large.is_none() && out.len() <= AT_ONCE {
         let sent = stream.send_data(out.freeze(), true);
         sent.map_err(status::of_broken_stream)?;
     } else {
@@ -145,7 +151,9 @@ fn begin(
 
 fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
     let asked = request.extensions().get::<Compressed>();
-    let is_compressed = asked.map_or(link.config.compress_requests, |it| it.0);
+    let single = || request.body().single()?.is_compressed();
+    let asked = asked.map(|it| it.0).or_else(single);
+    let is_compressed = asked.unwrap_or(link.config.compress_requests);
     Encoder {
         encoding,
         compression: if is_compressed {
@@ -153,6 +161,7 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
         } else {
             Compression::Identity
         },
+        compresses: is_compressed,
         max_message: link.config.limits.max_message,
         owner: OWNER,
     }
@@ -199,7 +208,7 @@ impl OpenCall {
             stream,
             ready: first.into(),
             body,
-            encoder,
+            batches: Batches::new(encoder),
             failed,
         };
         self.failed = Some(receiver);

@@ -3,13 +3,14 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::handle::Handle;
 use crate::call::{Cancellation, Peer};
 use crate::status::{Phase, Status};
 use crate::transport::Io;
@@ -23,7 +24,7 @@ use crate::wire::http::prefixed::Prefixed;
 /// A handle to begin calls with. The connection closes when the last one is gone and its calls
 /// have ended.
 pub(crate) struct Connection {
-    pub(super) http2: SendRequest<Bytes>,
+    pub(super) http2: Handle,
     pub(super) link: Arc<Link>,
 }
 
@@ -75,6 +76,7 @@ impl Connection {
             places: 0,
             yielded: false,
         };
+        let http2 = Handle::new(http2);
         Ok((Self { http2, link }, driver))
     }
 
@@ -87,10 +89,7 @@ impl Connection {
 
     /// Returns whether new calls can begin here.
     pub(crate) fn is_open(&self) -> bool {
-        // It fails from the peer's GOAWAY on, and is never pending on a handle of its own.
-        let mut cx = TaskContext::from_waker(Waker::noop());
-        let ready = self.http2.clone().poll_ready(&mut cx);
-        self.link.closed.get().is_none() && !matches!(ready, Poll::Ready(Err(_)))
+        self.link.closed.get().is_none() && self.http2.is_open()
     }
 
     /// Takes a place for a call at once, if there is one.
@@ -110,6 +109,10 @@ impl Connection {
     }
 }
 
+/// The longest frame that a server may send: each costs it a write and us a read, and holds up what
+/// is behind it. Fragments of the native wire are as long.
+const MAX_FRAME: u32 = 64 << 10;
+
 type Http2 = client::Connection<Prefixed, Bytes>;
 
 /// Sends our preface and settings.
@@ -125,6 +128,7 @@ async fn handshake(
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(connection_window(limits))
         .max_header_list_size(max_header_list(limits))
+        .max_frame_size(MAX_FRAME)
         .max_send_buffer_size(send_buffer(limits))
         .handshake(io)
         .await;

@@ -1,7 +1,6 @@
 //! The messages of an answer as they come, and the status behind them.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
@@ -52,9 +51,9 @@ impl Open {
         }
         if !self.read {
             match ready!(self.messages.poll_message(cx)) {
-                Ok(Some(bytes)) => {
+                Ok(Some(unpacked)) => {
                     let limits = self.call.link.config.limits.decode_limits();
-                    let message = Message::with_limits(bytes, self.call.encoding, limits);
+                    let message = unpacked.into_message(self.call.encoding, limits);
                     return Poll::Ready(Ok(Next::Message(message)));
                 }
                 Ok(None) => self.read = true,
@@ -106,16 +105,18 @@ impl Stream for Download {
         let Some(open) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let next = ready!(open.poll_next(cx));
-        let peer = Arc::clone(&open.call.link.peer);
-        if !matches!(next, Ok(Next::Message(_))) {
-            self.0 = None;
-        }
-        Poll::Ready(match next {
-            Ok(Next::Message(message)) => Some(Ok(BodyFrame::Message(message))),
-            Ok(Next::End(trailers)) if trailers.is_empty() => None,
-            Ok(Next::End(trailers)) => Some(Ok(BodyFrame::Trailers(trailers))),
-            Err(status) => Some(Err(status.in_phase(Phase::Reply).at_peer(&peer))),
+        let ended = match ready!(open.poll_next(cx)) {
+            Ok(Next::Message(message)) => {
+                return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
+            }
+            Ok(Next::End(trailers)) => Ok(trailers),
+            Err(status) => Err(status.in_phase(Phase::Reply).at_peer(&open.call.link.peer)),
+        };
+        self.0 = None;
+        Poll::Ready(match ended {
+            Ok(trailers) if trailers.is_empty() => None,
+            Ok(trailers) => Some(Ok(BodyFrame::Trailers(trailers))),
+            Err(status) => Some(Err(status)),
         })
     }
 }

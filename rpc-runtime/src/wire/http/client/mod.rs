@@ -7,6 +7,7 @@
 mod caller;
 mod connection;
 mod download;
+mod handle;
 mod reply_head;
 mod request_head;
 mod upload;

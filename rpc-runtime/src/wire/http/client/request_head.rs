@@ -1,6 +1,7 @@
 //! The head of a request: what is called, and how.
 
-use http::header::{CONTENT_TYPE, TE, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TE, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::connection::Link;
@@ -95,6 +96,41 @@ impl Head {
         }
         metadata::put_headers(headers, request.metadata(), link.config.limits.max_metadata)?;
         Ok(head)
+    }
+
+    /// Puts the message of a call that changes nothing into its URL, where the connection is set to
+    /// that and it is short enough; nothing is left for the body then, and this returns true.
+    pub(super) fn put_in_url(
+        self,
+        link: &Link,
+        request: &Request,
+        head: &mut http::Request<()>,
+        message: &[u8],
+    ) -> bool {
+        let limit = link.config.connect_get;
+        let descriptor = request.method().descriptor();
+        let may_get = descriptor.is_some_and(|it| it.is_read_only());
+        if self.form != Form::Whole || !may_get || message.len() > limit {
+            return false;
+        }
+        let is_compressed = head.headers().contains_key(CONTENT_ENCODING);
+        let encoding = content_type::subtype(self.encoding);
+        let query = connect::format_query(encoding, message, is_compressed);
+        let target = format!("{}?{query}", head.uri().path());
+        if target.len() > limit {
+            return false;
+        }
+        let mut parts = head.uri().clone().into_parts();
+        parts.path_and_query = PathAndQuery::try_from(target).ok();
+        let Ok(uri) = Uri::from_parts(parts) else {
+            return false;
+        };
+        *head.uri_mut() = uri;
+        *head.method_mut() = http::Method::GET;
+        for of_body in [CONTENT_TYPE, CONTENT_ENCODING, connect::VERSION] {
+            head.headers_mut().remove(of_body);
+        }
+        true
     }
 
     fn put_protocol(self, dialect: Dialect, headers: &mut HeaderMap) -> Result<(), Status> {

@@ -4,16 +4,15 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::{Reason, SendStream};
 use tokio::sync::oneshot;
 
-use crate::call::{Body, BodyFrame};
+use crate::call::{Body, Filled};
 use crate::status::Status;
 use crate::wire::catch_panic::catch_panic;
-use crate::wire::http::envelopes::BATCH;
-use crate::wire::http::envelopes::frame::Encoder;
-use crate::wire::http::http2::poll_send;
+use crate::wire::http::envelopes::{BATCH, Batches};
+use crate::wire::http::http2::{is_reset, poll_send};
 
 /// A stream on its way out.
 pub(super) struct Upload {
@@ -21,7 +20,7 @@ pub(super) struct Upload {
     /// Encoded, and next to go out.
     pub(super) ready: VecDeque<Bytes>,
     pub(super) body: Body,
-    pub(super) encoder: Encoder,
+    pub(super) batches: Batches,
     /// Hears why the stream failed.
     pub(super) failed: oneshot::Sender<Status>,
 }
@@ -69,39 +68,23 @@ impl Upload {
 
     /// Encodes what is ready now. True at the end of the stream.
     fn poll_fill(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<bool, Stopped>> {
-        if self.stream.poll_reset(cx).is_ready() {
+        if is_reset(&mut self.stream) {
             return Poll::Ready(Err(Stopped::Over));
         }
         // Nothing is made ahead of what there is room for, but for one message.
         self.stream.reserve_capacity(BATCH);
-        let room = self.stream.capacity().min(BATCH);
-        let mut out = BytesMut::new();
-        while out.is_empty() || out.len() < room {
-            let Poll::Ready(frame) = self.body.poll_frame(cx) else {
-                if !out.is_empty() {
-                    break;
-                }
+        let room = self.stream.capacity();
+        match self.batches.fill(cx, room, &mut self.ready, &mut self.body) {
+            Filled::Failed(status) => Poll::Ready(Err(Stopped::Failed(status))),
+            // Metadata behind a request means nothing in gRPC.
+            Filled::Ended(_) if self.ready.is_empty() => Poll::Ready(Ok(true)),
+            Filled::Waiting if self.ready.is_empty() => {
                 // Room that is held back is missed by others.
                 self.stream.reserve_capacity(0);
-                return Poll::Pending;
-            };
-            match frame.transpose().map_err(Stopped::Failed)? {
-                Some(BodyFrame::Message(message)) => {
-                    let put = self.encoder.put(message, &mut out);
-                    if let Some(large) = put.map_err(Stopped::Failed)? {
-                        self.ready.push_back(out.split().freeze());
-                        self.ready.extend(large);
-                        return Poll::Ready(Ok(false));
-                    }
-                }
-                // Metadata behind a request means nothing in gRPC.
-                Some(BodyFrame::Trailers(_)) => {}
-                None if out.is_empty() => return Poll::Ready(Ok(true)),
-                // Asked again, the body says so again.
-                None => break,
+                self.stream.poll_reset(cx).map(|_| Err(Stopped::Over))
             }
+            // Asked again, a body that has ended says so again.
+            _ => Poll::Ready(Ok(false)),
         }
-        self.ready.push_back(out.freeze());
-        Poll::Ready(Ok(false))
     }
 }

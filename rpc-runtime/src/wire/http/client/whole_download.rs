@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode};
@@ -14,7 +13,7 @@ use super::download::of_broken;
 use crate::call::{BodyFrame, Frames, Message};
 use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{Chunks, Stopped};
-use crate::wire::http::compression::Compression;
+use crate::wire::http::compression::{Compression, Unpacked};
 use crate::wire::http::connect;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 
@@ -64,7 +63,7 @@ impl WholeDownload {
 }
 
 impl Open {
-    fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Bytes, Status>> {
+    fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Unpacked, Status>> {
         if let Poll::Ready(status) = self.call.poll_over(cx) {
             return Poll::Ready(Err(status));
         }
@@ -78,21 +77,24 @@ impl Open {
         };
         Poll::Ready(read.and_then(|bytes| {
             let malformed = || Status::internal("the reply cannot be decompressed");
-            limit.unpack(bytes, self.compression, malformed)
+            Ok(Unpacked {
+                bytes: limit.unpack(bytes, self.compression, malformed)?,
+                was_compressed: self.compression == Compression::Gzip,
+            })
         }))
     }
 
     /// Makes what was asked for of the whole body.
-    fn finish(self, bytes: Bytes) -> Result<(Message, HeaderMap), Status> {
+    fn finish(self, body: Unpacked) -> Result<(Message, HeaderMap), Status> {
         let limits = &self.call.link.config.limits;
         match self.outcome {
             Outcome::Message(trailers) => {
                 let limits = limits.decode_limits();
-                let message = Message::with_limits(bytes, self.call.encoding, limits);
+                let message = body.into_message(self.call.encoding, limits);
                 Ok((message, trailers))
             }
             Outcome::Failure(http, headers) => {
-                let failure = connect::of_answer(http, &bytes, limits);
+                let failure = connect::of_answer(http, &body.bytes, limits);
                 Err(connect::with_metadata(failure, headers, limits))
             }
         }
@@ -112,7 +114,7 @@ impl Stream for WholeDownload {
             return Poll::Ready(None);
         };
         let peer = Arc::clone(&open.call.link.peer);
-        let finished = read.and_then(|bytes| open.finish(bytes));
+        let finished = read.and_then(|body| open.finish(body));
         Poll::Ready(Some(match finished {
             Ok((message, trailers)) => {
                 self.trailers = Some(trailers).filter(|it| !it.is_empty());

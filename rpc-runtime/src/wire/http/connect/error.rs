@@ -123,10 +123,14 @@ mod tests {
 
     #[test]
     fn every_code_has_an_http_status() {
-        for number in 1..=16 {
+        // The column of the page, in the order of the codes of gRPC.
+        let page = [
+            499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+        ];
+        for (number, status) in (1..=16).zip(page) {
             let code = Code::from_number(number);
-            assert_eq!(HTTP_STATUSES[usize::from(number) - 1].0, code);
-            assert!(http_status(code).as_u16() >= 400);
+            assert_eq!(http_status(code).as_u16(), status, "{code:?}");
+            assert_eq!(code_of_name(name(code)), Some(code));
         }
     }
 

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::status::Status;
 
 /// The version of the protocol, which there is one of.
-const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+pub(in crate::wire::http) const VERSION: HeaderName =
+    HeaderName::from_static("connect-protocol-version");
 const ONE: HeaderValue = HeaderValue::from_static("1");
 
 /// What a call says of it.

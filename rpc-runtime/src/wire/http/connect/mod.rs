@@ -12,6 +12,6 @@ mod unary;
 
 pub(super) use error::end_of_stream;
 pub(super) use failure::{of_answer, of_end, with_metadata};
-pub(super) use head::{TIMEOUT, VERSION_ONE, check_version, format_timeout, timeout};
-pub(super) use query::is_call;
+pub(super) use head::{TIMEOUT, VERSION, VERSION_ONE, check_version, format_timeout, timeout};
+pub(super) use query::{format_query, is_call};
 pub(super) use unary::{get, post};

@@ -7,15 +7,26 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode,
+};
 
 use crate::status::Status;
 
 /// Padding may be there or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// What is escaped of text in a query: everything but what RFC 3986, section 2.3, leaves unreserved.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What a URL says of a call.
 #[derive(Debug, Default)]
@@ -32,6 +43,31 @@ pub(super) struct Query<'a> {
 pub(in crate::wire::http) fn is_call(query: Option<&str>) -> bool {
     let query = Query::of(query.unwrap_or_default());
     query.message.is_some() || query.version.is_some() || !query.encoding.is_empty()
+}
+
+/// Writes the query of a call whose encoding has this name. The same call is always the same text, as
+/// caches compare nothing else.
+pub(in crate::wire::http) fn format_query(
+    encoding: &str,
+    message: &[u8],
+    is_compressed: bool,
+) -> String {
+    let encoding = percent_encode(encoding.as_bytes(), NON_ALPHANUMERIC);
+    let mut query = format!("connect=v1&encoding={encoding}");
+    if is_compressed {
+        query.push_str("&compression=gzip");
+    }
+    match str::from_utf8(message) {
+        Ok(text) if !text.contains(|it: char| it.is_ascii_control()) => {
+            query.push_str("&message=");
+            query.extend(utf8_percent_encode(text, ESCAPED));
+        }
+        _ => {
+            query.push_str("&base64=1&message=");
+            query.push_str(&BASE64.encode(message));
+        }
+    }
+    query
 }
 
 impl<'a> Query<'a> {
@@ -88,6 +124,36 @@ fn decoded(value: &str) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (message, is_compressed, text) in [
+            (
+                &b"{\"a\": \"\xC3\xA9+&=%\"}"[..],
+                false,
+                "connect=v1&encoding=json&message=%7B%22a%22%3A%20%22%C3%A9%2B%26%3D%25%22%7D",
+            ),
+            (b"", false, "connect=v1&encoding=json&message="),
+            (
+                b"\x08\x01",
+                false,
+                "connect=v1&encoding=json&base64=1&message=CAE",
+            ),
+            (
+                b"\xFF\xEF",
+                true,
+                "connect=v1&encoding=json&compression=gzip&base64=1&message=_-8",
+            ),
+        ] {
+            assert_eq!(format_query("json", message, is_compressed), text);
+            let query = Query::of(text);
+            assert_eq!(query.message().unwrap(), message);
+            assert_eq!(
+                (&*query.encoding, query.compression == "gzip"),
+                ("json", is_compressed)
+            );
+        }
+    }
 
     #[test]
     fn queries_have_messages() {

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, request};
 
 use super::query::Query;
 use super::{check_version, error, timeout};
-use crate::call::{Body, Message, Method, Request, deadline_in};
+use crate::call::{Body, Method, Request, deadline_in};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::http::chunks::Chunks;
-use crate::wire::http::compression::Compression;
+use crate::wire::http::compression::{COMPRESS_FROM, COMPRESS_UNASKED_FROM, Compression, Unpacked};
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::grpc::status::attempt;
 use crate::wire::http::reply_body::ReplyBody;
@@ -26,9 +25,6 @@ const OWNER: &str = "server";
 
 /// What the names of metadata behind a reply begin with.
 const TRAILER: &str = "trailer-";
-
-/// Below this many bytes a reply is not compressed: it would hardly get shorter.
-const COMPRESS_FROM: usize = 1 << 10;
 
 /// One call, as it was asked for.
 struct Call<'a> {
@@ -103,8 +99,8 @@ impl Call<'_> {
         check_version(&head.headers)?;
         let deadline = timeout(&head.headers)?.map(deadline_in);
         let metadata = metadata::from_headers(&head.headers, limits.max_metadata)?;
-        let bytes = self.message(asked).await?;
-        let message = Message::with_limits(bytes, encoding, limits.decode_limits());
+        let message = self.message(asked).await?;
+        let message = message.into_message(encoding, limits.decode_limits());
         let mut request = Request::new(self.method, Body::message(message));
         request.set_metadata(metadata.into());
         request.set_encoding(encoding);
@@ -119,7 +115,7 @@ impl Call<'_> {
     }
 
     /// Reads the message of the request.
-    async fn message(&self, asked: Asked<'_>) -> Result<Bytes, Status> {
+    async fn message(&self, asked: Asked<'_>) -> Result<Unpacked, Status> {
         let limit = self.limit();
         let (bytes, compression) = match asked {
             Asked::Body(chunks) => {
@@ -136,8 +132,10 @@ impl Call<'_> {
             }
         };
         limit.check(bytes.len())?;
-        limit.unpack(bytes, compression, || {
-            Status::invalid_argument("the request cannot be decompressed")
+        let malformed = || Status::invalid_argument("the request cannot be decompressed");
+        Ok(Unpacked {
+            bytes: limit.unpack(bytes, compression, malformed)?,
+            was_compressed: compression == Compression::Gzip,
         })
     }
 
@@ -168,8 +166,12 @@ fn success(
     let content_type = content_type.map_or_else(|| content_type::of(encoding), Ok)?;
     headers.insert(CONTENT_TYPE, content_type);
     let names = &CompressionHeaders::OF_HTTP;
-    let compress = bytes.len() >= COMPRESS_FROM;
-    let bytes = if compress && Compression::is_accepted(&head.headers, names) {
+    let shortest = match reply.compressed {
+        Some(true) => COMPRESS_FROM,
+        Some(false) => usize::MAX,
+        None => COMPRESS_UNASKED_FROM,
+    };
+    let bytes = if bytes.len() >= shortest && Compression::is_accepted(&head.headers, names) {
         Compression::Gzip.put(headers, names);
         gzip::pack(&bytes)?.into()
     } else {

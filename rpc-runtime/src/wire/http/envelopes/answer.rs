@@ -7,16 +7,15 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::BytesMut;
 use futures_core::Stream;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response as HttpResponse, request};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, request};
 
 use super::HEAD;
 use super::end::End;
 use super::frame::{Decoder, Encoder};
 use super::messages::Messages;
 use super::reply_stream::ReplyStream;
-use crate::call::{
-    Body, BodyFrame, Frames, Message, Method, MethodKind, Request, Response, deadline_in,
-};
+use super::whole_reply::WholeReply;
+use crate::call::{Body, BodyFrame, Frames, Method, MethodKind, Request, Response, deadline_in};
 use crate::codec::{DecodeLimits, Encoding};
 use crate::status::Status;
 use crate::wire::http::chunks::{Chunks, Stopped};
@@ -48,6 +47,7 @@ pub(in crate::wire::http) async fn answer(
         encoder: Encoder {
             encoding: Encoding::MESSAGE_PACK,
             compression: Compression::Identity,
+            compresses: true,
             max_message: connection.config.limits.max_message,
             owner: OWNER,
         },
@@ -62,7 +62,10 @@ pub(in crate::wire::http) async fn answer(
         Err(status) => return answer.failure(&status),
     };
     match handling.await {
-        Ok((response, running)) => answer.response(response, running),
+        Ok((response, running)) => {
+            answer.choose_compression(&response, &head.headers);
+            answer.response(response, running)
+        }
         Err(status) => answer.failure(&status),
     }
 }
@@ -185,9 +188,9 @@ impl Stream for Upload {
             return Poll::Ready(None);
         };
         let ended = match ready!(messages.poll_message(cx)) {
-            Ok(Some(bytes)) => {
+            Ok(Some(unpacked)) => {
                 this.awaits = None;
-                let message = Message::with_limits(bytes, this.encoding, this.limits);
+                let message = unpacked.into_message(this.encoding, this.limits);
                 return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
             }
             Ok(None) => match this.awaits.take() {
@@ -229,6 +232,21 @@ impl Answer {
         response
     }
 
+    /// Follows a service that says whether its answer is compressed, as far as the caller accepts it.
+    fn choose_compression(&mut self, response: &Response, asked: &HeaderMap) {
+        let Some(is_compressed) = response.is_compressed() else {
+            return;
+        };
+        self.encoder.compresses = is_compressed;
+        // A stream may say otherwise later, when its head is gone.
+        self.encoder.compression = if is_compressed || response.body().is_stream() {
+            let names = &self.dialect.compression_headers();
+            Compression::Gzip.for_reply(asked, names)
+        } else {
+            Compression::Identity
+        };
+    }
+
     fn response(self, mut response: Response, running: Running) -> HttpResponse<ReplyBody> {
         match self.try_response(&mut response, running) {
             Ok(answered) => answered,
@@ -248,7 +266,7 @@ impl Answer {
         }
         let names = &self.dialect.compression_headers();
         self.encoder.compression.put(head.headers_mut(), names);
-        let trailers = response.take_trailers();
+        let trailers = response.take_trailers().into_map();
         let mut replying = Replying::new(response.take_body(), running);
         let mut out = BytesMut::new();
         let mut large = None;
@@ -265,11 +283,15 @@ impl Answer {
             }
         }
         let end = self.end();
-        let mut stream = ReplyStream::new(replying, self.encoder, trailers.into_map(), end);
-        if is_whole {
-            stream.end_behind(out.freeze(), large);
-        }
-        *head.body_mut() = ReplyBody::Stream(Box::new(stream));
+        *head.body_mut() = if is_whole && large.is_none() && self.dialect == Dialect::Grpc {
+            ReplyBody::Whole(WholeReply::new(out.freeze(), trailers, end))
+        } else {
+            let mut stream = ReplyStream::new(replying, self.encoder, trailers, end);
+            if is_whole {
+                stream.end_behind(out.freeze(), large);
+            }
+            ReplyBody::Stream(Box::new(stream))
+        };
         Ok(head)
     }
 

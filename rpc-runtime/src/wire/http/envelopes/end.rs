@@ -25,11 +25,7 @@ pub(super) struct End {
 impl End {
     /// Makes the last part of an answer.
     pub(super) fn part(self, end: Result<HeaderMap, Status>) -> Part {
-        let end = end.and_then(|metadata| {
-            let mut trailers = HeaderMap::new();
-            metadata::put_headers(&mut trailers, &metadata, self.limit)?;
-            Ok(trailers)
-        });
+        let end = self.written(end);
         let bytes = match self.dialect {
             Dialect::Grpc => return Part::Trailers(self.trailers(end)),
             Dialect::GrpcWeb | Dialect::GrpcWebText => as_text(&self.trailers(end)),
@@ -37,6 +33,19 @@ impl End {
         };
         let bytes = envelope(self.dialect.end_flag().unwrap_or_default(), &bytes);
         Part::Data(self.encoded(bytes))
+    }
+
+    /// Makes the trailers of gRPC.
+    pub(super) fn trailers_behind(self, end: Result<HeaderMap, Status>) -> HeaderMap {
+        self.trailers(self.written(end))
+    }
+
+    /// Makes metadata what is sent of it.
+    fn written(self, end: Result<HeaderMap, Status>) -> Result<HeaderMap, Status> {
+        let metadata = end?;
+        let mut trailers = HeaderMap::new();
+        metadata::put_headers(&mut trailers, &metadata, self.limit)?;
+        Ok(trailers)
     }
 
     /// Makes bytes of the body what is sent of them.

@@ -1,13 +1,13 @@
 //! Messages with five bytes before each: a flag and a length
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Length-Prefixed-Message").
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::text::Text;
 use crate::call::{Message, Rope};
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
-use crate::wire::http::compression::Compression;
+use crate::wire::http::compression::{COMPRESS_FROM, Compression, Unpacked};
 use crate::wire::http::gzip;
 
 /// The flag and the length.
@@ -17,10 +17,7 @@ pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
 pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
 /// From here on a message that is encoded already is handed over instead of being copied.
-const HAND_OVER: usize = 16 << 10;
-
-/// Below this many bytes a message is not compressed: it would hardly get shorter.
-const COMPRESS_FROM: usize = 256;
+pub(super) const HAND_OVER: usize = 16 << 10;
 
 /// Takes messages out of bytes that come in pieces of any size.
 ///
@@ -125,7 +122,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the bytes are no messages, or one is too large; then no further one can be found.
-    pub(in crate::wire::http) fn next(&mut self) -> Result<Option<Bytes>, Status> {
+    pub(in crate::wire::http) fn next(&mut self) -> Result<Option<Unpacked>, Status> {
         if self.end.is_some() {
             return if self.is_mid_message() {
                 Err(Status::internal(
@@ -138,10 +135,10 @@ impl Decoder {
         let header = match self.header {
             Some(header) => header,
             None => {
-                let Some(bytes) = self.take(HEADER_LENGTH) else {
+                let Some(bytes) = self.take_header() else {
                     return Ok(None);
                 };
-                let header = self.read_header(&bytes)?;
+                let header = self.read_header(bytes)?;
                 *self.header.insert(header)
             }
         };
@@ -158,7 +155,10 @@ impl Decoder {
             self.end = Some(bytes);
             return self.next();
         }
-        Ok(Some(bytes))
+        Ok(Some(Unpacked {
+            bytes,
+            was_compressed: header.compressed,
+        }))
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Bytes, Status> {
@@ -170,10 +170,8 @@ impl Decoder {
         })
     }
 
-    fn read_header(&self, bytes: &[u8]) -> Result<Header, Status> {
-        let &[flag, a, b, c, d] = bytes else {
-            return Err(Status::internal("the header of a message has five bytes"));
-        };
+    fn read_header(&self, bytes: [u8; HEADER_LENGTH]) -> Result<Header, Status> {
+        let [flag, a, b, c, d] = bytes;
         let compressed = flag & COMPRESSED != 0;
         let kind = flag & !COMPRESSED;
         let is_end = self.end_flag == Some(kind);
@@ -206,6 +204,16 @@ impl Decoder {
         ))
     }
 
+    fn take_header(&mut self) -> Option<[u8; HEADER_LENGTH]> {
+        if self.partial.is_empty()
+            && let Some(header) = self.current.first_chunk().copied()
+        {
+            self.current.advance(HEADER_LENGTH);
+            return Some(header);
+        }
+        self.take(HEADER_LENGTH)?.first_chunk().copied()
+    }
+
     /// Takes out so many bytes, without a copy if they came in one piece.
     fn take(&mut self, length: usize) -> Option<Bytes> {
         if self.partial.is_empty() && self.current.len() >= length {
@@ -222,7 +230,10 @@ impl Decoder {
 #[derive(Debug)]
 pub(in crate::wire::http) struct Encoder {
     pub(in crate::wire::http) encoding: Encoding,
+    /// How messages may be compressed, as the headers say.
     pub(in crate::wire::http) compression: Compression,
+    /// Whether those are that say nothing.
+    pub(in crate::wire::http) compresses: bool,
     pub(in crate::wire::http) max_message: usize,
     /// Whose limit that is.
     pub(in crate::wire::http) owner: &'static str,
@@ -239,16 +250,18 @@ impl Encoder {
         mut message: Message,
         out: &mut BytesMut,
     ) -> Result<Option<Rope>, Status> {
+        let compresses = self.compression == Compression::Gzip
+            && message.is_compressed().unwrap_or(self.compresses);
         if let Some(bytes) = message.as_bytes()
             && bytes.len() >= HAND_OVER
-            && self.compression == Compression::Identity
+            && !compresses
         {
             let bytes = bytes.clone();
             self.put_header(out, 0, bytes.len())?;
             return Ok(Some(bytes.into()));
         }
         let start = out.len();
-        let result = self.put_encoded(&mut message, out, start);
+        let result = self.put_encoded(&mut message, compresses, out);
         if result.is_err() {
             out.truncate(start);
         }
@@ -258,9 +271,10 @@ impl Encoder {
     fn put_encoded(
         &self,
         message: &mut Message,
+        compresses: bool,
         out: &mut BytesMut,
-        start: usize,
     ) -> Result<Option<Rope>, Status> {
+        let start = out.len();
         out.extend_from_slice(&[0; HEADER_LENGTH]);
         let head = out.len();
         let mut pieces = Pieces::default();
@@ -268,7 +282,7 @@ impl Encoder {
         if !pieces.is_empty() {
             let rope = Rope::of(out, head, pieces);
             out.truncate(start);
-            if self.compression == Compression::Identity {
+            if !compresses {
                 self.put_header(out, 0, rope.len())?;
                 return Ok(Some(rope));
             }
@@ -277,7 +291,7 @@ impl Encoder {
         }
         self.check(out.len() - head)?;
         let mut flag = 0;
-        if self.compression == Compression::Gzip && out.len() - head >= COMPRESS_FROM {
+        if compresses && out.len() - head >= COMPRESS_FROM {
             let packed = gzip::pack(out.get(head..).unwrap_or_default())?;
             out.truncate(head);
             out.extend_from_slice(&packed);
@@ -290,7 +304,12 @@ impl Encoder {
         Ok(None)
     }
 
-    fn put_header(&self, out: &mut BytesMut, flag: u8, length: usize) -> Result<(), Status> {
+    pub(super) fn put_header(
+        &self,
+        out: &mut BytesMut,
+        flag: u8,
+        length: usize,
+    ) -> Result<(), Status> {
         self.check(length)?;
         out.extend_from_slice(&header(flag, length));
         Ok(())
@@ -330,6 +349,7 @@ mod tests {
         Encoder {
             encoding: Encoding::JSON,
             compression,
+            compresses: true,
             max_message: 100_000,
             owner: "server",
         }
@@ -353,7 +373,7 @@ mod tests {
         for piece in bytes.chunks(piece) {
             decoder.push(Bytes::copy_from_slice(piece))?;
             while let Some(message) = decoder.next()? {
-                messages.push(message);
+                messages.push(message.bytes);
             }
         }
         Ok(messages)

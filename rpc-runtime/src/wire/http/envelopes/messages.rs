@@ -10,6 +10,7 @@ use super::frame::Decoder;
 use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::http::chunks::{Chunks, Stopped};
+use crate::wire::http::compression::Unpacked;
 use crate::wire::incomplete::{Held, Patience};
 
 /// Reads messages, and bounds how long one may be on its way.
@@ -50,7 +51,7 @@ impl Messages {
     pub(in crate::wire::http) fn poll_message(
         &mut self,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<Option<Bytes>, Stopped>> {
+    ) -> Poll<Result<Option<Unpacked>, Stopped>> {
         loop {
             if let Some(message) = self.decoder.next().map_err(Stopped::Failed)? {
                 self.patience.end();

@@ -3,23 +3,21 @@
 use std::collections::VecDeque;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 
+use super::batches::Batches;
 use super::end::End;
 use super::frame::Encoder;
-use crate::call::{BodyFrame, Rope};
+use crate::call::{Filled, Rope};
 use crate::status::Status;
 use crate::wire::http::reply_body::Part;
 use crate::wire::running::Replying;
 
-/// About how much of a stream is encoded before it is sent and others get their turn.
-pub(in crate::wire::http) const BATCH: usize = 32 << 10;
-
 /// The body of an answer.
 pub(in crate::wire::http) struct ReplyStream {
     replying: Replying,
-    encoder: Encoder,
+    batches: Batches,
     /// Encoded, and next to go out.
     ready: VecDeque<Bytes>,
     trailers: HeaderMap,
@@ -39,7 +37,7 @@ impl ReplyStream {
     ) -> Self {
         Self {
             replying,
-            encoder,
+            batches: Batches::new(encoder),
             ready: VecDeque::new(),
             trailers,
             end: None,
@@ -82,7 +80,7 @@ impl ReplyStream {
                 let end = end.map(|()| std::mem::take(&mut self.trailers));
                 return Poll::Ready(self.write_end.part(end));
             }
-            if self.fill(cx, room.min(BATCH)).is_pending() && self.ready.is_empty() {
+            if self.fill(cx, room).is_pending() && self.ready.is_empty() {
                 return Poll::Pending;
             }
         }
@@ -90,34 +88,22 @@ impl ReplyStream {
 
     /// Encodes what is ready now. Pending if the stream has left the waker.
     fn fill(&mut self, cx: &mut TaskContext<'_>, room: usize) -> Poll<()> {
-        let mut out = BytesMut::new();
-        let mut large = None;
-        let mut polled = Poll::Ready(());
-        while large.is_none() && (out.is_empty() || out.len() < room) && self.end.is_none() {
-            match self.replying.poll_frame(cx) {
-                Poll::Pending => {
-                    polled = Poll::Pending;
-                    break;
-                }
-                Poll::Ready(None) => self.end = Some(Ok(())),
-                Poll::Ready(Some(Err(status))) => self.end = Some(Err(status)),
-                Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers)))) => {
-                    self.trailers.extend(trailers);
-                    self.end = Some(self.replying.end());
-                }
-                Poll::Ready(Some(Ok(BodyFrame::Message(message)))) => {
-                    match self.encoder.put(message, &mut out) {
-                        Ok(rope) => large = rope,
-                        Err(status) => {
-                            self.replying.give_up();
-                            self.end = Some(Err(status));
-                        }
-                    }
-                }
+        match self
+            .batches
+            .fill(cx, room, &mut self.ready, &mut self.replying)
+        {
+            Filled::Full => {}
+            Filled::Waiting => return Poll::Pending,
+            Filled::Ended(trailers) => {
+                self.trailers.extend(trailers);
+                self.end = Some(self.replying.end());
+            }
+            Filled::Failed(status) => {
+                self.replying.give_up();
+                self.end = Some(Err(status));
             }
         }
-        self.push(out.freeze(), large);
-        polled
+        Poll::Ready(())
     }
 
     /// Ready when the deadline passes while the peer takes nothing, with whether the failure can

@@ -310,11 +310,30 @@ mod tests {
 
     #[test]
     fn http_has_its_own_ways_to_fail() {
-        assert_eq!(code_of_http(StatusCode::NOT_FOUND), Code::Unimplemented);
-        assert_eq!(code_of_http(StatusCode::BAD_GATEWAY), Code::Unavailable);
-        assert_eq!(code_of_http(StatusCode::IM_A_TEAPOT), Code::Unknown);
-        assert_eq!(code_of_http(StatusCode::OK), Code::Unknown);
-        assert_eq!(code_of_reason(h2::Reason::CANCEL), Code::Cancelled);
+        // As the two pages of gRPC have them, of which the second is the same in Connect.
+        for status in 100..600 {
+            let expected = match status {
+                400 => Code::Internal,
+                401 => Code::Unauthenticated,
+                403 => Code::PermissionDenied,
+                404 => Code::Unimplemented,
+                429 | 502 | 503 | 504 => Code::Unavailable,
+                _ => Code::Unknown,
+            };
+            let found = code_of_http(StatusCode::from_u16(status).unwrap());
+            assert_eq!(found, expected, "{status}");
+        }
+        for reason in 0..20 {
+            let expected = match reason {
+                0..=6 | 9 | 10 | 13 => Code::Internal,
+                7 => Code::Unavailable,
+                8 => Code::Cancelled,
+                11 => Code::ResourceExhausted,
+                12 => Code::PermissionDenied,
+                _ => Code::Unknown,
+            };
+            assert_eq!(code_of_reason(reason.into()), expected, "{reason}");
+        }
         assert_eq!(code_of_reason(h2::Reason::from(99)), Code::Unknown);
     }
 }

@@ -1,13 +1,18 @@
-//! The calls that wait for their answer, and what is to be written.
+//! The calls that wait for their answer, the streams they opened, and what is to be written.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 
+use super::feeds::{Ending, Feeds};
 use crate::status::Status;
-use crate::wire::jsonrpc::dialect::Dialect;
+use crate::wire::budget::Budget;
+use crate::wire::jsonrpc::dialect::{Dialect, Notice, Outgoing};
 
 /// How a call ends: with the text of its result, or why it has none.
 pub(super) type Outcome = Result<Bytes, Status>;
@@ -20,27 +25,51 @@ pub(super) struct Calls {
     pub(super) changed: Notify,
     /// There is room for more.
     pub(super) room: Notify,
+    /// Somebody waits for something, or a stream was read, while one is behind.
+    wanted: Notify,
 }
 
-#[derive(Default)]
 struct State {
     next: u64,
-    /// In the order in which they went out. One that was given up stays where answers have no id,
-    /// so that its answer is not taken for another's.
-    open: BTreeMap<u64, Option<oneshot::Sender<Outcome>>>,
+    /// In the order in which they went out.
+    open: BTreeMap<u64, Waiting>,
+    feeds: Feeds,
     out: BytesMut,
     /// Nobody begins a call any more.
     is_left: bool,
     closed: Option<Status>,
 }
 
+/// A call without its answer. One that was given up stays where answers have no id, so that its
+/// answer is not taken for another's, and where the answer opens a stream, so that this is ended.
+struct Waiting {
+    caller: Option<oneshot::Sender<Outcome>>,
+    stream: Option<Opening>,
+}
+
+/// A stream that a call opens.
+pub(super) struct Opening {
+    /// The method that ends it.
+    pub(super) ending: Box<str>,
+    /// The place of the call, until the stream is over.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
 impl Calls {
-    pub(super) fn new(dialect: &'static Dialect) -> Self {
+    pub(super) fn new(dialect: &'static Dialect, window: usize, budget: Arc<Budget>) -> Self {
         Self {
             dialect,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                next: 0,
+                open: BTreeMap::new(),
+                feeds: Feeds::new(window, budget),
+                out: BytesMut::new(),
+                is_left: false,
+                closed: None,
+            }),
             changed: Notify::new(),
             room: Notify::new(),
+            wanted: Notify::new(),
         }
     }
 
@@ -63,6 +92,7 @@ impl Calls {
         &self,
         id: u64,
         text: &[u8],
+        stream: Option<Opening>,
     ) -> Result<(u64, oneshot::Receiver<Outcome>), Status> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
@@ -76,22 +106,24 @@ impl Calls {
         } else {
             id
         };
-        state.open.insert(key, Some(sender));
+        let caller = Some(sender);
+        state.open.insert(key, Waiting { caller, stream });
         self.dialect.framing.put(&mut state.out, text);
+        let is_behind = state.feeds.is_behind();
         drop(state);
         self.changed.notify_one();
+        if is_behind {
+            self.wanted.notify_one();
+        }
         Ok((key, receiver))
     }
 
     /// Forgets a call.
     pub(super) fn give_up(&self, key: u64) {
         let mut state = self.state();
-        if self.dialect.is_ordered {
-            if let Some(open) = state.open.get_mut(&key) {
-                *open = None;
-            }
-        } else {
-            state.open.remove(&key);
+        match state.open.get_mut(&key) {
+            Some(open) if self.dialect.is_ordered || open.stream.is_some() => open.caller = None,
+            _ => drop(state.open.remove(&key)),
         }
         drop(state);
         self.changed.notify_one();
@@ -101,27 +133,127 @@ impl Calls {
     pub(super) fn end(&self, id: Option<u64>, outcome: Outcome) -> bool {
         let mut state = self.state();
         let found = match id {
-            _ if self.dialect.is_ordered => state.open.pop_first().map(|(_, sender)| sender),
-            Some(id) => state.open.remove(&id),
+            _ if self.dialect.is_ordered => state.open.pop_first(),
+            Some(id) => state.open.remove_entry(&id),
             // What could not be read is the only one there is, or nobody knows which.
-            None if state.open.len() == 1 => state.open.pop_first().map(|(_, sender)| sender),
+            None if state.open.len() == 1 => state.open.pop_first(),
             None => None,
         };
-        drop(state);
-        let is_known = found.is_some();
-        if let Some(sender) = found.flatten() {
-            let _ = sender.send(outcome);
+        let Some((key, waiting)) = found else {
+            return false;
+        };
+        if let (Ok(id), Some(stream)) = (&outcome, waiting.stream) {
+            let id = String::from_utf8_lossy(id);
+            state.feeds.begin(key, &id, stream.ending, stream.place);
+            // Its items may come before its caller looks.
+            let is_awaited = waiting
+                .caller
+                .is_some_and(|it| it.send(outcome.clone()).is_ok());
+            if !is_awaited {
+                self.leave_feed(state, key);
+            }
+            return true;
         }
-        is_known
+        drop(state);
+        if let Some(caller) = waiting.caller {
+            let _ = caller.send(outcome);
+        }
+        true
+    }
+
+    /// Takes what the server tells of a stream; false if there is none of this id.
+    pub(super) fn take_notice(&self, id: &str, notice: Notice<Bytes>) -> bool {
+        let mut state = self.state();
+        match notice {
+            Notice::Item(item) => match state.feeds.push(id, item) {
+                Ok(is_known) => is_known,
+                Err(ending) => {
+                    self.unsubscribe(state, vec![ending]);
+                    true
+                }
+            },
+            Notice::End(end) => state.feeds.end(id, end),
+        }
+    }
+
+    /// Polls for the next item of a stream; `None` is the good end.
+    pub(super) fn poll_item(
+        &self,
+        key: u64,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Bytes, Status>>> {
+        let mut state = self.state();
+        let is_behind = state.feeds.is_behind();
+        let polled = state.feeds.poll_item(key, cx);
+        drop(state);
+        if is_behind {
+            self.wanted.notify_one();
+        }
+        polled
+    }
+
+    /// Gives a stream up, or forgets one that is over.
+    pub(super) fn leave_stream(&self, key: u64) {
+        self.leave_feed(self.state(), key);
+    }
+
+    fn leave_feed(&self, mut state: MutexGuard<'_, State>, key: u64) {
+        let ending = state.feeds.leave(key);
+        self.unsubscribe(state, ending.into_iter().collect());
+    }
+
+    /// Has the server end subscriptions. Nobody waits for the answers.
+    fn unsubscribe(&self, mut state: MutexGuard<'_, State>, endings: Vec<Ending>) {
+        for Ending { method, id } in endings {
+            state.next += 1;
+            let arguments = format!("[{id}]");
+            let call = Outgoing {
+                id: state.next,
+                name: method.as_ref().into(),
+                arguments: arguments.as_bytes(),
+                timeout: None,
+                is_idempotent: true,
+            };
+            let mut text = BytesMut::new();
+            (self.dialect.write_call)(&mut text, &call);
+            self.dialect.framing.put(&mut state.out, &text);
+        }
+        drop(state);
+        self.changed.notify_one();
+        self.wanted.notify_one();
+    }
+
+    /// Waits while a stream is behind and nobody waits for anything else, so that its server waits
+    /// too. A stream of which nothing is read for the whole of `patience` is given up.
+    ///
+    /// Whoever waits for an answer, or for an item of another stream, is not held up by a reader
+    /// that is slow; then items are kept, as far as `max_buffered` goes.
+    pub(super) async fn until_wanted(&self, patience: Duration) {
+        loop {
+            let wanted = self.wanted.notified();
+            if !self.state().is_held_up() {
+                return;
+            }
+            if timeout(patience, wanted).await.is_err() {
+                let reason = Status::resource_exhausted(
+                    "the stream was not read for so long that its connection was held up: \
+                     more than `stream_window` of it wait",
+                );
+                let mut state = self.state();
+                let endings = state.feeds.fail_behind(&reason);
+                self.unsubscribe(state, endings);
+            }
+        }
     }
 
     pub(super) fn close(&self, reason: &Status) {
         let mut state = self.state();
         state.closed.get_or_insert_with(|| reason.clone());
+        state.feeds.close(reason);
         let open = std::mem::take(&mut state.open);
         drop(state);
-        for sender in open.into_values().flatten() {
-            let _ = sender.send(Err(reason.clone()));
+        for caller in open.into_values().filter_map(|it| it.caller) {
+            let _ = caller.send(Err(reason.clone()));
         }
         self.room.notify_waiters();
     }
@@ -154,7 +286,16 @@ impl Calls {
     /// Says whether there is nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         let state = self.state();
-        let awaited = state.open.values().flatten().count();
-        state.is_left && awaited == 0 && state.out.is_empty()
+        state.is_left && !state.has_callers() && state.feeds.is_empty() && state.out.is_empty()
+    }
+}
+
+impl State {
+    fn has_callers(&self) -> bool {
+        self.open.values().any(|it| it.caller.is_some())
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.feeds.is_behind() && !self.has_callers() && !self.feeds.is_awaited()
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::calls::Calls;
+use super::calls::{Calls, Opening};
 use super::request;
+use super::stream::Items;
 use crate::call::{Body, Message, Peer, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
@@ -18,20 +19,21 @@ use crate::transport::Io;
 use crate::wire::budget::Budget;
 use crate::wire::config::Config;
 use crate::wire::incomplete::{Held, Patience};
-use crate::wire::jsonrpc::dialect::Dialect;
+use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter};
+use crate::wire::jsonrpc::session::SMALL;
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
 pub(crate) struct Connection(Arc<Link>);
 
-struct Link {
+pub(super) struct Link {
     dialect: &'static Dialect,
-    config: Arc<Config>,
-    peer: Arc<str>,
-    calls: Calls,
+    pub(super) config: Arc<Config>,
+    pub(super) peer: Arc<str>,
+    pub(super) calls: Calls,
     /// As many as calls may be open at once.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     budget: Arc<Budget>,
 }
 
@@ -68,15 +70,15 @@ impl Connection {
     ) -> (Self, impl Future<Output = Result<(), Status>> + Send) {
         let limits = &config.limits;
         let max_calls = usize::try_from(limits.max_calls).unwrap_or(usize::MAX);
+        let window = usize::try_from(limits.stream_window).unwrap_or(usize::MAX);
+        let budget = Budget::new(limits.max_buffered, config.shared_budget.clone());
+        let budget = Arc::new(budget);
         let link = Arc::new(Link {
             dialect,
             peer: Arc::clone(io.peer()),
-            calls: Calls::new(dialect),
-            places: Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS)),
-            budget: Arc::new(Budget::new(
-                limits.max_buffered,
-                config.shared_budget.clone(),
-            )),
+            calls: Calls::new(dialect, window, Arc::clone(&budget)),
+            places: Arc::new(Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS))),
+            budget,
             config,
         });
         (Self(Arc::clone(&link)), drive(io, link))
@@ -104,21 +106,23 @@ impl Connection {
 
 async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
     let deadline = request.first_deadline();
-    let place = within(
-        deadline,
-        link.places.acquire(),
-        "one of the `max_calls` places",
-    )
-    .await?;
-    let _place = place.map_err(|_| Status::unavailable("the connection is closed"))?;
+    let place = link.place(deadline).await?;
     within(deadline, link.room(), "room in `max_outgoing`").await?;
     let id = link.calls.next_id();
     let limit = link.config.limits.max_message;
     let in_send = |status: Status| status.in_phase(Phase::Send);
+    let ending = request::ending(link.dialect, &request).map_err(in_send)?;
+    let stream_deadline = request.deadline_instant();
     let text = request::text(link.dialect, request, id, limit).map_err(in_send)?;
-    let (key, answer) = link.calls.begin(id, &text).map_err(in_send)?;
+    let (mut place, mut stream) = (Some(place), None);
+    if let Some(ending) = ending {
+        let ending = ending.into();
+        stream = place.take().map(|place| Opening { ending, place });
+    }
+    let is_stream = stream.is_some();
+    let (key, answer) = link.calls.begin(id, &text, stream).map_err(in_send)?;
     drop(text);
-    let _open = Open {
+    let open = Open {
         link: Arc::clone(link),
         key,
     };
@@ -132,8 +136,17 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
             Status::deadline_exceeded("the deadline passed before the call ended")
         })??,
     };
+    if is_stream {
+        drop(open);
+        let items = Items::new(Arc::clone(link), key, stream_deadline);
+        let mut response = Response::new(Body::stream(items));
+        response.set_peer(Arc::clone(link) as _);
+        return Ok(response);
+    }
     let mut held = Held::new(Arc::clone(&link.budget));
-    held.set(bytes.len())?;
+    if bytes.len() > SMALL {
+        held.set(bytes.len())?;
+    }
     let limits = link.config.limits.decode_limits();
     let message = Message::with_limits(bytes, Encoding::JSON, limits);
     let mut response = Response::new(Body::message(message));
@@ -158,6 +171,13 @@ async fn within<F: Future>(
 }
 
 impl Link {
+    /// Waits for a place, no longer than the call may take.
+    async fn place(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, Status> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = within(deadline, place, "one of the `max_calls` places").await?;
+        place.map_err(|_| Status::unavailable("the connection is closed"))
+    }
+
     async fn room(&self) {
         loop {
             let freed = self.calls.room.notified();
@@ -182,6 +202,16 @@ impl Link {
 
     fn take_one(&self, text: &Bytes, item: &[u8]) -> Result<(), Status> {
         let envelope = Envelope::read(item).map_err(|_| no_answer())?;
+        if let Some((id, notice)) = (self.dialect.read_notice)(&envelope) {
+            let notice = match notice {
+                Notice::Item(item) => Notice::Item(text.slice_ref(item.get().as_bytes())),
+                Notice::End(end) => Notice::End(end),
+            };
+            if !self.calls.take_notice(id.get(), notice) {
+                tracing::debug!(peer = &*self.peer, "passed over: of no open stream");
+            }
+            return Ok(());
+        }
         let Some(answer) = (self.dialect.read_answer)(&envelope) else {
             tracing::debug!(peer = &*self.peer, "passed over: not an answer");
             return Ok(());
@@ -264,6 +294,9 @@ async fn read(mut io: tokio::io::ReadHalf<Io>, link: &Link) -> Result<(), Status
     let mut patience = Patience::new(limits.message_timeout);
     let mut held = Held::new(Arc::clone(&link.budget));
     loop {
+        // Below what the server waits for one that takes nothing.
+        let patience_with_streams = link.config.keepalive_timeout / 2;
+        link.calls.until_wanted(patience_with_streams).await;
         splitter.bytes.reserve(16 << 10);
         let read = tokio::select! {
             read = io.read_buf(&mut splitter.bytes) => read.map_err(broken)?,

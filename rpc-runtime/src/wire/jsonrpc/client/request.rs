@@ -5,7 +5,7 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::call::{EXPECTED_KIND, Method, Request};
+use crate::call::{EXPECTED_KIND, Method, MethodKind, Request};
 use crate::codec::Encoding;
 use crate::status::Status;
 use crate::wire::jsonrpc::dialect::{Dialect, Outgoing};
@@ -15,7 +15,7 @@ use crate::wire::jsonrpc::dialect::{Dialect, Outgoing};
 /// # Errors
 ///
 /// What the dialect has no form for, and a text over the limit.
-pub(super) fn text(
+pub(crate) fn text(
     dialect: &Dialect,
     mut request: Request,
     id: u64,
@@ -23,11 +23,6 @@ pub(super) fn text(
 ) -> Result<Bytes, Status> {
     let method = request.method().clone();
     let descriptor = method.descriptor();
-    let streams = descriptor.is_some_and(|it| it.kind().is_download());
-    if streams || request.body().is_stream() {
-        let text = format!("{dialect:?} has no streams here");
-        return Err(Status::unimplemented(text));
-    }
     // It says what an answer of one message says too.
     request.metadata_mut().remove(EXPECTED_KIND);
     if let Some(name) = request.metadata().keys().next() {
@@ -57,6 +52,36 @@ pub(super) fn text(
         )));
     }
     Ok(out.freeze())
+}
+
+/// Returns the method that ends the stream which a call opens, if it opens one.
+///
+/// A call by its name alone opens one where the name says so: nobody could tell the id of a
+/// subscription from a value.
+///
+/// # Errors
+///
+/// Streams that the dialect has no form for.
+pub(crate) fn ending(dialect: &Dialect, request: &Request) -> Result<Option<String>, Status> {
+    let method = request.method();
+    let kind = method.descriptor().map(|it| it.kind());
+    let is_download = match kind {
+        Some(kind) => kind.is_download(),
+        None => {
+            let expected = request.metadata().get(EXPECTED_KIND);
+            let expects = expected.is_some_and(|it| it == MethodKind::ServerStreaming.name());
+            expects && method.name().contains("subscribe")
+        }
+    };
+    let is_upload = request.body().is_stream();
+    match dialect.ending.filter(|_| !is_upload) {
+        _ if !is_download && !is_upload => Ok(None),
+        Some(ending) => Ok(Some(ending(&name(dialect, method)))),
+        None => {
+            let text = format!("{dialect:?} has no such streams");
+            Err(Status::unimplemented(text))
+        }
+    }
 }
 
 fn name<'a>(dialect: &Dialect, method: &'a Method) -> std::borrow::Cow<'a, str> {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Answer, Call, Dialect, Notification, Outgoing, ReplyTo};
+use super::{Answer, Call, Dialect, Notice, Notification, Outgoing, ReplyTo, Told};
 use crate::call::{ErrorBody, Message};
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -31,6 +31,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     finish: |text| text,
     write_call,
     read_answer,
+    ending: Some(ending),
+    read_notice,
 };
 
 /// The member `jsonrpc` (section 4).
@@ -133,6 +135,64 @@ fn notification(method: &str, id: &str) -> Notification {
             put_error(&mut out, failure);
             out
         },
+    }
+}
+
+/// What ends a subscription where the method has no own name for that. Names that begin with `rpc.` are
+/// kept for such additions (section 4.3 of the specification).
+const ENDING: &str = "rpc.unsubscribe";
+
+/// Returns what ends the subscriptions of a method: of `eth_subscribe`, `eth_unsubscribe`.
+fn ending(method: &str) -> String {
+    let (service, name) = method.rsplit_once('.').unwrap_or(("", method));
+    let Some(at) = name.rfind("subscribe") else {
+        return ENDING.to_owned();
+    };
+    let (before, behind) = name.split_at(at);
+    let dot = if service.is_empty() { "" } else { "." };
+    format!("{service}{dot}{before}un{behind}")
+}
+
+/// Says whether a name that no service has is that of what ends subscriptions.
+pub(crate) fn is_ending(method: &str) -> bool {
+    let name = method.rsplit_once('.').map_or(method, |(_, name)| name);
+    method == ENDING || name.contains("unsubscribe")
+}
+
+/// The parameters of a notification, each as it stands there, as `null` means something.
+#[derive(Deserialize)]
+struct NoticeParams<'a> {
+    #[serde(borrow)]
+    subscription: &'a RawValue,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(from).map(Some)
+}
+
+fn read_notice<'a>(envelope: &Envelope<'a>) -> Option<Told<'a>> {
+    let params = envelope.params.filter(|_| envelope.method.is_some())?;
+    let params: NoticeParams<'a> = serde_json::from_str(params.get()).ok()?;
+    let notice = match (params.result, params.error.map(RawValue::get)) {
+        (Some(item), _) => Notice::Item(item),
+        (None, Some("null")) => Notice::End(Ok(())),
+        (None, error) => Notice::End(Err(failed(error?))),
+    };
+    Some((params.subscription, notice))
+}
+
+/// Reads why a subscription failed: an error object, or what else the server writes.
+fn failed(error: &str) -> Status {
+    match serde_json::from_str(error) {
+        Ok(error) => status(error),
+        Err(_) => {
+            let text = error.get(..MAX_ID).unwrap_or(error);
+            Status::new(Code::Unknown, format!("the stream failed: {text}")).into_remote()
+        }
     }
 }
 

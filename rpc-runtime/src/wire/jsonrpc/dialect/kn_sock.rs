@@ -29,6 +29,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     finish: |text| restyle(&text),
     write_call,
     read_answer,
+    ending: None,
+    read_notice: |_| None,
 };
 
 /// Says whether an object is a call of this dialect, and not of JSON-RPC.

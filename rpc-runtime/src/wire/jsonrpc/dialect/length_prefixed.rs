@@ -30,6 +30,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     finish: |text| text,
     write_call,
     read_answer,
+    ending: None,
+    read_notice: |_| None,
 };
 
 /// What each code is called here. The first of a name is what the name alone means.

@@ -47,6 +47,10 @@ pub(crate) struct Dialect {
     pub(super) write_call: fn(&mut BytesMut, &Outgoing<'_>),
     /// Reads an answer; `None` for what is none.
     pub(super) read_answer: for<'a> fn(&Envelope<'a>) -> Option<Answer<'a>>,
+    /// Returns the method that ends the subscriptions of another, where they have such.
+    pub(super) ending: Option<fn(method: &str) -> String>,
+    /// Reads the id of a subscription and what is told of it; `None` for what tells of none.
+    pub(super) read_notice: for<'a> fn(&Envelope<'a>) -> Option<Told<'a>>,
 }
 
 /// A call that goes out.
@@ -64,6 +68,17 @@ pub(crate) struct Answer<'a> {
     /// `None` where the dialect has none, and where the server could not read that of the call.
     pub(super) id: Option<u64>,
     pub(super) result: Result<&'a RawValue, Status>,
+}
+
+/// The id of a subscription, and what is told of it.
+pub(crate) type Told<'a> = (&'a RawValue, Notice<&'a RawValue>);
+
+/// What a server tells of a subscription.
+#[derive(Debug)]
+pub(crate) enum Notice<T> {
+    Item(T),
+    /// Nothing follows.
+    End(Result<(), Status>),
 }
 
 /// What stands around the items of one subscription.

@@ -1,0 +1,118 @@
+//! A server's place in a registry, kept as long as the server lives.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::directory::SHORTEST_LEASE;
+use super::service::RegistryServiceClient;
+use crate::client::Channel;
+use crate::status::Status;
+
+/// How long a lease is where nobody says otherwise.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How often a lease is renewed before it would end.
+const RENEWALS: u32 = 3;
+
+/// A server's place in a registry: see [`registry`](super).
+#[derive(Clone, Debug)]
+pub struct Lease {
+    group: String,
+    url: String,
+    length: Duration,
+}
+
+impl Lease {
+    /// Describes a server of a group, such as the name of a service, by the URL at which clients reach
+    /// it.
+    pub fn new(group: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            group: group.into(),
+            url: url.into(),
+            length: LEASE,
+        }
+    }
+
+    /// Sets after how long a server that does not renew is forgotten, 10 seconds by default. It renews
+    /// three times in each. At least 100 ms.
+    #[must_use]
+    pub fn length(mut self, length: Duration) -> Self {
+        self.length = length.max(SHORTEST_LEASE);
+        self
+    }
+
+    /// Registers, and renews in a task of its own until what this returns is dropped. What fails there is
+    /// tried again, and said in the log.
+    ///
+    /// # Errors
+    ///
+    /// What the first time failed with; nothing is registered then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may leave the server registered for the length of the lease.
+    pub async fn keep(self, registry: &Channel) -> Result<KeptLease, Status> {
+        let registry = RegistryServiceClient::new(registry.clone());
+        self.renew(&registry).await?;
+        let renewing = tokio::spawn(renew(self.clone(), registry.clone()));
+        Ok(KeptLease {
+            lease: self,
+            registry,
+            renewing: renewing.abort_handle(),
+        })
+    }
+
+    async fn renew(&self, registry: &RegistryServiceClient) -> Result<(), Status> {
+        let length = u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX);
+        let call = registry.register(self.group.clone(), self.url.clone(), length);
+        call.timeout(self.length).await
+    }
+}
+
+async fn renew(lease: Lease, registry: RegistryServiceClient) {
+    let pause = lease.length / RENEWALS;
+    loop {
+        // Servers that began together do not come together for ever.
+        sleep(pause.mul_f64(0.75 + 0.25 * fastrand::f64())).await;
+        if let Err(status) = lease.renew(&registry).await {
+            tracing::warn!(%status, "a lease could not be renewed");
+        }
+    }
+}
+
+/// A lease that is renewed until this is dropped.
+#[must_use = "the lease is not renewed any more when this is dropped"]
+pub struct KeptLease {
+    lease: Lease,
+    registry: RegistryServiceClient,
+    renewing: AbortHandle,
+}
+
+impl KeptLease {
+    /// Ends the lease at once: clients that watch hear of it, and make no new calls to the server. Do
+    /// this before the server shuts down.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call; the lease then ends by itself after its length.
+    pub async fn end(self) -> Result<(), Status> {
+        self.renewing.abort();
+        let Lease { group, url, .. } = self.lease.clone();
+        self.registry.remove(group, url).await
+    }
+}
+
+impl Drop for KeptLease {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+impl fmt::Debug for KeptLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptLease").field(&self.lease).finish()
+    }
+}

@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::directory::{Bounds, Directory};
+use super::*;
+use crate::client::Discover;
+use crate::server::ShutdownHandle;
+use crate::{Channel, Code, Server};
+
+const LEASE: Duration = Duration::from_secs(9);
+
+/// Serves a registry at an address in memory.
+async fn serve(registry: &Registry, name: &str) -> ShutdownHandle {
+    let server = Server::new()
+        .add(registry.service())
+        .shutdown_timeout(Duration::from_millis(1))
+        .listen(format!("mem:{name}"));
+    let bound = server.bind().await.unwrap();
+    let stop = bound.shutdown_handle();
+    tokio::spawn(bound.serve());
+    stop
+}
+
+async fn urls(registered: &mut Registered) -> Vec<String> {
+    let instances = registered.next().await.unwrap();
+    instances
+        .into_iter()
+        .map(|it| it.url().to_owned())
+        .collect()
+}
+
+fn lease(url: &str) -> Lease {
+    Lease::new("math", url).length(LEASE)
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_come_stay_while_they_renew_and_go() {
+    let registry = Registry::new();
+    let _stop = serve(&registry, "registry-of-math").await;
+    let channel = Channel::connect("mem:registry-of-math").await.unwrap();
+    let mut math = Registered::new("math", &channel);
+    assert!(urls(&mut math).await.is_empty());
+
+    let a = lease("mem:a").keep(&channel).await.unwrap();
+    assert_eq!(urls(&mut math).await, ["mem:a"]);
+    let b = lease("mem:b").keep(&channel).await.unwrap();
+    assert_eq!(urls(&mut math).await, ["mem:a", "mem:b"]);
+    sleep(LEASE * 20).await;
+    assert_eq!(registry.servers("math"), ["mem:a", "mem:b"]);
+
+    a.end().await.unwrap();
+    assert_eq!(urls(&mut math).await, ["mem:b"]);
+    // One that dies says nothing: it is gone with its lease.
+    let died = Instant::now();
+    drop(b);
+    assert!(urls(&mut math).await.is_empty());
+    assert!(died.elapsed() <= LEASE && died.elapsed() >= LEASE / 2);
+    assert!(registry.servers("chess").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_forgot_everything_empties_no_channel() {
+    let first = Registry::new();
+    let stop = serve(&first, "registry-1").await;
+    let channel = Channel::connect("mem:registry-1").await.unwrap();
+    let mut math = Registered::new("math", &channel).hold(LEASE);
+    let _a = lease("mem:a").keep(&channel).await.unwrap();
+    let b = lease("mem:b").keep(&channel).await.unwrap();
+    while urls(&mut math).await.len() < 2 {}
+
+    stop.shutdown();
+    assert_eq!(math.next().await.unwrap_err().code(), Code::Unavailable);
+    drop(b);
+    sleep(Duration::from_secs(1)).await;
+    let second = Registry::new();
+    let _stop = serve(&second, "registry-1").await;
+    let back = Instant::now();
+    let mut lists = Vec::new();
+    while lists.last().is_none_or(|it: &Vec<String>| it.len() > 1) {
+        match math.next().await {
+            Ok(servers) => lists.push(servers.into_iter().map(|it| it.url().to_owned()).collect()),
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+    // The one that lives registered again, and the other one was kept for a while.
+    assert!(
+        lists.len() > 1 && lists[0] == ["mem:a", "mem:b"],
+        "{lists:?}"
+    );
+    assert_eq!(lists[lists.len() - 1], ["mem:a"]);
+    assert!(back.elapsed() >= LEASE && back.elapsed() <= LEASE * 3);
+}
+
+#[tokio::test]
+async fn a_lease_without_an_end_ends_far_ahead() {
+    let registry = Registry::with_bounds(1, 1, Duration::MAX);
+    let _stop = serve(&registry, "registry-without-end").await;
+    let channel = Channel::connect("mem:registry-without-end").await.unwrap();
+    let lease = Lease::new("math", "mem:a").length(Duration::MAX);
+    let _lease = lease.keep(&channel).await.unwrap();
+    assert_eq!(
+        urls(&mut Registered::new("math", &channel)).await,
+        ["mem:a"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_is_bounded_and_makes_room_of_what_is_over() {
+    let mut directory = Directory::new(Bounds {
+        groups: 2,
+        servers: 2,
+        longest_lease: LEASE,
+    });
+    let now = Instant::now();
+    let mut register = |group: &str, url: &str, at| {
+        let lease = Duration::MAX;
+        let result = directory.register(group, url, lease, now + at);
+        result.map_err(|status| status.code())
+    };
+    let (start, later) = (Duration::ZERO, LEASE + Duration::from_secs(1));
+    for (group, url) in [("a", "1"), ("a", "2"), ("b", "1")] {
+        assert_eq!(register(group, url, start), Ok(true));
+        assert_eq!(register(group, url, start), Ok(false));
+    }
+    assert_eq!(register("a", "3", start), Err(Code::ResourceExhausted));
+    assert_eq!(register("c", "1", start), Err(Code::ResourceExhausted));
+    // The longest lease there is has ended.
+    assert_eq!(register("a", "3", later), Ok(true));
+    assert_eq!(register("c", "1", later), Ok(true));
+    let long = "x".repeat(1_025);
+    for (group, url) in [("", "1"), ("a", ""), (long.as_str(), "1"), ("a", &long)] {
+        assert_eq!(register(group, url, later), Err(Code::InvalidArgument));
+    }
+    assert_eq!(directory.servers("a", now + later).0, ["3"]);
+}

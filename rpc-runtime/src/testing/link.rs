@@ -1,0 +1,244 @@
+//! One link: two directions that share a lock, so that a reset hits both.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep};
+
+use super::halves::{Reader, Writer};
+use super::plan::{Direction, Fault, Plan, When};
+use crate::transport::Io;
+
+/// From here on a direction is no worse than this, so that large messages take no eternity.
+const PATIENCE: u64 = 4000;
+const LEAST_CHUNK: usize = 1000;
+const LEAST_CAPACITY: usize = 16 << 10;
+
+/// What is told of each thing that happens.
+pub(super) type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
+pub(super) type Shared = Arc<Mutex<Link>>;
+
+/// One direction.
+pub(super) struct Pipe {
+    pub(super) settings: Direction,
+    pub(super) chunks: VecDeque<(Instant, VecDeque<u8>)>,
+    pub(super) on_the_way: usize,
+    pub(super) read_again: Instant,
+    pub(super) reader: Option<Waker>,
+    pub(super) writer: Option<Waker>,
+    pub(super) ended: bool,
+    pub(super) silent: bool,
+    pub(super) reader_gone: bool,
+    last_arrival: Instant,
+    written: u64,
+    /// Bytes to be lost.
+    losing: usize,
+    doubling: bool,
+}
+
+/// Both directions: of the client's bytes and of the server's.
+pub(super) struct Link {
+    name: String,
+    pub(super) pipes: [Pipe; 2],
+    /// What is still to go wrong behind some byte.
+    faults: Vec<(When, Fault)>,
+    pub(super) reset: bool,
+    rng: Rng,
+    observer: Option<Observer>,
+}
+
+pub(super) fn lock(link: &Shared) -> MutexGuard<'_, Link> {
+    link.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a link: the link itself, the client's end and the server's.
+pub(super) fn make(
+    name: &str,
+    plan: &Plan,
+    rng: Rng,
+    observer: Option<Observer>,
+) -> (Shared, Io, Io) {
+    let now = Instant::now();
+    let (timed, counted) = plan
+        .faults
+        .iter()
+        .partition::<Vec<_>, _>(|(when, _)| matches!(when, When::After(_)));
+    let link = Arc::new(Mutex::new(Link {
+        name: name.to_owned(),
+        pipes: plan.directions().map(|settings| Pipe::new(settings, now)),
+        faults: counted,
+        reset: false,
+        rng,
+        observer,
+    }));
+    for (when, fault) in timed {
+        if let When::After(time) = when {
+            strike_later(&link, time, fault);
+        }
+    }
+    let end = |side: usize| {
+        let reader = Reader::new(Arc::clone(&link), 1 - side, now);
+        let writer = Writer::new(Arc::clone(&link), side);
+        Io::from_halves(reader, writer).with_peer(name)
+    };
+    let ends = (end(0), end(1));
+    (link, ends.0, ends.1)
+}
+
+/// The task ends with its time, and does not keep the link.
+fn strike_later(link: &Shared, time: Duration, fault: Fault) {
+    let link = Arc::downgrade(link);
+    tokio::spawn(async move {
+        sleep(time).await;
+        if let Some(link) = link.upgrade() {
+            lock(&link).strike(fault);
+        }
+    });
+}
+
+impl Link {
+    fn note(&self, event: fmt::Arguments<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(&format!("{}: {event}", self.name));
+        }
+    }
+
+    /// Lets something go wrong now.
+    pub(super) fn strike(&mut self, fault: Fault) {
+        let bytes = [self.pipes[0].written, self.pipes[1].written];
+        self.note(format_args!("{fault:?} after {bytes:?}"));
+        match fault {
+            Fault::Cut => self.pipes.iter_mut().for_each(|it| it.ended = true),
+            Fault::HalfClose(side) => self.pipes[side.index()].ended = true,
+            Fault::Silence(side) => self.pipes[side.index()].silent = true,
+            Fault::Blackout => self.pipes.iter_mut().for_each(|it| it.silent = true),
+            Fault::Stall(side, time) => {
+                let pipe = &mut self.pipes[side.index()];
+                pipe.last_arrival = pipe.last_arrival.max(Instant::now() + time);
+            }
+            Fault::Drop(side, bytes) => self.pipes[side.index()].losing += bytes,
+            Fault::Duplicate(side) => self.pipes[side.index()].doubling = true,
+            Fault::Reset => {
+                self.reset = true;
+                self.pipes.iter_mut().for_each(|it| it.chunks.clear());
+            }
+        }
+        self.pipes.iter_mut().for_each(Pipe::wake);
+    }
+
+    /// Takes what it can of `bytes`; `None` if there is no room.
+    pub(super) fn write(&mut self, direction: usize, bytes: &[u8]) -> Option<usize> {
+        let pipe = &self.pipes[direction];
+        let most = bytes.len().min(pipe.room());
+        if most == 0 {
+            return None;
+        }
+        let drawn = self.rng.usize(1..=most).max(self.rng.usize(1..=most));
+        let (length, strikes) = self.next_fault(direction, drawn);
+        let pipe = &mut self.pipes[direction];
+        pipe.send(&bytes[..length], &mut self.rng);
+        if let Some(place) = strikes {
+            let (_, fault) = self.faults.swap_remove(place);
+            self.strike(fault);
+        }
+        Some(length)
+    }
+
+    /// Returns how many of `drawn` bytes pass before something goes wrong, and what does.
+    fn next_fault(&self, direction: usize, drawn: usize) -> (usize, Option<usize>) {
+        let written = self.pipes[direction].written;
+        let left = |when: &When| match *when {
+            When::Sent(side, at) if side.index() == direction => {
+                usize::try_from(at.saturating_sub(written)).ok()
+            }
+            _ => None,
+        };
+        let faults = self.faults.iter().enumerate();
+        let next = faults.filter_map(|(place, (when, _))| Some((left(when)?, place)));
+        match next.min() {
+            Some((left, place)) if left <= drawn => (left.max(1), Some(place)),
+            _ => (drawn, None),
+        }
+    }
+}
+
+impl Pipe {
+    fn new(settings: Direction, now: Instant) -> Self {
+        Self {
+            settings,
+            chunks: VecDeque::new(),
+            on_the_way: 0,
+            last_arrival: now,
+            written: 0,
+            ended: false,
+            silent: false,
+            losing: 0,
+            doubling: false,
+            reader_gone: false,
+            read_again: now,
+            reader: None,
+            writer: None,
+        }
+    }
+
+    /// Returns how many bytes the next chunk may have.
+    fn room(&self) -> usize {
+        let Direction {
+            chunk, capacity, ..
+        } = self.settings;
+        let (chunk, capacity) = if self.written > PATIENCE {
+            (chunk.max(LEAST_CHUNK), capacity.max(LEAST_CAPACITY))
+        } else {
+            (chunk.max(1), capacity.max(1))
+        };
+        chunk.min(capacity.saturating_sub(self.on_the_way))
+    }
+
+    fn send(&mut self, bytes: &[u8], rng: &mut Rng) {
+        self.written += bytes.len() as u64;
+        let lost = self.losing.min(bytes.len());
+        self.losing -= lost;
+        let bytes = &bytes[lost..];
+        if self.silent {
+            // It fills up, as nothing is ever acknowledged.
+            self.on_the_way += bytes.len();
+            return;
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        let copies = if std::mem::take(&mut self.doubling) {
+            2
+        } else {
+            1
+        };
+        let arrival = Instant::now() + drawn(&self.settings.delay, rng);
+        self.last_arrival = self.last_arrival.max(arrival);
+        for _ in 0..copies {
+            self.on_the_way += bytes.len();
+            let chunk = bytes.iter().copied().collect();
+            self.chunks.push_back((self.last_arrival, chunk));
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    pub(super) fn wake(&mut self) {
+        for waker in self.reader.take().into_iter().chain(self.writer.take()) {
+            waker.wake();
+        }
+    }
+}
+
+/// Draws a time, to the millisecond.
+fn drawn(delay: &std::ops::RangeInclusive<Duration>, rng: &mut Rng) -> Duration {
+    let milliseconds = |it: &Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+    let (least, most) = (milliseconds(delay.start()), milliseconds(delay.end()));
+    Duration::from_millis(rng.u64(least..=most.max(least)))
+}

@@ -1,0 +1,10 @@
+//! JSON-RPC as the bodies of POST requests.
+
+mod client;
+mod server;
+
+pub(crate) use client::{Connection, Place};
+pub(super) use server::{answer, session, session_for};
+
+/// The content type of a text: that of JSON, as pages of other sites must ask before they send it.
+const JSON: &str = "application/json";

@@ -1,0 +1,191 @@
+//! Every reader of a peer's bytes, with what is in its corpus (`fuzz/corpus`), and with changes of it
+//! that have fixed seeds.
+//!
+//! `RPC_MUTATIONS=n` sets how many changes are tried of each target, `RPC_RECORD=1` records the
+//! conversations of our own client and server into the corpora of the native wire.
+
+#[path = "../fuzz/src/targets/mod.rs"]
+mod targets;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+
+use fastrand::Rng;
+use futures_util::StreamExt;
+use rpc_runtime::testing::simulate;
+use rpc_runtime::transport::Io;
+use rpc_runtime::{Channel, RpcClient, Server};
+use targets::service::{FuzzedClient, FuzzedServer, Implementation, Shape};
+use targets::{ALL, Target};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// How many changes of each target are tried.
+const MUTATIONS: usize = 150;
+
+/// What is interesting in some format.
+const PIECES: &[&[u8]] = &[
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff\xff\xff\xff\xff",
+    b"{",
+    b"]",
+    b"\"",
+    b"\r\n",
+    b"\n",
+    b":",
+    b"1e999",
+    b"\xed\xa0\x80",
+];
+
+fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{name}"));
+    let entries = std::fs::read_dir(&folder).expect("every target has a corpus");
+    let mut paths: Vec<_> = entries
+        .map(|it| it.expect("it can be listed").path())
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "the corpus of `{name}` is empty");
+    let read = |it: PathBuf| {
+        let bytes = std::fs::read(&it).expect("it can be read");
+        (it, bytes)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Runs a target, and says with which input it fails.
+fn run((name, target): &Target, what: &str, bytes: &[u8]) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(bytes))) {
+        eprintln!(
+            "target `{name}` fails with {what}: {:?}",
+            bytes.escape_ascii().to_string()
+        );
+        resume_unwind(panic);
+    }
+}
+
+#[test]
+fn corpora_harm_nothing() {
+    for target in ALL {
+        for (path, bytes) in corpus(target.0) {
+            run(target, &path.display().to_string(), &bytes);
+        }
+    }
+}
+
+#[test]
+fn changed_corpora_harm_nothing() {
+    let count = std::env::var("RPC_MUTATIONS").ok();
+    let count = count.map_or(MUTATIONS, |it| it.parse().expect("a number"));
+    for target in ALL {
+        let corpus = corpus(target.0);
+        for seed in 0..count as u64 {
+            let mut rng = Rng::with_seed(seed);
+            let (_, bytes) = &corpus[rng.usize(..corpus.len())];
+            let (_, other) = &corpus[rng.usize(..corpus.len())];
+            let changed = changed(bytes.clone(), other, &mut rng);
+            run(target, &format!("change {seed}"), &changed);
+        }
+    }
+}
+
+/// What our own client and server say to each other is the best beginning there is.
+#[test]
+fn changed_conversations_harm_nothing() {
+    let conversation = simulate(1, conversation());
+    for (name, bytes) in ["native_server", "native_client"]
+        .into_iter()
+        .zip(conversation)
+    {
+        assert!(bytes.len() > 200, "nothing was said");
+        if std::env::var_os("RPC_RECORD").is_some() {
+            let path = format!("../fuzz/corpus/{name}/conversation");
+            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+            std::fs::write(path, &bytes).expect("it can be written");
+        }
+        let target = ALL.iter().find(|(it, _)| *it == name);
+        let target = target.expect("there is such a target");
+        run(target, "a conversation", &bytes);
+        for seed in 0..MUTATIONS as u64 {
+            let changed = changed(bytes.clone(), &bytes, &mut Rng::with_seed(seed));
+            run(
+                target,
+                &format!("change {seed} of a conversation"),
+                &changed,
+            );
+        }
+    }
+}
+
+/// Returns what a client and a server said, each.
+async fn conversation() -> [Vec<u8>; 2] {
+    let server = Server::new()
+        .add(FuzzedServer::new(Implementation))
+        .connections();
+    let (sender, mut spoken) = tokio::sync::mpsc::unbounded_channel();
+    let connect = Channel::connect_with("recorded", move || {
+        let (here, client) = tokio::io::duplex(1 << 16);
+        let (server_end, there) = tokio::io::duplex(1 << 16);
+        tokio::spawn(server.serve(Io::new(there)));
+        let (client_reader, client_writer) = tokio::io::split(client);
+        let (server_reader, server_writer) = tokio::io::split(server_end);
+        let said = [
+            tokio::spawn(pass_on(client_reader, server_writer)),
+            tokio::spawn(pass_on(server_reader, client_writer)),
+        ];
+        sender.send(said).expect("somebody listens");
+        async move { Ok(Io::new(here)) }
+    });
+    let client = FuzzedClient::from_channel(connect.await.expect("it connects"));
+    let numbers = futures_util::stream::iter([1, 2, 3]);
+    let shapes = futures_util::stream::iter([Shape::Nothing, Shape::Number(7)]);
+    let (echoed, counted, summed, mirrored) = tokio::join!(
+        client.echo(Shape::Text("a".to_owned()), None).into_future(),
+        client.count(3).collect::<Vec<_>>(),
+        client.sum(numbers).into_future(),
+        client.mirror(shapes).collect::<Vec<_>>(),
+    );
+    assert_eq!(echoed.ok(), Some(Shape::Text("a".to_owned())));
+    assert_eq!(
+        (counted.len(), summed.ok(), mirrored.len()),
+        (3, Some(6), 2)
+    );
+    drop(client);
+    let [client, server] = spoken.recv().await.expect("it has connected");
+    [
+        client.await.expect("no panic"),
+        server.await.expect("no panic"),
+    ]
+}
+
+/// Passes bytes on until they end, and returns them.
+async fn pass_on(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> Vec<u8> {
+    let (mut all, mut some) = (Vec::new(), [0; 1024]);
+    while let Ok(length @ 1..) = from.read(&mut some).await {
+        all.extend_from_slice(&some[..length]);
+        let _ = to.write_all(&some[..length]).await;
+    }
+    let _ = to.shutdown().await;
+    all
+}
+
+/// Changes some places.
+fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut Rng) -> Vec<u8> {
+    for _ in 0..rng.usize(1..=4) {
+        let at = rng.usize(..=bytes.len());
+        match rng.u32(..5) {
+            0 => bytes.truncate(at),
+            1 if at < bytes.len() => bytes[at] ^= 1 << rng.u32(..8),
+            2 => drop(bytes.splice(at..at, PIECES[rng.usize(..PIECES.len())].iter().copied())),
+            3 => {
+                let end = (at + rng.usize(..8)).min(bytes.len());
+                drop(bytes.drain(at..end));
+            }
+            _ => {
+                let from = rng.usize(..=other.len());
+                bytes.extend_from_slice(&other[from..]);
+            }
+        }
+    }
+    bytes
+}
