@@ -154,7 +154,7 @@ impl Named {
             let proto = field.name.clone().unwrap_or_default();
             if proto == "_" || proto.starts_with("__buffa_") {
                 let snake = taken.free(&proto);
-                field.name = Some(self.stand_in(proto, snake.clone(), snake));
+                rename(field, self.stand_in(proto, snake.clone(), snake));
             }
         }
     }
@@ -203,7 +203,7 @@ impl Named {
             // buffa writes `Self_`.
             if camel != "Self" && !(is_variant(&camel) && taken.claim(&camel)) {
                 let (camel, snake) = (taken.free(&camel_or(&camel, &proto)), members.free(&proto));
-                field.name = Some(self.stand_in(proto, camel, snake));
+                rename(field, self.stand_in(proto, camel, snake));
             }
         }
     }
@@ -308,6 +308,14 @@ fn members(message: &DescriptorProto) -> Taken {
             .filter_map(|it| it.name.as_deref()),
     );
     Taken::new(names.flat_map(|name| [name.to_owned(), module_name(name)]))
+}
+
+/// Gives a field a stand-in, also for what it is in JSON if that is its name: buffa writes a name once that is both.
+fn rename(field: &mut FieldDescriptorProto, stand_in: String) {
+    if field.json_name == field.name {
+        field.json_name = Some(stand_in.clone());
+    }
+    field.name = Some(stand_in);
 }
 
 fn constant(extension: &FieldDescriptorProto) -> String {

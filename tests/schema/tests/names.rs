@@ -5,7 +5,7 @@ use rpc_runtime::codec::{DecodeLimits, Encodes, Protobuf};
 use rpc_runtime::protobuf::{ExtensionSet as _, MessageName};
 use rpc_schema_tests::schema::names::v3;
 
-use super::messages::{bytes, there_and_back};
+use super::messages::{bytes, register_types, there_and_back};
 
 /// Reads JSON, which has to come out again as it was.
 fn read<T>(json: &str) -> T
@@ -14,7 +14,7 @@ where
     T: PartialEq + std::fmt::Debug,
 {
     let limits = DecodeLimits::default();
-    let message = <Protobuf as Encodes<T>>::decode(&json.into(), Encoding::JSON, limits);
+    let message = <Protobuf as Encodes<T>>::decode(&json.to_owned().into(), Encoding::JSON, limits);
     let message = message.unwrap_or_else(|error| panic!("{json}: {error}"));
     there_and_back(&message);
     assert_eq!(bytes(&message, Encoding::JSON), json);
@@ -79,5 +79,10 @@ fn extensions_have_underscores() {
     message.set_extension(&v3::__, v3::Self_::default());
     assert_eq!(message.extension(&v3::FOO_BAR), Some(1));
     assert_eq!(message.extension(&v3::FOO_BAR_), Some(2));
+    register_types();
     there_and_back(&message);
+    assert_eq!(
+        bytes(&message, Encoding::JSON),
+        r#"{"[names.v3.fooBar]":1,"[names.v3.foo_bar]":2,"[names.v3._]":{}}"#
+    );
 }
