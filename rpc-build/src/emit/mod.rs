@@ -148,32 +148,21 @@ pub(crate) fn emit(
     let with_views = messages::with_views(&plan, settings);
     let mut files = Vec::new();
     for (name, package) in &plan {
-        let folder = modules::folder(name);
-        let sources: Vec<&str> = package.files.iter().map(String::as_str).collect();
-        let sources = sources.join(", ");
-        let services = services.get(name).map(Vec::as_slice).unwrap_or_default();
-        if !services.is_empty() {
-            let items = services::expand_services(name, services, &paths, settings);
-            let items: Vec<String> = items.into_iter().map(print_items).collect();
-            let text = format!("{}{}", header(&sources), items.join("\n"));
-            files.push(OutputFile::text(folder.join("services.rs"), text));
-        }
-        let around = expand_package(!services.is_empty());
-        let errors = errors::expand_errors(name, &errors, &types, &paths, settings);
         let parts = package.files.iter().filter_map(|file| {
             let (file, texts) = (named.schema.file(file)?, texts.get(file)?);
             Some(Part { file, texts })
         });
         let parts: Vec<Part<'_>> = parts.collect();
         let messages = package::join(&parts, &paths, settings, with_views.contains(name));
-        let text = format!(
-            "{}\n{}{messages}",
-            print(around, &sources),
-            print_items(errors)
-        );
-        files.push(OutputFile::text(folder.join("package.rs"), text));
+        let errors = errors::expand_errors(name, &errors, &types, &paths, settings);
+        let written = Written {
+            errors: print_items(errors),
+            messages,
+            services: services.get(name).map(Vec::as_slice).unwrap_or_default(),
+        };
+        files.extend(package_files(name, package, &written, &paths, settings));
         files.push(OutputFile {
-            path: folder.join("descriptors.binpb"),
+            path: modules::folder(name).join("descriptors.binpb"),
             content: descriptors(schema, package),
         });
         files.extend(modules::expand_stub(name, &plan::closure(&plan, name)));
@@ -181,6 +170,41 @@ pub(crate) fn emit(
     files.extend(modules::expand_all(&plan.keys().cloned().collect()));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// What one package has.
+struct Written<'a> {
+    errors: String,
+    messages: String,
+    services: &'a [Service],
+}
+
+/// The files of Rust in the folder of a package.
+fn package_files(
+    name: &str,
+    package: &plan::Package,
+    written: &Written<'_>,
+    paths: &Paths<'_>,
+    settings: &Settings,
+) -> Vec<OutputFile> {
+    let folder = modules::folder(name);
+    let sources: Vec<&str> = package.files.iter().map(String::as_str).collect();
+    let header = header(&sources.join(", "));
+    let Written {
+        errors,
+        messages,
+        services,
+    } = written;
+    let around = print_items(expand_package(!services.is_empty()));
+    let text = format!("{header}{around}\n{errors}{messages}");
+    let mut files = vec![OutputFile::text(folder.join("package.rs"), text)];
+    if !services.is_empty() {
+        let items = services::expand_services(name, services, paths, settings);
+        let items: Vec<String> = items.into_iter().map(print_items).collect();
+        let text = format!("{header}{}", items.join("\n"));
+        files.push(OutputFile::text(folder.join("services.rs"), text));
+    }
+    files
 }
 
 /// What is in a package beside its messages.
