@@ -16,5 +16,6 @@ fn main() -> Result<(), rpc_build::Error> {
         "proto/store/v1/store.proto",
         "proto/users/v1/users.proto",
         "proto/users/v2/users.proto",
+        "proto/wide/v1/wide.proto",
     ])
 }

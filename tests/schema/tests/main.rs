@@ -1,5 +1,6 @@
 //! Schemas at work: what `rpc-build` writes, called and served.
 
+mod depth;
 mod errors;
 mod messages;
 mod names;
