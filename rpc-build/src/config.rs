@@ -128,7 +128,7 @@ impl Config {
     }
 
     /// Only compares the folder of [`out_dir`](Self::out_dir) with what would be written, and fails if they differ, unless the
-    /// environment variable `RPC_BUILD_UPDATE` is set, which writes it.
+    /// environment variable `RPC_BUILD_UPDATE` is set, which writes it. Without such a folder it is an error.
     pub fn verify(mut self) -> Self {
         self.verifies = true;
         self
@@ -162,6 +162,10 @@ impl Config {
     /// compile; if there is none, nothing has been released yet. A build never writes it by itself: see
     /// [`release`](Self::release).
     ///
+    /// A build script that found no lock is not run again because one appears, as from a colleague's commit: cargo would run it
+    /// at every build if it waited for a file that is not there. The lock counts from the next time that the script runs, which
+    /// is when a `.proto` file changes, or in a clean build, such as that of a build server.
+    ///
     /// Default: `schema.lock`.
     pub fn lock(mut self, path: impl AsRef<Path>) -> Self {
         path.as_ref().clone_into(&mut self.release.path);
@@ -185,6 +189,11 @@ impl Config {
     /// All mistakes in the schema, or the file that could not be read or written.
     pub fn compile(&self) -> Result<(), Error> {
         self.check_paths()?;
+        if self.verifies && self.out_dir.is_none() {
+            return Err(Error::new(
+                "there is no folder to verify: say with `out_dir` which one is committed",
+            ));
+        }
         let schema = self.load()?;
         for unused in unused_imports(&schema) {
             let (name, line) = unused.line(&schema.sources).unwrap_or(("", 0));
@@ -198,7 +207,7 @@ impl Config {
         let mut cache = FileCache::new(cache, format!("{:?}", self.settings));
         let files = emit(&schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
-        if self.verifies && self.out_dir.is_some() {
+        if self.verifies {
             say(format_args!("rerun-if-env-changed={}", output::UPDATE));
             for file in &files {
                 say(format_args!(

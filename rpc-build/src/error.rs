@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use annotate_snippets::Renderer;
-
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, render};
 use crate::source::Sources;
 
 /// Why a schema did not compile: all mistakes that were found, each with its place, as rustc would show them.
@@ -25,19 +23,9 @@ impl Error {
 
     pub(crate) fn from_diagnostics(diagnostics: &[Diagnostic], sources: &Sources) -> Self {
         // Without colours, as cargo keeps the output of build scripts and shows it later.
-        let renderer = Renderer::plain();
-        let rendered = diagnostics
-            .iter()
-            .map(|diagnostic| diagnostic.render(sources, &renderer));
-        let mut parts: Vec<String> = rendered.collect();
-        if diagnostics.len() > 1 {
-            parts.push(format!(
-                "error: the schema has {} mistakes",
-                diagnostics.len()
-            ));
-        }
+        let text = render(diagnostics, sources, false);
         Self {
-            text: parts.join("\n\n"),
+            text: text.trim_end().to_owned(),
         }
     }
 }

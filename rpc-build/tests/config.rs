@@ -123,6 +123,13 @@ fn what_is_no_longer_needed_is_removed() {
 }
 
 #[test]
+fn without_a_folder_there_is_nothing_to_verify() {
+    let error = Config::new().verify().compile();
+    let error = error.expect_err("no folder was chosen").to_string();
+    assert!(error.contains("say with `out_dir` which one"), "{error}");
+}
+
+#[test]
 fn a_committed_folder_is_verified() {
     let project = Project::new();
     let error = project

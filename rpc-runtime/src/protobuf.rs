@@ -2,6 +2,19 @@
 //!
 //! `rpc-build` turns `.proto` files into messages and traits, [`include_schema!`](crate::include_schema)
 //! brings them into a crate, and the codec [`Protobuf`](crate::codec::Protobuf) sends them.
+//!
+//! # `Any` and extensions in JSON
+//!
+//! Binary messages keep both without being told of them. In JSON an [`Any`](well_known::Any) is written as what it holds, and an
+//! extension by its name, so a program that uses them in JSON says once, when it starts, which types there are. Without that
+//! an `Any` has its bytes in base64, and extensions are left out.
+//!
+//! ```ignore
+//! let mut registry = type_registry::TypeRegistry::new();
+//! well_known::register_types(&mut registry);
+//! users::v1::register_types(&mut registry); // each package has one
+//! type_registry::set_type_registry(registry);
+//! ```
 
 // Single items, since the crates have types called `String` and `Option`: the compiler would have to
 // say `std::string::String` in every message to a user.
@@ -17,6 +30,8 @@ pub mod well_known {
         Int32Value, Int64Value, ListValue, NullValue, StringValue, Struct, Timestamp, UInt32Value,
         UInt64Value, Value,
     };
+    /// Adds these messages to those of which JSON knows what an [`Any`] holds.
+    pub use ::buffa_types::register_wkt_types as register_types;
 }
 
 /// Brings what `rpc-build` wrote for a package into the module where it stands.

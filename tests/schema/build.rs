@@ -11,9 +11,11 @@ fn main() -> Result<(), rpc_build::Error> {
         "proto/kinds/v1/kinds.proto",
         "proto/names/v1/names.proto",
         "proto/names/v2/names.proto",
+        "proto/names/v3/names.proto",
         "proto/outside.proto",
         "proto/store/v1/store.proto",
         "proto/users/v1/users.proto",
         "proto/users/v2/users.proto",
+        "proto/wide/v1/wide.proto",
     ])
 }

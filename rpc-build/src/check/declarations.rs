@@ -62,30 +62,11 @@ fn wrong_declarations<'a>(
                 "remove one of the two",
             ));
         }
+        wrong.extend(incomplete(declaration, number));
         let name = declaration.full_name.as_deref();
-        let is_complete = name.is_some() && declaration.r#type.is_some();
-        if declaration.reserved == Some(true) {
-            if name.is_some() != declaration.r#type.is_some() {
-                wrong.push((
-                    format!(
-                        "the reserved declaration {number} has only one of `full_name` and `type`"
-                    ),
-                    "write both, or neither",
-                ));
-            }
-        } else if !is_complete {
-            wrong.push((
-                format!("the declaration {number} needs `full_name` and `type`"),
-                "write both, or `reserved: true`",
-            ));
-        }
         wrong.extend(name.and_then(|name| wrong_name(name, names)));
-        let is_type = declaration
-            .r#type
-            .as_deref()
-            .is_none_or(|name| name.starts_with('.') || SCALARS.contains(&name));
-        if !is_type {
-            let name = declaration.r#type.as_deref().unwrap_or_default();
+        let name = declaration.r#type.as_deref();
+        if let Some(name) = name.filter(|it| !(it.starts_with('.') || SCALARS.contains(it))) {
             wrong.push((
                 format!("the declared type `{name}` has no dot in front"),
                 "write the full name with a dot in front",
@@ -93,6 +74,24 @@ fn wrong_declarations<'a>(
         }
     }
     wrong
+}
+
+fn incomplete(declaration: &Declaration, number: i32) -> Option<(String, &'static str)> {
+    let has = [
+        declaration.full_name.is_some(),
+        declaration.r#type.is_some(),
+    ];
+    match (declaration.reserved == Some(true), has) {
+        (true, [true, false] | [false, true]) => Some((
+            format!("the reserved declaration {number} has only one of `full_name` and `type`"),
+            "write both, or neither",
+        )),
+        (false, [false, _] | [_, false]) => Some((
+            format!("the declaration {number} needs `full_name` and `type`"),
+            "write both, or `reserved: true`",
+        )),
+        _ => None,
+    }
 }
 
 fn wrong_name<'a>(name: &'a str, names: &mut HashSet<&'a str>) -> Option<(String, &'static str)> {

@@ -70,28 +70,18 @@ impl Enum<'_> {
         }
         let options = self.item.item.options.as_option();
         let allow_alias = options.and_then(|options| options.allow_alias);
-        let option_path = below(
-            &self.item.path,
-            &[tag::enumeration::OPTIONS, tag::enum_options::ALLOW_ALIAS],
-        );
-        match allow_alias {
-            Some(false) => {
-                let mistake = self.file.mistake(
-                    &option_path,
-                    &self.item.name,
-                    "`allow_alias = false` has no effect",
-                );
-                mistakes.push(mistake.help("remove it"));
-            }
+        let useless = match allow_alias {
+            Some(false) => Some("`allow_alias = false` has no effect"),
             Some(true) if twice.is_empty() => {
-                let mistake = self.file.mistake(
-                    &option_path,
-                    &self.item.name,
-                    "`allow_alias` is set, but no two values have the same number",
-                );
-                mistakes.push(mistake.help("remove it"));
+                Some("`allow_alias` is set, but no two values have the same number")
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(useless) = useless {
+            let option = [tag::enumeration::OPTIONS, tag::enum_options::ALLOW_ALIAS];
+            let path = below(&self.item.path, &option);
+            let mistake = self.file.mistake(&path, &self.item.name, useless);
+            mistakes.push(mistake.help("remove it"));
         }
         // Where options could not be read, they may well have allowed it.
         if allow_alias == Some(true)
@@ -100,24 +90,28 @@ impl Enum<'_> {
             return;
         }
         for (first, again, number) in twice {
-            let name = |index: i32| {
-                usize::try_from(index)
-                    .ok()
-                    .and_then(|index| self.item.item.value[index].name.as_deref())
-                    .unwrap_or_default()
-            };
-            let text = format!(
-                "`{}` and `{}` have the same number {number}",
-                name(first),
-                name(again)
-            );
-            let mistake = self
-                .file
-                .mistake(&self.value_path(again, tag::value::NUMBER), &self.value_name(name(again)), text)
-                .and_at(self.file.span(&self.value_path(first, tag::value::NUMBER)), "the other one")
-                .help("take another number, or write `option allow_alias = true;` first in the enum if one shall mean the other");
-            mistakes.push(mistake);
+            mistakes.push(self.same_number(first, again, number));
         }
+    }
+
+    /// The mistake that two values, by their indices, have one number.
+    fn same_number(&self, first: i32, again: i32, number: i32) -> Diagnostic {
+        let name = |index: i32| {
+            usize::try_from(index)
+                .ok()
+                .and_then(|index| self.item.item.value.get(index)?.name.as_deref())
+                .unwrap_or_default()
+        };
+        let text = format!(
+            "`{}` and `{}` have the same number {number}",
+            name(first),
+            name(again)
+        );
+        let path = |index| self.value_path(index, tag::value::NUMBER);
+        self.file
+            .mistake(&path(again), &self.value_name(name(again)), text)
+            .and_at(self.file.span(&path(first)), "the other one")
+            .help("take another number, or write `option allow_alias = true;` first in the enum if one shall mean the other")
     }
 
     /// Names must differ without the enum's name in front, and whatever their case: languages that scope values drop both.

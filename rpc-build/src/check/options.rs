@@ -7,12 +7,13 @@ use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Typ
 use buffa_descriptor::generated::descriptor::field_options::OptionTargetType;
 use buffa_descriptor::generated::descriptor::file_options::OptimizeMode;
 use buffa_descriptor::generated::descriptor::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    ServiceDescriptorProto,
 };
 
 use super::{File, Index};
 use crate::diagnostic::Diagnostic;
-use crate::elements::{below, join, numbered, scope};
+use crate::elements::{Element, below, join, numbered, scope};
 use crate::tag;
 
 pub(super) fn check(file: &File<'_>, index: &Index<'_>, mistakes: &mut Vec<Diagnostic>) {
@@ -94,28 +95,7 @@ impl<'a> Visitor<'a, '_> {
             self.message(message.item, &message.path, &message.name);
         }
         for item in &file.elements.enums {
-            visit!(
-                self,
-                item.item,
-                "EnumOptions",
-                TARGET_TYPE_ENUM,
-                &item.path,
-                tag::enumeration::OPTIONS,
-                &item.name
-            );
-            for (index, value) in numbered(&item.item.value) {
-                let path = below(&item.path, &[tag::enumeration::VALUE, index]);
-                let name = join(scope(&item.name), value.name.as_deref());
-                visit!(
-                    self,
-                    value,
-                    "EnumValueOptions",
-                    TARGET_TYPE_ENUM_ENTRY,
-                    &path,
-                    tag::value::OPTIONS,
-                    &name
-                );
-            }
+            self.enumeration(item);
         }
         for extension in &file.elements.extensions {
             visit!(
@@ -129,28 +109,57 @@ impl<'a> Visitor<'a, '_> {
             );
         }
         for service in &file.elements.services {
+            self.service(service);
+        }
+    }
+
+    fn enumeration(&mut self, item: &'a Element<'a, EnumDescriptorProto>) {
+        visit!(
+            self,
+            item.item,
+            "EnumOptions",
+            TARGET_TYPE_ENUM,
+            &item.path,
+            tag::enumeration::OPTIONS,
+            &item.name
+        );
+        for (index, value) in numbered(&item.item.value) {
+            let path = below(&item.path, &[tag::enumeration::VALUE, index]);
+            let name = join(scope(&item.name), value.name.as_deref());
             visit!(
                 self,
-                service.item,
-                "ServiceOptions",
-                TARGET_TYPE_SERVICE,
-                &service.path,
-                tag::service::OPTIONS,
-                &service.name
+                value,
+                "EnumValueOptions",
+                TARGET_TYPE_ENUM_ENTRY,
+                &path,
+                tag::value::OPTIONS,
+                &name
             );
-            for (index, method) in numbered(&service.item.method) {
-                let path = below(&service.path, &[tag::service::METHOD, index]);
-                let name = join(&service.name, method.name.as_deref());
-                visit!(
-                    self,
-                    method,
-                    "MethodOptions",
-                    TARGET_TYPE_METHOD,
-                    &path,
-                    tag::method::OPTIONS,
-                    &name
-                );
-            }
+        }
+    }
+
+    fn service(&mut self, service: &'a Element<'a, ServiceDescriptorProto>) {
+        visit!(
+            self,
+            service.item,
+            "ServiceOptions",
+            TARGET_TYPE_SERVICE,
+            &service.path,
+            tag::service::OPTIONS,
+            &service.name
+        );
+        for (index, method) in numbered(&service.item.method) {
+            let path = below(&service.path, &[tag::service::METHOD, index]);
+            let name = join(&service.name, method.name.as_deref());
+            visit!(
+                self,
+                method,
+                "MethodOptions",
+                TARGET_TYPE_METHOD,
+                &path,
+                tag::method::OPTIONS,
+                &name
+            );
         }
     }
 

@@ -10,9 +10,9 @@ use buffa_descriptor::generated::descriptor::FileDescriptorProto;
 
 use super::Settings;
 use super::messages::{Texts, expand_messages, with_views};
+use super::names::Paths;
 use super::plan::{Plan, named_types, package_of};
 use crate::diagnostic::Diagnostic;
-use crate::schema::Schema;
 
 /// The messages of earlier runs, by the name of their file and a number that stands for all that they depend on.
 pub(crate) trait Cache {
@@ -22,16 +22,15 @@ pub(crate) trait Cache {
 
 /// The messages of all files.
 pub(crate) fn cached_messages(
-    schema: &Schema,
+    paths: &Paths<'_>,
     plan: &Plan,
-    context: &CodeGenContext<'_>,
     settings: &Settings,
     cache: &mut dyn Cache,
 ) -> Result<BTreeMap<String, Texts>, Vec<Diagnostic>> {
-    let keys = Keys::new(schema, plan, context, settings)?;
+    let keys = Keys::new(paths, plan, settings)?;
     let (mut texts, mut missing) = (BTreeMap::new(), BTreeMap::new());
     for name in plan.values().flat_map(|package| &package.files) {
-        let Some(file) = schema.file(name) else {
+        let Some(file) = paths.named.schema.file(name) else {
             continue;
         };
         let key = keys.of(file);
@@ -41,7 +40,7 @@ pub(crate) fn cached_messages(
         }
     }
     let names: BTreeSet<&str> = missing.keys().copied().collect();
-    let mut written = expand_messages(schema, plan, &names, settings)?;
+    let mut written = expand_messages(paths.named, plan, &names, settings)?;
     for (name, key) in missing {
         // A file may have no messages.
         let found = written.remove(name).unwrap_or_default();
@@ -60,16 +59,14 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    fn new(
-        schema: &Schema,
-        plan: &Plan,
-        context: &'a CodeGenContext<'a>,
-        settings: &Settings,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    fn new(paths: &Paths<'a>, plan: &Plan, settings: &Settings) -> Result<Self, Vec<Diagnostic>> {
+        let Paths { context, named } = paths;
         let mut common = DefaultHasher::new();
         (env!("CARGO_PKG_VERSION"), format!("{settings:?}")).hash(&mut common);
+        format!("{:?}", named.stand_ins).hash(&mut common);
         // Two fields whose names are one in snake case are told apart by names that buffa then gives to others, too.
-        let warnings = generate_with_diagnostics(&schema.descriptors.file, &[], context.config);
+        let warnings =
+            generate_with_diagnostics(&named.schema.descriptors.file, &[], context.config);
         let (_, warnings) = warnings.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
         for warning in warnings {
             warning.to_string().hash(&mut common);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use buffa_codegen::context::CodeGenContext;
 use buffa_codegen::idents::rust_path_to_tokens;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{
@@ -12,6 +11,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::Settings;
+use super::names::Paths;
 use super::options::{ERROR_CODE, code_names, error_code, rust_code};
 use super::plan::{TypeIndex, package_of};
 use crate::diagnostic::Diagnostic;
@@ -39,12 +39,12 @@ pub(crate) fn expand_errors(
     package: &str,
     errors: &BTreeSet<String>,
     types: &TypeIndex<'_>,
-    context: &CodeGenContext<'_>,
+    paths: &Paths<'_>,
     settings: &Settings,
 ) -> TokenStream {
     let own = errors.iter().filter_map(|name| {
         let (file, message) = types.message_of(name)?;
-        let path = context.rust_type_relative(name, package_of(file), 0)?;
+        let path = paths.relative(name, package_of(file), 0)?;
         (package_of(file) == package).then(|| expand_error(file, message, &path, settings))
     });
     own.collect()

@@ -7,6 +7,7 @@ use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Typ
 use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
 use super::Settings;
+use super::names::Named;
 use super::plan::{self, PROTOBUF, Plan, closure, package_of};
 use super::redirect::redirect;
 use crate::diagnostic::Diagnostic;
@@ -106,7 +107,7 @@ impl Texts {
 
 /// Writes the messages of some files, by file.
 pub(crate) fn expand_messages(
-    schema: &Schema,
+    named: &Named,
     plan: &Plan,
     files: &BTreeSet<&str>,
     settings: &Settings,
@@ -126,8 +127,8 @@ pub(crate) fn expand_messages(
         let protobuf = plan.get(PROTOBUF).into_iter().flat_map(|it| &it.files);
         let written: BTreeSet<&String> = own.iter().copied().chain(protobuf).collect();
         let written: Vec<String> = written.into_iter().cloned().collect();
-        let config = config(schema, settings, views);
-        let generated = generate(&schema.descriptors.file, &written, &config);
+        let config = config(&named.schema, settings, views);
+        let generated = generate(&named.schema.descriptors.file, &written, &config);
         let generated = generated.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
         for file in generated {
             let Some(section) = Section::of(file.kind) else {
@@ -136,7 +137,8 @@ pub(crate) fn expand_messages(
             let (source, text) = without_header(&file.content);
             if own.iter().any(|name| *name == source) {
                 let texts: &mut Texts = texts.entry(source.to_owned()).or_default();
-                texts.0[section as usize] = redirect(text, &settings.private_path());
+                texts.0[section as usize] =
+                    redirect(text, &settings.private_path(), &named.stand_ins);
             }
         }
     }

@@ -13,6 +13,8 @@ mod plan;
 mod redirect;
 mod service;
 mod services;
+mod stand_in;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,7 @@ use self::cache::cached_messages;
 #[cfg(test)]
 pub(crate) use self::messages::Section;
 pub(crate) use self::messages::Texts;
+use self::names::{Named, Paths};
 use self::package::Part;
 use self::plan::{Plan, TypeIndex};
 use self::service::{Reader, Service};
@@ -124,7 +127,7 @@ pub(crate) fn emit(
         settings,
         &errors.iter().cloned().collect::<Vec<_>>(),
     );
-    names::check_names(schema, &plan, &mut diagnostics);
+    names::check_packages(schema, &plan, &mut diagnostics);
     let services = read_services(schema, &plan, &types, &mut diagnostics);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
@@ -133,38 +136,33 @@ pub(crate) fn emit(
         .values()
         .flat_map(|package| package.files.clone())
         .collect();
-    let config = messages::config(schema, settings, false);
-    let context = CodeGenContext::for_generate(&schema.descriptors.file, &generated, &config);
-    let texts = cached_messages(schema, &plan, &context, settings, cache)?;
+    let named = Named::new(schema, &plan);
+    let config = messages::config(&named.schema, settings, false);
+    let written = &named.schema.descriptors.file;
+    let context = CodeGenContext::for_generate(written, &generated, &config);
+    let paths = Paths {
+        context: &context,
+        named: &named,
+    };
+    let texts = cached_messages(&paths, &plan, settings, cache)?;
     let with_views = messages::with_views(&plan, settings);
     let mut files = Vec::new();
     for (name, package) in &plan {
-        let folder = modules::folder(name);
-        let sources: Vec<&str> = package.files.iter().map(String::as_str).collect();
-        let sources = sources.join(", ");
-        let services = services.get(name).map(Vec::as_slice).unwrap_or_default();
-        if !services.is_empty() {
-            let items = services::expand_services(name, services, &context, settings);
-            let items: Vec<String> = items.into_iter().map(print_items).collect();
-            let text = format!("{}{}", header(&sources), items.join("\n"));
-            files.push(OutputFile::text(folder.join("services.rs"), text));
-        }
-        let around = expand_package(!services.is_empty());
-        let errors = errors::expand_errors(name, &errors, &types, &context, settings);
         let parts = package.files.iter().filter_map(|file| {
-            let (file, texts) = (schema.file(file)?, texts.get(file)?);
+            let (file, texts) = (named.schema.file(file)?, texts.get(file)?);
             Some(Part { file, texts })
         });
         let parts: Vec<Part<'_>> = parts.collect();
-        let messages = package::join(&parts, &context, settings, with_views.contains(name));
-        let text = format!(
-            "{}\n{}{messages}",
-            print(around, &sources),
-            print_items(errors)
-        );
-        files.push(OutputFile::text(folder.join("package.rs"), text));
+        let messages = package::join(&parts, &paths, settings, with_views.contains(name));
+        let errors = errors::expand_errors(name, &errors, &types, &paths, settings);
+        let written = Written {
+            errors: print_items(errors),
+            messages,
+            services: services.get(name).map(Vec::as_slice).unwrap_or_default(),
+        };
+        files.extend(package_files(name, package, &written, &paths, settings));
         files.push(OutputFile {
-            path: folder.join("descriptors.binpb"),
+            path: modules::folder(name).join("descriptors.binpb"),
             content: descriptors(schema, package),
         });
         files.extend(modules::expand_stub(name, &plan::closure(&plan, name)));
@@ -172,6 +170,41 @@ pub(crate) fn emit(
     files.extend(modules::expand_all(&plan.keys().cloned().collect()));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// What one package has.
+struct Written<'a> {
+    errors: String,
+    messages: String,
+    services: &'a [Service],
+}
+
+/// The files of Rust in the folder of a package.
+fn package_files(
+    name: &str,
+    package: &plan::Package,
+    written: &Written<'_>,
+    paths: &Paths<'_>,
+    settings: &Settings,
+) -> Vec<OutputFile> {
+    let folder = modules::folder(name);
+    let sources: Vec<&str> = package.files.iter().map(String::as_str).collect();
+    let header = header(&sources.join(", "));
+    let Written {
+        errors,
+        messages,
+        services,
+    } = written;
+    let around = print_items(expand_package(!services.is_empty()));
+    let text = format!("{header}{around}\n{errors}{messages}");
+    let mut files = vec![OutputFile::text(folder.join("package.rs"), text)];
+    if !services.is_empty() {
+        let items = services::expand_services(name, services, paths, settings);
+        let items: Vec<String> = items.into_iter().map(print_items).collect();
+        let text = format!("{header}{}", items.join("\n"));
+        files.push(OutputFile::text(folder.join("services.rs"), text));
+    }
+    files
 }
 
 /// What is in a package beside its messages.
@@ -226,7 +259,7 @@ fn read_services(
     let mut services = BTreeMap::new();
     for (name, package) in plan {
         let files = || package.files.iter().filter_map(|file| schema.file(file));
-        let mut taken = names::top_level_types(files());
+        let mut taken = taken::top_level_types(files());
         let mut found = Vec::new();
         for file in files() {
             errors::check_error_codes(schema, file, diagnostics);

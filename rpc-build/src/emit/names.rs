@@ -1,311 +1,333 @@
-//! Names that messages cannot have in Rust, reported before anything is generated.
+//! Names that Rust, or what writes messages, cannot take, and what they are called instead.
+//!
+//! protoc takes a message `type`, two messages whose names differ in capitals only, a field `_`. Such a name gets underscores
+//! until it is free; nothing changes on the wire, in JSON or in descriptors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use buffa_codegen::idents::is_rust_keyword;
+use buffa_codegen::context::CodeGenContext;
+use buffa_descriptor::generated::descriptor::field_descriptor_proto::Type;
 use buffa_descriptor::generated::descriptor::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
 };
 
 use super::plan::{Plan, package_of};
+use super::stand_in::{Name, StandIns};
+use super::taken::{Taken, Types, camel_case, is_in_oneof, is_type_name, module_name};
 use crate::diagnostic::Diagnostic;
-use crate::elements::is_map_entry;
-use crate::schema::{Locations, Schema};
-use crate::source::Span;
+use crate::schema::Schema;
+use crate::tag;
 
-/// The beginning of names that generated code keeps to itself.
-const RESERVED: &str = "__buffa";
-
-/// Types that generated code, and what is derived for it, call by these names.
-const PRIMITIVES: [&str; 17] = [
-    "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16",
-    "u32", "u64", "u8", "usize",
-];
-
-/// Where the parts of a descriptor are.
-const NAME: i32 = 1;
-const FILE_MESSAGE: i32 = 4;
-const FILE_ENUM: i32 = 5;
-const PACKAGE: i32 = 2;
-const FIELD: i32 = 2;
-const NESTED: i32 = 3;
-const NESTED_ENUM: i32 = 4;
-const ONEOF: i32 = 8;
-const VALUE: i32 = 2;
-
-/// Reports every name in the generated files that Rust, or what writes messages, cannot take.
-pub(crate) fn check_names(schema: &Schema, plan: &Plan, errors: &mut Vec<Diagnostic>) {
-    for package in plan.values() {
-        let mut modules = Modules::default();
-        for file in package.files.iter().filter_map(|file| schema.file(file)) {
-            let locations = schema.locations(file.name.as_deref().unwrap_or_default());
-            Check {
-                locations: &locations,
-                errors,
-            }
-            .file(file, &mut modules);
-        }
+/// Reports the packages whose modules would have names that Rust does not take.
+pub(crate) fn check_packages(schema: &Schema, plan: &Plan, errors: &mut Vec<Diagnostic>) {
+    let files = plan.values().flat_map(|package| &package.files);
+    for file in files.filter_map(|file| schema.file(file)) {
+        let mut segments = package_of(file).split('.');
+        let Some(segment) = segments.find(|segment| matches!(*segment, "_" | "__buffa")) else {
+            continue;
+        };
+        let locations = schema.locations(file.name.as_deref().unwrap_or_default());
+        let message =
+            format!("no module of Rust, which a package becomes, can be called `{segment}`");
+        let help = "give the package another name, or say with `external` in the build script where its types are";
+        let place = locations.span(&[tag::file::PACKAGE]);
+        errors.push(Diagnostic::error(message).at(place, "").help(help));
     }
 }
 
-struct Check<'a> {
-    locations: &'a Locations,
-    errors: &'a mut Vec<Diagnostic>,
+/// A schema whose names can be written, and the way back to its own.
+pub(crate) struct Named {
+    pub(crate) schema: Schema,
+    pub(crate) stand_ins: StandIns,
+    /// Full names of types that have changed, with a dot first, by those in the original.
+    types: HashMap<String, String>,
+    /// The stand-ins of values, by the full names of their enums.
+    values: HashMap<String, String>,
 }
 
-/// The messages of one scope by their modules: name, whether there is anything in the module, file, place.
-#[derive(Default)]
-struct Modules(BTreeMap<String, (String, bool, String, Option<Span>)>);
-
-impl Check<'_> {
-    fn file(&mut self, file: &FileDescriptorProto, modules: &mut Modules) {
-        for segment in package_of(file).split('.') {
-            match segment {
-                RESERVED => self.reserved(segment, &[PACKAGE]),
-                segment => self.name(segment, &[PACKAGE]),
-            }
+impl Named {
+    pub(crate) fn new(schema: &Schema, plan: &Plan) -> Self {
+        let mut named = Self {
+            schema: schema.clone(),
+            stand_ins: StandIns::default(),
+            types: HashMap::new(),
+            values: HashMap::new(),
+        };
+        let mut files = std::mem::take(&mut named.schema.descriptors.file);
+        let packages = files
+            .iter()
+            .map(|file| package_of(file).to_owned())
+            .collect();
+        for (name, package) in plan {
+            let is_own = |file: &&mut FileDescriptorProto| {
+                package
+                    .files
+                    .contains(file.name.as_deref().unwrap_or_default())
+            };
+            let files = files.iter_mut().filter(is_own).collect();
+            named.package(name, modules_below(name, &packages), files);
         }
-        for (message, index) in file.message_type.iter().zip(0..) {
-            self.message(message, &[FILE_MESSAGE, index], file, modules);
+        if !named.types.is_empty() || !named.values.is_empty() {
+            files.iter_mut().for_each(|file| named.references(file));
         }
-        for (it, index) in file.enum_type.iter().zip(0..) {
-            self.enumeration(it, &[FILE_ENUM, index]);
-        }
+        named.schema.descriptors.file = files;
+        named
     }
 
-    fn message(
-        &mut self,
-        message: &DescriptorProto,
-        path: &[i32],
-        file: &FileDescriptorProto,
-        modules: &mut Modules,
-    ) {
-        if is_map_entry(message) {
-            return;
-        }
-        let below = |steps: &[i32]| [path, steps].concat();
-        self.type_name(message.name.as_deref(), &below(&[NAME]));
-        self.module(message, &below(&[NAME]), file, modules);
-        for (field, index) in message.field.iter().zip(0..) {
-            let name = field.name.as_deref().unwrap_or_default();
-            let path = below(&[FIELD, index, NAME]);
-            if name.starts_with("__buffa_") {
-                self.reserved(name, &path);
-            } else if !is_in_oneof(field) {
-                self.name(name, &path);
-            }
-        }
-        self.oneofs(message, path);
-        let mut nested_modules = Modules::default();
-        for (nested, index) in message.nested_type.iter().zip(0..) {
-            self.message(nested, &below(&[NESTED, index]), file, &mut nested_modules);
-        }
-        for (it, index) in message.enum_type.iter().zip(0..) {
-            self.enumeration(it, &below(&[NESTED_ENUM, index]));
-        }
+    /// What a type of the original is called in this schema.
+    fn type_name<'a>(&'a self, name: &'a str) -> &'a str {
+        self.types.get(name).map_or(name, String::as_str)
     }
 
-    fn enumeration(&mut self, it: &EnumDescriptorProto, path: &[i32]) {
-        let below = |steps: &[i32]| [path, steps].concat();
-        self.type_name(it.name.as_deref(), &below(&[NAME]));
-        for (value, index) in it.value.iter().zip(0..) {
-            let name = value.name.as_deref().unwrap_or_default();
-            self.name(name, &below(&[VALUE, index, NAME]));
-        }
-    }
-
-    /// Oneofs, and the fields in them, are named in camel case.
-    fn oneofs(&mut self, message: &DescriptorProto, path: &[i32]) {
-        let below = |steps: &[i32]| [path, steps].concat();
-        let mut enums = BTreeMap::new();
-        for (oneof, index) in message.oneof_decl.iter().zip(0..) {
-            let fields = message.field.iter().zip(0..);
-            let mut fields = fields
-                .filter(|(field, _)| is_in_oneof(field) && field.oneof_index == Some(index))
-                .peekable();
-            // Without fields it is the one of an `optional` field.
-            if fields.peek().is_none() {
-                continue;
-            }
-            let name = oneof.name.as_deref().unwrap_or_default();
-            self.camel_case(name, &below(&[ONEOF, index, NAME]), &mut enums);
-            let mut variants = BTreeMap::new();
-            for (field, at) in fields {
-                let name = field.name.as_deref().unwrap_or_default();
-                // Which is `Self_` as the name of a variant.
-                if camel_case(name) != "Self" {
-                    self.camel_case(name, &below(&[FIELD, at, NAME]), &mut variants);
-                }
-            }
-        }
-    }
-
-    fn camel_case(
+    fn package(
         &mut self,
         name: &str,
-        path: &[i32],
-        taken: &mut BTreeMap<String, (String, Option<Span>)>,
+        modules: BTreeSet<String>,
+        mut files: Vec<&mut FileDescriptorProto>,
     ) {
-        let camel = camel_case(name);
-        let span = self.locations.span(path);
-        let is_taken = taken.insert(camel.clone(), (name.to_owned(), span.clone()));
-        let text = match is_taken {
-            Some((first, _)) => {
-                format!("`{first}` and `{name}` are one name in camel case, `{camel}`")
-            }
-            None if is_name(&camel) => return,
-            None => format!("`{name}` is `{camel}` in camel case, which is no name in Rust"),
+        let messages = files.iter().flat_map(|file| &file.message_type);
+        let enums = files.iter().flat_map(|file| &file.enum_type);
+        let mut types = Types::new(messages, enums, modules);
+        let extensions = files.iter().flat_map(|file| &file.extension);
+        let mut constants = Taken::new(extensions.map(constant));
+        let scope = match name {
+            "" => String::new(),
+            name => format!(".{name}"),
         };
-        self.errors.push(
-            Diagnostic::error(text)
-                .at(span, "")
-                .help("give it another name"),
-        );
-    }
-
-    fn name(&mut self, name: &str, path: &[i32]) {
-        if name == "_" {
-            let diagnostic = Diagnostic::error("`_` is no name in Rust")
-                .at(self.locations.span(path), "")
-                .help("give it another name");
-            self.errors.push(diagnostic);
+        for file in &mut files {
+            self.types(
+                &mut file.message_type,
+                &mut file.enum_type,
+                &mut types,
+                [&scope, &scope],
+            );
+            self.extensions(&mut file.extension, &mut constants);
         }
     }
 
-    fn type_name(&mut self, name: Option<&str>, path: &[i32]) {
-        let name = name.unwrap_or_default();
-        if is_rust_keyword(name) {
-            let message = format!("`{name}` is a keyword of Rust, which no type can be called");
-            let help = "begin the name with a capital letter, as names of messages do";
-            let help = if name == "Self" {
-                "give it another name"
-            } else {
-                help
-            };
-            self.errors.push(
-                Diagnostic::error(message)
-                    .at(self.locations.span(path), "")
-                    .help(help),
-            );
-        } else if PRIMITIVES.contains(&name) {
-            let message = format!("`{name}` is a type of Rust, which no other type can be called");
-            let help = "begin the name with a capital letter, as names of messages do";
-            self.errors.push(
-                Diagnostic::error(message)
-                    .at(self.locations.span(path), "")
-                    .help(help),
-            );
-        } else if name == RESERVED {
-            self.reserved(name, path);
-        } else {
-            self.name(name, path);
-        }
-    }
-
-    fn reserved(&mut self, name: &str, path: &[i32]) {
-        let message = format!("`{name}` is a name that generated code keeps to itself");
-        self.errors.push(
-            Diagnostic::error(message)
-                .at(self.locations.span(path), "")
-                .help("give it another name"),
-        );
-    }
-
-    /// What is inside of a message is in a module of the message's name in snake case, which two names may share.
-    fn module(
+    /// The types of a scope, which has a name in the original and one in this schema.
+    fn types(
         &mut self,
-        message: &DescriptorProto,
-        path: &[i32],
-        file: &FileDescriptorProto,
-        modules: &mut Modules,
+        messages: &mut [DescriptorProto],
+        enums: &mut [EnumDescriptorProto],
+        taken: &mut Types,
+        scope: [&str; 2],
     ) {
-        let name = message.name.clone().unwrap_or_default();
-        let module = module_name(&name);
-        let has_content = has_content(message);
-        let span = self.locations.span(path);
-        let file = file.name.clone().unwrap_or_default();
-        let first = modules
-            .0
-            .get(&module)
-            .filter(|(first, first_has_content, first_file, _)| {
-                *first != name && (*first_file == file || (*first_has_content && has_content))
-            });
-        if let Some((first, _, _, first_span)) = first {
-            let text = format!(
-                "`{name}` and `{first}` are one name in snake case, `{module}`, which is a module in Rust"
-            );
-            let diagnostic = Diagnostic::error(text)
-                .at(span, "")
-                .and_at(first_span.clone(), "the other is here");
-            self.errors.push(
-                diagnostic.help("give one of them a name that differs in more than its capitals"),
-            );
-            return;
+        for message in messages {
+            let proto = message.name.clone().unwrap_or_default();
+            if let Some(name) = taken.message(message) {
+                message.name = Some(self.stand_ins.of_type(name));
+            }
+            let [old, new] = self.renamed(scope, &proto, message.name.as_deref());
+            self.oneofs(message);
+            self.fields(message);
+            let mut inside = Types::new(&message.nested_type, &message.enum_type, BTreeSet::new());
+            let (nested, enums) = (&mut message.nested_type, &mut message.enum_type);
+            self.types(nested, enums, &mut inside, [&old, &new]);
+            let mut constants = Taken::new(message.extension.iter().map(constant));
+            self.extensions(&mut message.extension, &mut constants);
         }
-        modules
-            .0
-            .entry(module)
-            .or_insert((name, has_content, file, span));
-    }
-}
-
-fn has_content(message: &DescriptorProto) -> bool {
-    message.nested_type.iter().any(|it| !is_map_entry(it))
-        || !message.enum_type.is_empty()
-        || !message.extension.is_empty()
-        || message.field.iter().any(is_in_oneof)
-}
-
-fn is_in_oneof(field: &FieldDescriptorProto) -> bool {
-    field.oneof_index.is_some() && !field.proto3_optional.unwrap_or_default()
-}
-
-/// As what writes messages makes it: each part between underscores begins with a capital letter.
-fn camel_case(name: &str) -> String {
-    let parts = name.split('_').map(|part| {
-        let mut letters = part.chars();
-        letters
-            .next()
-            .map(|first| first.to_ascii_uppercase())
-            .into_iter()
-            .chain(letters)
-            .collect::<String>()
-    });
-    parts.collect()
-}
-
-/// Whether this can be the name of a type.
-fn is_name(camel: &str) -> bool {
-    camel.starts_with(|first: char| first.is_ascii_alphabetic()) && camel != "Self"
-}
-
-/// As what writes messages makes it: an underscore where a word begins, and lower case.
-pub(crate) fn module_name(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    let mut module = String::new();
-    for (at, letter) in letters.iter().enumerate() {
-        let before = at.checked_sub(1).map(|at| letters[at]);
-        let begins_word = letter.is_uppercase()
-            && before.is_some_and(|before| {
-                let next_is_lower = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-                before.is_lowercase() || (before.is_uppercase() && next_is_lower)
-            });
-        if begins_word {
-            module.push('_');
+        for it in enums {
+            let proto = it.name.clone().unwrap_or_default();
+            if let Some(name) = taken.enumeration(&proto) {
+                it.name = Some(self.stand_ins.of_type(name));
+            }
+            let [old, _] = self.renamed(scope, &proto, it.name.as_deref());
+            self.values(it, old);
         }
-        module.extend(letter.to_lowercase());
     }
-    module
-}
 
-/// The names of types that a package's files declare at the top.
-pub(crate) fn top_level_types<'a>(
-    files: impl Iterator<Item = &'a FileDescriptorProto>,
-) -> BTreeSet<String> {
-    files
-        .flat_map(|file| {
-            let messages = file.message_type.iter().filter_map(|it| it.name.clone());
-            messages.chain(file.enum_type.iter().filter_map(|it| it.name.clone()))
+    fn renamed(&mut self, [old, new]: [&str; 2], proto: &str, name: Option<&str>) -> [String; 2] {
+        let names = [
+            format!("{old}.{proto}"),
+            format!("{new}.{}", name.unwrap_or_default()),
+        ];
+        if names[0] != names[1] {
+            self.types.insert(names[0].clone(), names[1].clone());
+        }
+        names
+    }
+
+    fn fields(&mut self, message: &mut DescriptorProto) {
+        let mut taken = members(message);
+        for field in message.field.iter_mut().filter(|it| !is_in_oneof(it)) {
+            let proto = field.name.clone().unwrap_or_default();
+            if proto == "_" || proto.starts_with("__buffa_") {
+                let snake = taken.free(&proto);
+                rename(field, self.stand_in(proto, snake.clone(), snake));
+            }
+        }
+    }
+
+    /// Oneofs are fields and enums, and the fields in them variants.
+    fn oneofs(&mut self, message: &mut DescriptorProto) {
+        let mut fields = members(message);
+        let nested = message.nested_type.iter().filter_map(|it| it.name.clone());
+        let types = nested.chain(message.enum_type.iter().filter_map(|it| it.name.clone()));
+        let camel = message
+            .oneof_decl
+            .iter()
+            .map(|it| camel_case(it.name.as_deref().unwrap_or_default()));
+        let mut enums = Taken::new(camel.chain(types));
+        for (oneof, index) in message.oneof_decl.iter_mut().zip(0..) {
+            let is_own = |field: &FieldDescriptorProto| {
+                is_in_oneof(field) && field.oneof_index == Some(index)
+            };
+            // Without fields it is the one of an `optional` field.
+            if !message.field.iter().any(is_own) {
+                continue;
+            }
+            let proto = oneof.name.clone().unwrap_or_default();
+            let camel = camel_case(&proto);
+            if !(is_variant(&camel) && enums.claim(&camel)) {
+                let (camel, snake) = (
+                    enums.free(&camel_or(&camel, &proto)),
+                    fields.or_free(&proto),
+                );
+                oneof.name = Some(self.stand_in(proto, camel, snake));
+            }
+            let own = message.field.iter_mut().filter(|field| is_own(field));
+            self.variants(own.collect(), &mut fields);
+        }
+    }
+
+    fn variants(&mut self, fields: Vec<&mut FieldDescriptorProto>, members: &mut Taken) {
+        let mut taken = Taken::new(
+            fields
+                .iter()
+                .map(|field| camel_case(field.name.as_deref().unwrap_or_default())),
+        );
+        for field in fields {
+            let proto = field.name.clone().unwrap_or_default();
+            let camel = camel_case(&proto);
+            // buffa writes `Self_`.
+            if camel != "Self" && !(is_variant(&camel) && taken.claim(&camel)) {
+                let (camel, snake) = (taken.free(&camel_or(&camel, &proto)), members.free(&proto));
+                rename(field, self.stand_in(proto, camel, snake));
+            }
+        }
+    }
+
+    fn values(&mut self, it: &mut EnumDescriptorProto, full_name: String) {
+        let mut taken = Taken::new(it.value.iter().filter_map(|value| value.name.clone()));
+        for value in it
+            .value
+            .iter_mut()
+            .filter(|it| it.name.as_deref() == Some("_"))
+        {
+            let (snake, camel) = (taken.free("_"), taken.free("_"));
+            let stand_in = self.stand_in("_".to_owned(), camel, snake);
+            self.values.insert(full_name.clone(), stand_in.clone());
+            value.name = Some(stand_in);
+        }
+    }
+
+    fn extensions(&mut self, extensions: &mut [FieldDescriptorProto], taken: &mut Taken) {
+        for extension in extensions {
+            let constant = constant(extension);
+            if constant == "_" || !taken.claim(&constant) {
+                let snake = taken.free(&constant).to_lowercase();
+                let proto = extension.name.clone().unwrap_or_default();
+                extension.name = Some(self.stand_in(proto, snake.clone(), snake));
+            }
+        }
+    }
+
+    fn stand_in(&mut self, proto: String, camel: String, snake: String) -> String {
+        self.stand_ins.of_item(Name {
+            proto,
+            camel,
+            snake,
         })
-        .collect()
+    }
+
+    /// Lets a file name types as they are called now.
+    fn references(&self, file: &mut FileDescriptorProto) {
+        file.extension
+            .iter_mut()
+            .for_each(|field| self.reference(field));
+        let mut waiting: Vec<&mut DescriptorProto> = file.message_type.iter_mut().collect();
+        while let Some(message) = waiting.pop() {
+            let fields = message.field.iter_mut().chain(&mut message.extension);
+            fields.for_each(|field| self.reference(field));
+            waiting.extend(&mut message.nested_type);
+        }
+    }
+
+    fn reference(&self, field: &mut FieldDescriptorProto) {
+        let value = field
+            .type_name
+            .as_ref()
+            .and_then(|name| self.values.get(name));
+        if field.r#type == Some(Type::TYPE_ENUM) && field.default_value.as_deref() == Some("_") {
+            field.default_value = value.cloned().or(field.default_value.take());
+        }
+        for name in [&mut field.type_name, &mut field.extendee]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(renamed) = self.types.get(name) {
+                renamed.clone_into(name);
+            }
+        }
+    }
+}
+
+/// Where types are in Rust.
+pub(crate) struct Paths<'a> {
+    pub(crate) context: &'a CodeGenContext<'a>,
+    pub(crate) named: &'a Named,
+}
+
+impl Paths<'_> {
+    /// The path of a type of the original, from the module of a package or from one that is as much deeper as `depth` says.
+    pub(crate) fn relative(&self, name: &str, package: &str, depth: usize) -> Option<String> {
+        let name = self.named.type_name(name);
+        let path = self.context.rust_type_relative(name, package, depth)?;
+        Some(self.named.stand_ins.in_code(&path).into_owned())
+    }
+}
+
+/// The modules that packages are in that of a package.
+fn modules_below(package: &str, packages: &BTreeSet<String>) -> BTreeSet<String> {
+    let below = packages.iter().filter_map(|other| match package {
+        "" => Some(other.as_str()),
+        package => other.strip_prefix(package)?.strip_prefix('.'),
+    });
+    let modules = below.filter_map(|rest| rest.split('.').next());
+    modules.map(str::to_owned).collect()
+}
+
+/// The names of a message's fields, as they are in the schema and as they are written.
+fn members(message: &DescriptorProto) -> Taken {
+    let fields = message.field.iter().filter_map(|it| it.name.as_deref());
+    let names = fields.chain(
+        message
+            .oneof_decl
+            .iter()
+            .filter_map(|it| it.name.as_deref()),
+    );
+    Taken::new(names.flat_map(|name| [name.to_owned(), module_name(name)]))
+}
+
+/// Gives a field a stand-in, also for what it is in JSON if that is its name: buffa writes a name once that is both.
+fn rename(field: &mut FieldDescriptorProto, stand_in: String) {
+    if field.json_name == field.name {
+        field.json_name = Some(stand_in.clone());
+    }
+    field.name = Some(stand_in);
+}
+
+fn constant(extension: &FieldDescriptorProto) -> String {
+    module_name(extension.name.as_deref().unwrap_or_default()).to_uppercase()
+}
+
+fn is_variant(camel: &str) -> bool {
+    camel.starts_with(|first: char| first.is_ascii_alphabetic()) && is_type_name(camel)
+}
+
+/// A name that underscores make one of a type.
+fn camel_or(camel: &str, proto: &str) -> String {
+    let is_begun = camel.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_begun { camel } else { proto }.to_owned()
 }

@@ -11,8 +11,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::messages::{Section, Texts};
-use super::names::module_name;
+use super::names::Paths;
 use super::plan::package_of;
+use super::stand_in::StandIns;
+use super::taken::module_name;
 use super::{Settings, print_items};
 use crate::elements::is_map_entry;
 
@@ -25,7 +27,7 @@ pub(crate) struct Part<'a> {
 /// The text of the messages of a package.
 pub(crate) fn join(
     parts: &[Part<'_>],
-    context: &CodeGenContext<'_>,
+    paths: &Paths<'_>,
     settings: &Settings,
     has_views: bool,
 ) -> String {
@@ -33,8 +35,9 @@ pub(crate) fn join(
         let texts = parts.iter().map(|part| part.texts.get(section));
         texts.collect()
     };
+    let context = paths.context;
     let inside = expand_inside(&joined);
-    let registrations = expand_registrations(parts, context, settings);
+    let registrations = expand_registrations(parts, paths, settings);
     let items = (!inside.is_empty() || !registrations.is_empty()).then(|| {
         let exports = expand_exports(parts, context, has_views, !registrations.is_empty());
         quote! {
@@ -48,6 +51,7 @@ pub(crate) fn join(
         }
     });
     let printed = print_items(items.unwrap_or_default());
+    let printed = paths.named.stand_ins.in_code(&printed);
     joined(Section::Owned) + &paste(&printed, &joined)
 }
 
@@ -94,66 +98,68 @@ fn paste(printed: &str, joined: &dyn Fn(Section) -> String) -> String {
 }
 
 /// The function that makes a package's messages and extensions known to JSON.
-fn expand_registrations(
-    parts: &[Part<'_>],
-    context: &CodeGenContext<'_>,
-    settings: &Settings,
-) -> TokenStream {
-    let private = rust_path_to_tokens(&settings.private_path());
+fn expand_registrations(parts: &[Part<'_>], paths: &Paths<'_>, settings: &Settings) -> TokenStream {
     let mut calls = Vec::new();
     for Part { file, texts } in parts {
+        let mut registrations = Registrations {
+            stand_ins: &paths.named.stand_ins,
+            texts,
+            calls: &mut calls,
+        };
         for message in &file.message_type {
             let name = message.name.as_deref().unwrap_or_default();
-            let module = context.nested_module_name(package_of(file), name);
-            register_message(message, &[], make_field_ident(&module), texts, &mut calls);
+            let module = paths.context.nested_module_name(package_of(file), name);
+            registrations.message(message, &[], make_field_ident(&module));
         }
         let scope = [format_ident!("__buffa"), format_ident!("ext")];
-        let text = texts.get(Section::Ext);
-        register_extensions(&file.extension, &scope, text, &mut calls);
+        registrations.extensions(&file.extension, &scope, Section::Ext);
     }
-    match calls.is_empty() {
-        true => TokenStream::new(),
-        false => quote! {
-            /// Register this package's `Any` type entries and extension entries.
-            pub fn register_types(reg: &mut #private::buffa::type_registry::TypeRegistry) {
-                #(#calls)*
+    if calls.is_empty() {
+        return TokenStream::new();
+    }
+    let private = rust_path_to_tokens(&settings.private_path());
+    quote! {
+        /// Register this package's `Any` type entries and extension entries.
+        pub fn register_types(reg: &mut #private::buffa::type_registry::TypeRegistry) {
+            #(#calls)*
+        }
+    }
+}
+
+/// The calls that make what a file declares known to JSON.
+struct Registrations<'a> {
+    stand_ins: &'a StandIns,
+    texts: &'a Texts,
+    calls: &'a mut Vec<TokenStream>,
+}
+
+impl Registrations<'_> {
+    /// The constants of a message are beside it in `scope`, and those of what it declares in its `module`.
+    fn message(&mut self, message: &DescriptorProto, scope: &[Ident], module: Ident) {
+        if is_map_entry(message) {
+            return;
+        }
+        let constant = format_ident!("__{}_JSON_ANY", constant_name(message.name.as_deref()));
+        let call = quote! { reg.register_json_any(super:: #(#scope::)* #constant); };
+        self.calls.push(call);
+        let scope = [scope, &[module]].concat();
+        self.extensions(&message.extension, &scope, Section::Owned);
+        for nested in &message.nested_type {
+            let module = module_name(nested.name.as_deref().unwrap_or_default());
+            self.message(nested, &scope, make_field_ident(&module));
+        }
+    }
+
+    fn extensions(&mut self, all: &[FieldDescriptorProto], scope: &[Ident], section: Section) {
+        for extension in all {
+            let constant = format!("__{}_JSON_EXT", constant_name(extension.name.as_deref()));
+            let written = format!("const {}:", self.stand_ins.in_code(&constant));
+            // JSON has no groups, and in an edition it takes more than the type to tell one.
+            if self.texts.get(section).contains(&written) {
+                let constant = format_ident!("{constant}");
+                let call = quote! { reg.register_json_ext(super:: #(#scope::)* #constant); };
+                self.calls.push(call);
             }
-        },
-    }
-}
-
-/// The constants of a message are beside it in `scope`, and those of what it declares in its `module`.
-fn register_message(
-    message: &DescriptorProto,
-    scope: &[Ident],
-    module: Ident,
-    texts: &Texts,
-    calls: &mut Vec<TokenStream>,
-) {
-    if is_map_entry(message) {
-        return;
-    }
-    let constant = format_ident!("__{}_JSON_ANY", constant_name(message.name.as_deref()));
-    calls.push(quote! { reg.register_json_any(super:: #(#scope::)* #constant); });
-    let scope = [scope, &[module]].concat();
-    register_extensions(&message.extension, &scope, texts.get(Section::Owned), calls);
-    for nested in &message.nested_type {
-        let module = module_name(nested.name.as_deref().unwrap_or_default());
-        register_message(nested, &scope, make_field_ident(&module), texts, calls);
-    }
-}
-
-fn register_extensions(
-    extensions: &[FieldDescriptorProto],
-    scope: &[Ident],
-    text: &str,
-    calls: &mut Vec<TokenStream>,
-) {
-    for extension in extensions {
-        let constant = format_ident!("__{}_JSON_EXT", constant_name(extension.name.as_deref()));
-        // There is none for a group, which JSON does not have, and in an edition it takes more than the type to tell one.
-        if text.contains(&format!("const {constant}:")) {
-            calls.push(quote! { reg.register_json_ext(super:: #(#scope::)* #constant); });
         }
     }
 }

@@ -3,14 +3,19 @@
 //! The text is gone through once, byte by byte: in a build script, which is not optimised, reading it as tokens and printing
 //! it again would each cost as much as generating it.
 
+use std::borrow::Cow;
+
+use super::stand_in::StandIns;
+
 /// The crates that generated messages name by an absolute path.
 const CRATES: [&str; 4] = ["buffa", "buffa_descriptor", "buffa_types", "serde"];
 
 /// Rewrites a file of Rust as a printer writes it. `private` is the path of the runtime's own re-exports.
-pub(crate) fn redirect(text: &str, private: &str) -> String {
+pub(crate) fn redirect(text: &str, private: &str, stand_ins: &StandIns) -> String {
     let mut pass = Pass {
         text,
         private,
+        stand_ins,
         at: 0,
         copied: 0,
         output: String::with_capacity(text.len() + text.len() / 4),
@@ -24,10 +29,11 @@ pub(crate) fn redirect(text: &str, private: &str) -> String {
     pass.output
 }
 
-/// Only inserts, and only at bytes of ASCII.
+/// Changes the text only at bytes of ASCII.
 struct Pass<'a> {
     text: &'a str,
     private: &'a str,
+    stand_ins: &'a StandIns,
     /// The next byte to look at.
     at: usize,
     /// How much of the text is in the output.
@@ -49,8 +55,8 @@ impl Pass<'_> {
         match self.byte(self.at) {
             b'"' => self.string(),
             b'\'' => self.at = self.character_end(),
-            b'/' if self.byte(self.at + 1) == b'/' => self.at = self.find(self.at, "\n"),
-            b'/' if self.byte(self.at + 1) == b'*' => self.at = self.find(self.at, "*/"),
+            b'/' if self.byte(self.at + 1) == b'/' => self.skip_text(self.find(self.at, "\n")),
+            b'/' if self.byte(self.at + 1) == b'*' => self.skip_text(self.find(self.at, "*/")),
             b'#' => self.attribute(),
             b':' if self.byte(self.at + 1) == b':' => self.path(),
             byte if is_word(byte) => self.word(),
@@ -64,6 +70,22 @@ impl Pass<'_> {
         self.copied = at;
     }
 
+    /// Goes to the end of a string or a comment.
+    fn skip_text(&mut self, end: usize) {
+        self.at = self.at.max(self.copied);
+        let skipped = &self.text[self.at..end];
+        self.replace(end, self.stand_ins.in_text(skipped));
+    }
+
+    /// Puts a text in the place of what lies before `end`, if it is another.
+    fn replace(&mut self, end: usize, replaced: Cow<'_, str>) {
+        if let Cow::Owned(replaced) = replaced {
+            self.insert(self.at, &replaced);
+            self.copied = end;
+        }
+        self.at = end;
+    }
+
     /// A byte of the text, and zero after its end.
     fn byte(&self, at: usize) -> u8 {
         self.text.as_bytes().get(at).copied().unwrap_or_default()
@@ -74,10 +96,12 @@ impl Pass<'_> {
         let goes_on =
             self.at > 0 && matches!(self.byte(self.at - 1), byte if is_word(byte) || byte == b'>');
         let end = self.word_end(self.at + 2);
-        if !goes_on && CRATES.contains(&&self.text[self.at + 2..end]) {
+        let name = &self.text[self.at + 2..end];
+        if !goes_on && CRATES.contains(&name) {
             self.insert(self.at, self.private);
         }
-        self.at = end;
+        self.at += 2;
+        self.replace(end, self.stand_ins.in_code(name));
     }
 
     /// Two traits are written without their path, where messages of these names would be meant.
@@ -87,10 +111,10 @@ impl Pass<'_> {
         if matches!(word, "From" | "Into") && self.byte(end) == b'<' {
             self.insert(self.at, "::core::convert::");
         }
-        self.at = match word {
-            "r" | "br" | "cr" => self.raw_string_end(end).unwrap_or(end),
-            _ => end,
-        };
+        match self.raw_string_end(end) {
+            Some(end) if matches!(word, "r" | "br" | "cr") => self.skip_text(end),
+            _ => self.replace(end, self.stand_ins.in_code(word)),
+        }
     }
 
     fn string(&mut self) {
@@ -104,7 +128,7 @@ impl Pass<'_> {
         if self.at < self.serde_end && CRATES.iter().any(is_ours) {
             self.insert(self.at + 1, self.private);
         }
-        self.at = self.string_end(self.at);
+        self.skip_text(self.string_end(self.at));
     }
 
     /// Paths in serde's attributes are strings, and its derives have to be told where serde is.
@@ -181,9 +205,10 @@ fn is_word(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emit::stand_in::Name;
 
     fn redirected(text: &str) -> String {
-        redirect(text, "::rt::p")
+        redirect(text, "::rt::p", &StandIns::default())
     }
 
     #[test]
@@ -241,6 +266,24 @@ mod tests {
         ] {
             assert_eq!(redirected(text), text);
         }
+    }
+
+    #[test]
+    fn stand_ins_are_replaced_in_code_and_in_text() {
+        let mut names = StandIns::default();
+        let stand_in = names.of_type(Name {
+            proto: "type".to_owned(),
+            camel: "type_".to_owned(),
+            snake: "type__".to_owned(),
+        });
+        assert_eq!(stand_in, "RpcStandIn0x");
+        let text = "/// `RpcStandIn0x`\nfn f(a: super::rpc_stand_in0x::A<RpcStandIn0x>) { g(\"RpcStandIn0x\", ::buffa::RpcStandIn0x) }";
+        let replaced =
+            "/// `type`\nfn f(a: super::type__::A<type_>) { g(\"type\", ::rt::p::buffa::type_) }";
+        assert_eq!(redirect(text, "::rt::p", &names), replaced);
+        let text = "#[serde(with = \"::buffa::j\", rename = \"RpcStandIn0x\")]";
+        let replaced = "#[serde(with = \"::rt::p::buffa::j\", rename = \"type\")]";
+        assert_eq!(redirect(text, "::rt::p", &names), replaced);
     }
 
     #[test]

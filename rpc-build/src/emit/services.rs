@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use buffa_codegen::context::CodeGenContext;
 use buffa_codegen::idents::{make_field_ident, rust_path_to_tokens};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::Settings;
 use super::docs::expand_docs;
+use super::names::Paths;
 use super::options::{Idempotency, Options};
 use super::service::{Method, Service};
 use crate::ident;
@@ -32,10 +32,10 @@ const RESERVED: [&str; 11] = [
 pub(crate) fn expand_services(
     package: &str,
     services: &[Service],
-    context: &CodeGenContext<'_>,
+    paths: &Paths<'_>,
     settings: &Settings,
 ) -> Vec<TokenStream> {
-    let imports = Imports::new(package, services, context, settings);
+    let imports = Imports::new(package, services, paths, settings);
     let traits = services
         .iter()
         .map(|service| expand_service(service, &imports, settings));
@@ -143,12 +143,7 @@ struct Imports {
 }
 
 impl Imports {
-    fn new(
-        package: &str,
-        services: &[Service],
-        context: &CodeGenContext<'_>,
-        settings: &Settings,
-    ) -> Self {
+    fn new(package: &str, services: &[Service], paths: &Paths<'_>, settings: &Settings) -> Self {
         let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
         for service in services {
             let name = service.ident.to_string();
@@ -158,13 +153,13 @@ impl Imports {
         let names: BTreeSet<&String> = methods
             .flat_map(|it| [&it.input, &it.output].into_iter().chain(&it.error))
             .collect();
-        let mut paths: Vec<(&String, String)> = names
+        let mut found: Vec<(&String, String)> = names
             .into_iter()
-            .filter_map(|name| Some((name, context.rust_type_relative(name, package, 1)?)))
+            .filter_map(|name| Some((name, paths.relative(name, package, 1)?)))
             .collect();
         // The package's own messages choose their names first.
-        paths.sort_by_key(|(_, path)| (!is_own(path), path.clone()));
-        let types = paths.into_iter().map(|(name, path)| {
+        found.sort_by_key(|(_, path)| (!is_own(path), path.clone()));
+        let types = found.into_iter().map(|(name, path)| {
             let last = path.rsplit("::").next().unwrap_or_default();
             let local = ident::local_type_name(last, &mut taken);
             (name.clone(), (settings.redirect_path(&path), local))

@@ -96,6 +96,22 @@ fn golden_mistakes() {
 }
 
 #[test]
+fn a_package_that_can_be_no_module_is_refused() {
+    for package in ["a._.b", "__buffa"] {
+        let schema = written(&[
+            ("kind.proto", "b.v1", package),
+            ("user.proto", "b.v1", package),
+        ]);
+        let mistakes = emit(&schema, &settings(), &mut ()).expect_err("there is no such module");
+        let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
+        let segment = package.trim_start_matches("a.").trim_end_matches(".b");
+        let expected =
+            format!("no module of Rust, which a package becomes, can be called `{segment}`");
+        assert_eq!(messages, [expected]);
+    }
+}
+
+#[test]
 fn the_runtime_can_be_elsewhere() {
     let mut settings = settings();
     settings.root = "crate::rpc".to_owned();

@@ -19,6 +19,7 @@ pub struct Limits {
     pub(crate) max_metadata: usize,
     pub(crate) max_depth: usize,
     pub(crate) max_element_memory: usize,
+    pub(crate) max_stack: usize,
     pub(crate) max_calls: u32,
     #[cfg(feature = "jsonrpc")]
     pub(crate) max_batch: usize,
@@ -37,6 +38,7 @@ impl Default for Limits {
             max_metadata: 16 << 10,
             max_depth: 64,
             max_element_memory: 32 << 20,
+            max_stack: 1 << 20,
             max_calls: 16_384,
             #[cfg(feature = "jsonrpc")]
             max_batch: 1_000,
@@ -91,6 +93,15 @@ impl Limits {
     #[must_use]
     pub fn max_element_memory(mut self, bytes: usize) -> Self {
         self.max_element_memory = bytes;
+        self
+    }
+
+    /// Bounds the stack that decoding one message may take before it goes no deeper, in bytes; 1 MiB
+    /// by default, which is for threads of 2 MiB. It keeps values whose types are large from nesting as
+    /// deep as [`max_depth`](Self::max_depth) allows, which in a debug build could overflow the stack.
+    #[must_use]
+    pub fn max_stack(mut self, bytes: usize) -> Self {
+        self.max_stack = bytes;
         self
     }
 
@@ -172,5 +183,6 @@ impl Limits {
         DecodeLimits::default()
             .max_depth(self.max_depth)
             .max_element_memory(self.max_element_memory)
+            .max_stack(self.max_stack)
     }
 }

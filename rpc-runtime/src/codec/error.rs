@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
 use super::malformed::{Malformed, Problem};
+use super::stack::Stack;
 use super::{Codec, DecodeLimits, Encoding};
 
 /// The longest piece of an underlying error that is shown: serde's errors quote what the peer sent.
@@ -28,6 +29,7 @@ enum Kind {
     Decode,
     TooDeep { limit: usize },
     TooLarge { limit: usize },
+    NoStack { limit: usize },
     Truncated,
     Trailing { count: usize },
 }
@@ -67,6 +69,24 @@ impl CodecError {
         Self::new(Kind::TooLarge { limit }, encoding, None)
     }
 
+    /// Makes the error for values that nest deeper than the stack allows.
+    pub(super) fn no_stack(encoding: Encoding, stack: &Stack) -> Self {
+        let limit = stack.limit();
+        Self::new(Kind::NoStack { limit }, encoding, None)
+    }
+
+    /// Makes the error for bytes that could not be decoded, which may have been for want of stack.
+    pub(super) fn within(
+        stack: &Stack,
+        encoding: Encoding,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        match stack.is_used_up() {
+            true => Self::no_stack(encoding, stack),
+            false => Self::decode(encoding, source),
+        }
+    }
+
     /// Makes the error for bytes that end before the value does.
     pub fn truncated(encoding: Encoding) -> Self {
         Self::new(Kind::Truncated, encoding, None)
@@ -81,6 +101,7 @@ impl CodecError {
     pub(super) fn malformed(encoding: Encoding, error: Malformed) -> Self {
         let kind = match error.problem {
             Problem::TooDeep { limit } => Kind::TooDeep { limit },
+            Problem::NoStack { limit } => Kind::NoStack { limit },
             Problem::Truncated => Kind::Truncated,
             Problem::Trailing { count } => Kind::Trailing { count },
             Problem::Reserved => Kind::Decode,
@@ -120,9 +141,10 @@ impl CodecError {
         !self.is_unsupported() && !self.is_encode()
     }
 
-    /// Returns whether values nest deeper than [`max_depth`](super::DecodeLimits::max_depth).
+    /// Returns whether values nest deeper than [`max_depth`](super::DecodeLimits::max_depth), or than
+    /// [`max_stack`](super::DecodeLimits::max_stack) allows for their type.
     pub fn is_too_deep(&self) -> bool {
-        matches!(self.0.kind, Kind::TooDeep { .. })
+        matches!(self.0.kind, Kind::TooDeep { .. } | Kind::NoStack { .. })
     }
 
     /// Returns whether elements would take more memory than
@@ -166,6 +188,9 @@ impl fmt::Display for CodecError {
                     f,
                     ": values nest deeper than {limit}, the limit `max_depth`"
                 )
+            }
+            (None, Kind::NoStack { limit }) => {
+                write!(f, ": {}", Problem::NoStack { limit: *limit })
             }
             (None, Kind::TooLarge { limit }) => write!(
                 f,

@@ -4,13 +4,13 @@
 ///
 /// # Stack and time
 ///
-/// serde recurses, so depth costs stack, and how much depends on the type: for a recursive struct
-/// of 20 optional strings it is about 2 KB a level in a release build and 13 KB in a debug build, of
-/// the 2 MiB that a thread has by default. A service that decodes larger recursive types
-/// in debug builds needs a lower limit, or threads with more stack.
-///
-/// The same holds of protobuf: a message of 200 fields that nests in itself takes about 70 KB a
-/// level in a debug build.
+/// Decoding recurses, so depth costs stack, and how much depends on the type: for a recursive struct
+/// of 20 optional strings it is about 2 KB a level in a release build and 13 KB in a debug build, for
+/// a protobuf message of 200 fields 200 KB in a debug build, of the 2 MiB that a thread has by default.
+/// [`max_stack`](Self::max_stack) bounds that for all of it but what is put aside before it is decoded
+/// (for an untagged enum or `#[serde(flatten)]`; in the JSON of protobuf an `Any` and extensions that
+/// are registered), Postcard and formats of your own: there depth alone does. Threads with a smaller
+/// stack need a lower limit.
 ///
 /// No depth but a small one bounds the time of an untagged enum that nests in two variants: serde
 /// tries both at every level, and twice as long for each.
@@ -37,6 +37,10 @@ pub struct DecodeLimits {
     /// Two bytes of binary protobuf can be an element of hundreds of bytes in memory. In other forms,
     /// protobuf's own JSON among them, only the length of the message bounds its elements.
     pub max_element_memory: u32,
+
+    /// How many bytes of the stack decoding may take before it goes no deeper. 1 MiB by default. The
+    /// last level comes on top.
+    pub max_stack: u32,
 }
 
 impl DecodeLimits {
@@ -57,9 +61,21 @@ impl DecodeLimits {
         self
     }
 
+    /// Sets how many bytes of the stack decoding may take before it goes no deeper, up to 4 GiB.
+    #[must_use]
+    pub const fn max_stack(mut self, bytes: usize) -> Self {
+        self.max_stack = saturate(bytes);
+        self
+    }
+
     /// Returns the memory for elements, in bytes.
     pub(super) fn element_memory(self) -> usize {
         self.max_element_memory as usize
+    }
+
+    /// Returns the stack for decoding, in bytes.
+    pub(super) fn stack(self) -> usize {
+        self.max_stack as usize
     }
 
     /// Returns the depth that is enforced.
@@ -73,6 +89,7 @@ impl Default for DecodeLimits {
         Self {
             max_depth: 64,
             max_element_memory: 32 << 20,
+            max_stack: 1 << 20,
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Malformed {
 pub(super) enum Problem {
     /// Values nest deeper than the limit.
     TooDeep { limit: usize },
+    /// Values of this type nest deeper than the stack allows.
+    NoStack { limit: usize },
     /// The message ends before the value does, or a length is higher than the bytes left.
     Truncated,
     /// There are bytes after the value.
@@ -21,17 +23,26 @@ pub(super) enum Problem {
     Reserved,
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooDeep { limit } => {
+                write!(f, "values nest deeper than {limit}, the limit `max_depth`")
+            }
+            Self::NoStack { limit } => write!(
+                f,
+                "values of this type nest so deep that they take more than {limit} bytes of the stack, the limit `max_stack`"
+            ),
+            Self::Truncated => f.write_str("the message ends inside a value"),
+            Self::Trailing { count } => write!(f, "{count} bytes follow the value"),
+            Self::Reserved => f.write_str("the byte 0xc1 is not MessagePack"),
+        }
+    }
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.problem {
-            Problem::TooDeep { limit } => {
-                write!(f, "values nest deeper than {limit}, the limit `max_depth`")?;
-            }
-            Problem::Truncated => f.write_str("the message ends inside a value")?,
-            Problem::Trailing { count } => write!(f, "{count} bytes follow the value")?,
-            Problem::Reserved => f.write_str("the byte 0xc1 is not MessagePack")?,
-        }
-        write!(f, " at byte {}", self.offset)
+        write!(f, "{} at byte {}", self.problem, self.offset)
     }
 }
 

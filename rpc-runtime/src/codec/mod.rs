@@ -11,9 +11,13 @@
 //! is therefore bounded, whether or not the target type has a place for them: by our own decoder of
 //! MessagePack as it goes, and by a scan without recursion before serde_json sees a JSON text. Every
 //! length is checked against the bytes that are left. Bytes after the value are an error.
+//!
+//! How much stack a level takes depends on the type, so decoding also watches how much it has taken, and goes no deeper when
+//! that is enough ([`DecodeLimits::max_stack`]).
 
 mod appender;
 mod args;
+mod bounded;
 mod encoding;
 mod error;
 mod format;
@@ -26,6 +30,7 @@ mod registry;
 mod scan;
 mod serde_codec;
 mod shared_bytes;
+mod stack;
 #[cfg(test)]
 mod tests;
 

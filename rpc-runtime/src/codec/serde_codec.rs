@@ -8,11 +8,13 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::appender::Appender;
 use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
+use super::bounded::Bounded;
 use super::encoding::Kind;
 use super::format::{AnySeed, AnyValue, Format};
 use super::message_pack::DecodeError;
 use super::registry::REGISTRY;
 use super::shared_bytes::{Pieces, SharingSeed, as_large_bytes};
+use super::stack::Stack;
 use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, message_pack, scan};
 
 /// MessagePack, JSON and registered formats, for every type that is `Serialize` and
@@ -311,7 +313,9 @@ fn decode<'de, S: DeserializeSeed<'de>>(
         }
         Kind::Json => {
             scan::json(bytes, limits).map_err(|error| CodecError::malformed(encoding, error))?;
-            read_json(seed, bytes).map_err(|error| CodecError::decode(encoding, error))
+            let stack = Stack::new(limits);
+            read_json(seed, bytes, &stack)
+                .map_err(|error| CodecError::within(&stack, encoding, error))
         }
         #[cfg(feature = "postcard")]
         Kind::Postcard => match read_postcard(seed, bytes) {
@@ -327,12 +331,14 @@ fn decode<'de, S: DeserializeSeed<'de>>(
     }
 }
 
-fn read_json<'de, S: DeserializeSeed<'de>>(
+/// Reads a JSON text, whose depth has been checked.
+pub(super) fn read_json<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
+    stack: &Stack,
 ) -> Result<S::Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = seed.deserialize(&mut deserializer)?;
+    let value = seed.deserialize(Bounded::new(&mut deserializer, stack))?;
     deserializer.end()?;
     Ok(value)
 }

@@ -1,8 +1,11 @@
 //! Schemas at work: what `rpc-build` writes, called and served.
 
+mod depth;
 mod errors;
 mod messages;
+mod names;
 mod parity;
 mod patterns;
+mod revisions;
 mod standard;
 mod versions;

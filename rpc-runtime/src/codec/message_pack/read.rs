@@ -3,6 +3,7 @@
 use super::error::Error;
 use crate::codec::limits::DecodeLimits;
 use crate::codec::malformed::{Malformed, Problem};
+use crate::codec::stack::Stack;
 
 /// What stands in a message, with its data; of a container only how long it is.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,7 @@ pub(super) struct Reader<'de> {
     owed: usize,
     /// Where the last `Some` was, as bytes left, and how many were there one inside the other.
     somes: (usize, usize),
+    stack: Stack,
     malformed: Option<Malformed>,
 }
 
@@ -65,6 +67,7 @@ impl<'de> Reader<'de> {
             limit,
             owed: 0,
             somes: (usize::MAX, 0),
+            stack: Stack::new(limits),
             malformed: None,
         }
     }
@@ -197,6 +200,10 @@ impl<'de> Reader<'de> {
         match self.levels_left.checked_sub(1) {
             Some(levels_left) => self.levels_left = levels_left,
             None => return Err(self.fail(Problem::TooDeep { limit: self.limit }, start)),
+        }
+        if self.stack.ends_here() {
+            let limit = self.stack.limit();
+            return Err(self.fail(Problem::NoStack { limit }, start));
         }
         self.owed = owed;
         Ok(outside)

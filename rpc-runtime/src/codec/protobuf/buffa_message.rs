@@ -1,13 +1,17 @@
 //! The messages of `buffa`, which `rpc-build` writes: the only place that knows which crate they
 //! come from.
 
+use std::marker::PhantomData;
+
 use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, UnknownField};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{BinaryOutput, ProtobufMessage};
+use crate::codec::serde_codec::read_json;
 use crate::codec::shared_bytes::is_worth_sharing;
+use crate::codec::stack::Stack;
 use crate::codec::{CodecError, DecodeLimits, Encoding};
 
 // Hidden, because whose messages these are may change without notice.
@@ -23,8 +27,12 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
         let mut source = Source {
             rest: bytes.clone(),
             whole: bytes.len(),
+            stack: Stack::new(limits),
         };
         let decoded = options(limits).decode(&mut source);
+        if source.stack.is_used_up() {
+            return Err(CodecError::no_stack(Encoding::PROTOBUF, &source.stack));
+        }
         decoded.map_err(|error| decode_error(error, limits))
     }
 
@@ -33,8 +41,10 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
             .map_err(|error| CodecError::encode(Encoding::JSON, error))
     }
 
-    fn decode_json(bytes: &Bytes, _limits: DecodeLimits) -> Result<Self, CodecError> {
-        serde_json::from_slice(bytes).map_err(|error| CodecError::decode(Encoding::JSON, error))
+    fn decode_json(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
+        let stack = Stack::new(limits);
+        read_json(PhantomData::<Self>, bytes, &stack)
+            .map_err(|error| CodecError::within(&stack, Encoding::JSON, error))
     }
 }
 
@@ -91,9 +101,22 @@ impl EncodeSink for BinaryOutput<'_> {
 
 /// The message that is read, which lends large `Bytes` and copies small ones, as a slice keeps the
 /// whole message in memory.
+///
+/// Every level of a message reads from here before it goes into the next one, so this is where the
+/// stack is watched: when it is used up, the message ends, which every reader knows how to take.
 struct Source {
     rest: Bytes,
     whole: usize,
+    stack: Stack,
+}
+
+impl Source {
+    #[inline]
+    fn end_with_the_stack(&mut self) {
+        if self.stack.ends_here() {
+            self.rest.clear();
+        }
+    }
 }
 
 impl Buf for Source {
@@ -109,11 +132,20 @@ impl Buf for Source {
 
     #[inline]
     fn advance(&mut self, count: usize) {
-        self.rest.advance(count);
+        self.rest.advance(count.min(self.rest.len()));
+        self.end_with_the_stack();
+    }
+
+    /// A number is read byte by byte where the message ends, which it may do meanwhile.
+    #[inline]
+    fn get_u8(&mut self) -> u8 {
+        let byte = self.rest.first().copied().unwrap_or_default();
+        self.advance(1);
+        byte
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        let bytes = self.rest.split_to(length);
+        let bytes = self.rest.split_to(length.min(self.rest.len()));
         if is_worth_sharing(length, self.whole) {
             return bytes;
         }

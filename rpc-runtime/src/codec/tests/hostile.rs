@@ -152,6 +152,35 @@ fn nothing_overflows_the_stack() {
     });
 }
 
+/// A type whose levels take much stack.
+#[derive(Default, Debug, Serialize, Deserialize)]
+struct Large {
+    numbers: [Option<u64>; 32],
+    names: [Option<String>; 32],
+    next: Option<Box<Large>>,
+}
+
+#[test]
+fn the_stack_bounds_what_the_depth_does_not() {
+    let mut list = Large::default();
+    for _ in 0..60 {
+        list = Large {
+            next: Some(Box::new(list)),
+            ..Large::default()
+        };
+    }
+    for encoding in SCANNED {
+        let bytes = encode(&list, encoding);
+        let limits = DecodeLimits::default().max_stack(40_000);
+        let error = <Serde as Encodes<Large>>::decode(&bytes, encoding, limits).unwrap_err();
+        assert!(error.is_too_deep(), "{error}");
+        let expected = "take more than 40000 bytes of the stack, the limit `max_stack`";
+        assert!(error.to_string().contains(expected), "{error}");
+        let limits = limits.max_stack(usize::MAX);
+        <Serde as Encodes<Large>>::decode(&bytes, encoding, limits).unwrap();
+    }
+}
+
 #[test]
 fn lengths_are_checked_against_the_bytes_left() {
     let claims: [&[u8]; 14] = [

@@ -63,7 +63,7 @@ where
                 assert!(expected.is_ok() && rest.len() == count, "{}", what());
                 Outcome::Trailing
             }
-            Problem::TooDeep { .. } => Outcome::TooDeep,
+            Problem::TooDeep { .. } | Problem::NoStack { .. } => Outcome::TooDeep,
             Problem::Truncated | Problem::Reserved => {
                 assert!(expected.is_err(), "{malformed}: {}", what());
                 Outcome::Refused
