@@ -17,5 +17,7 @@ pub trait Store {
     #[deprecated]
     #[rpc(idempotent)]
     async fn put(&self, request: Value) -> Result<Key, Status>;
+    #[rpc(once, priority = High)]
+    async fn pay(&self, request: Value) -> Result<Key, Status>;
     fn watch(&self, request: Key) -> impl Stream<Item = Result<Value, StoreError>>;
 }

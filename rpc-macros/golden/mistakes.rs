@@ -121,7 +121,7 @@ impl MathClient {
     }
 }
 ::core::compile_error! {
-    "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, `fingerprint`, `descriptors`, `client_trait`, `crate`"
+    "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, `fingerprint`, `descriptors`, `client_trait`, `mock`, `crate`"
 }
 ::core::compile_error! {
     "a service consists of methods, found an associated constant\n(move it out of the trait)"

@@ -26,6 +26,7 @@ impl crate::rpc::__private::RpcClient for MathClient {
             MethodDescriptor::new("Math/add", MethodKind::Unary, &["a", "b"])
                 .bare_by_codec(IS_BARE)
                 .idempotent()
+                .priority(crate::rpc::__private::Priority::High)
                 .timeout(::core::time::Duration::from_millis(500u64)),
             MethodDescriptor::new("Math/pi", MethodKind::Unary, &[])
                 .bare_by_codec(IS_BARE)

@@ -169,6 +169,18 @@ golden! {
         }
     }
 
+    mock(mock) {
+        pub trait Store {
+            async fn get(&self, key: String, ctx: &Context) -> Result<String, Status>;
+            #[rpc(blocking)]
+            fn count(&self) -> u64;
+            fn list(&self, prefix: String) -> impl Stream<Item = String>;
+            async fn put(&self, name: String, values: Streaming<Value>) -> u64;
+            #[cfg(feature = "watch")]
+            fn watch(&self, keys: Streaming<Key>) -> impl Stream<Item = Result<String, Status>>;
+        }
+    }
+
     raw_ident() {
         trait r#Match {
             async fn r#type(&self, r#fn: String) -> String;
@@ -182,7 +194,7 @@ golden! {
         crate = crate::rpc
     ) {
         pub(crate) trait Math {
-            #[rpc(idempotent, timeout = "500ms")]
+            #[rpc(idempotent, priority = High, timeout = "500ms")]
             async fn add(&self, a: i64, b: i64) -> i64;
             #[rpc(read_only, since = "1.2")]
             #[rpc(timeout = "1h")]

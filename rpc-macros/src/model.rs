@@ -27,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) has_own_codec: bool,
     /// The option `client_trait`, which also asks for `impl Trait for TraitClient`.
     pub(crate) client_trait: Option<Ident>,
+    /// The option `mock`, which also asks for a `TraitMock`.
+    pub(crate) mock: Option<Ident>,
     pub(crate) methods: Vec<Method>,
     /// A member of the trait could not be understood, so it is not among `methods`.
     pub(crate) has_losses: bool,

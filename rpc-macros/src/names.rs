@@ -23,6 +23,11 @@ pub(crate) fn server_ident(service: &Ident) -> Ident {
     format_ident!("{}Server", service, span = service.span())
 }
 
+/// `GreeterMock` for `Greeter`.
+pub(crate) fn mock_ident(service: &Ident) -> Ident {
+    format_ident!("{}Mock", service, span = service.span())
+}
+
 /// A local variable of the expansion, out of the way of the user's names.
 pub(crate) fn local(name: &str, span: Span) -> Ident {
     Ident::new(&format!("{RESERVED_PREFIX}{name}"), located_at(span))

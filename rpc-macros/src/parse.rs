@@ -46,6 +46,7 @@ pub(crate) fn parse_service(
         codec,
         has_own_codec: options.codec.is_some(),
         client_trait: options.client_trait,
+        mock: options.mock,
         methods: members.methods,
         has_losses: members.has_losses,
         lost_methods: members.lost_methods,

@@ -59,7 +59,7 @@
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of the above |
 //! | `registry` | | servers register, clients find them: [`registry`] |
-//! | `testing` | | [`testing`]: for tests only, and not in `full` |
+//! | `testing` | | a network that misbehaves and a clock that stands still, in [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]
 
@@ -76,7 +76,6 @@ pub mod registry;
 pub mod server;
 mod service;
 mod status;
-#[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
 mod wire;
@@ -90,7 +89,7 @@ pub use http;
 
 pub use call::{
     Body, BodyFrame, Cancellation, Context, Identity, IntoStreaming, Limits, Message, Method,
-    Reply, Request, Response, RpcError, Streaming, shield,
+    Reply, Request, Response, RpcError, SlowReader, Streaming, shield,
 };
 pub use client::{Call, Channel, FallibleCall, FallibleStream, ResponseStream, RpcClient, batch};
 pub use codec::Encoding;

@@ -1,8 +1,8 @@
 //! What the expansion of `#[rpc_service]` calls. Not for people: it changes without notice.
 
 pub use crate::call::{
-    Context, IntoStreaming, MethodDescriptor, MethodHandle, MethodKind, Returns, RpcError,
-    ServiceDescriptor, Streaming,
+    Context, IntoStreaming, MethodDescriptor, MethodHandle, MethodKind, Priority, Returns,
+    RpcError, ServiceDescriptor, Streaming,
 };
 pub use crate::client::{
     Call, Channel, Client, Connect, FallibleCall, FallibleStream, IntoTarget, ResponseStream,
@@ -16,6 +16,7 @@ pub use crate::server::{
 };
 pub use crate::service::Service;
 pub use crate::status::{Code, Status};
+pub use crate::testing::{MockMethod, uploaded};
 
 /// The crates that generated messages name, so that users need not depend on them.
 #[cfg(feature = "protobuf")]

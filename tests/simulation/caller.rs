@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use rpc_runtime::{CallError, Code, Status, Streaming};
+use rpc_runtime::{CallError, Code, ResponseStream, Status, Streaming};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::scenario::{CallPlan, Pattern, Safety};
@@ -30,6 +30,9 @@ pub(crate) struct Ended {
     pub(crate) ended: Instant,
     pub(crate) outcome: Outcome,
 }
+
+/// The answer of a call that streams.
+type Items = ResponseStream<Item, CallError<PlannedError>>;
 
 /// How long after its deadline a call may end.
 const LATE: Duration = Duration::from_millis(50);
@@ -86,6 +89,7 @@ impl Caller {
             size: plan.size,
             pause: plan.pause,
             ending: plan.ending,
+            slow: plan.slow,
             shielded: plan.shielded,
             filling: serde_bytes::ByteBuf::from(vec![7; plan.filling]),
             sum: 0,
@@ -203,15 +207,12 @@ impl Caller {
     }
 
     /// Reads a stream to its end. Its first item waits for the acceptance, which is bounded.
-    async fn consume<S>(&self, mut stream: S, items: u32) -> Outcome
-    where
-        S: Stream<Item = Result<Item, CallError<PlannedError>>> + Unpin,
-    {
+    async fn consume(&self, mut stream: Items, items: u32) -> Outcome {
         let began = Instant::now();
         let milliseconds = |it| began + Duration::from_millis(it);
         let deadline = self.plan.timeout.map(milliseconds);
         let acceptance = milliseconds(self.default_timeout.unwrap_or(DEFAULT));
-        let mut index = 0;
+        let mut received = 0;
         loop {
             let asked = Instant::now();
             let item = self.next(&mut stream, deadline, acceptance).await;
@@ -222,10 +223,11 @@ impl Caller {
                 Some(Ok(item)) => {
                     self.records
                         .change_called(self.plan.id, |it| it.consumed += 1);
+                    let index = received + self.skipped(&stream);
                     if item != Item::new(self.plan.id, index, self.plan.size) {
                         self.wrong(&format!("another item {} at {index}", item.index));
                     }
-                    index += 1;
+                    received += 1;
                 }
                 Some(Err(error)) => {
                     if stream.next().await.is_some() {
@@ -234,8 +236,10 @@ impl Caller {
                     return outcome(error);
                 }
                 None => {
-                    if index != items {
-                        self.wrong(&format!("a good end after {index} of {items} items"));
+                    let skipped = self.skipped(&stream);
+                    if received + skipped != items {
+                        let text = format!("a good end after {received} of {items} items");
+                        self.wrong(&format!("{text}, with {skipped} left out"));
                     }
                     return Outcome::Good;
                 }
@@ -244,6 +248,15 @@ impl Caller {
                 sleep(Duration::from_millis(self.plan.consume_pause)).await;
             }
         }
+    }
+
+    /// Returns how many items were left out so far, which only some streams may do.
+    fn skipped(&self, stream: &Items) -> u32 {
+        let skipped = stream.skipped();
+        if skipped > 0 && !self.plan.slow.drops() {
+            self.wrong(&format!("{skipped} items were left out"));
+        }
+        u32::try_from(skipped).unwrap_or(u32::MAX / 2)
     }
 
     /// Waits for an item. If none has come by the bound on the acceptance, a handler must have

@@ -7,15 +7,22 @@ use rpc_runtime::testing::Weather;
 use tokio::time::Instant;
 
 use crate::caller::{Ended, Outcome};
-use crate::scenario::{CallPlan, ClientPlan, Pattern, Safety, Scenario};
+use crate::scenario::{Around, CallPlan, ClientPlan, Pattern, Safety, Scenario, ServerPlan};
 use crate::servers::Life;
-use crate::service::{Ending, Handled, Left, Records};
+use crate::service::{Ending, Handled, Left, Records, Slow};
 
 /// How much later than its time something may happen on a side that has it all in hand.
 const LATE: Duration = Duration::from_millis(50);
 
 /// How late a clear link can make a message.
 const CLEAR_LINK: Duration = Duration::from_secs(1);
+
+/// How long a client pauses that could not find its servers up to three times in a row.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
+
+/// By when a client has connected again to a server that came back, in milliseconds: none is away for more
+/// than 3 seconds, so the pause between two attempts is at most 3.2 seconds by then.
+const COMING_BACK: u64 = 5000;
 
 /// How often a client makes a call at most: more often than servers fail in one simulation.
 pub(crate) const ATTEMPTS: u32 = 10;
@@ -30,7 +37,11 @@ pub(crate) fn prepare(scenario: &Scenario, records: &Records) {
     for client in &scenario.clients {
         for call in &client.calls {
             records.change_called(call.id, |it| {
-                it.download_bound = bound(client.settings.stream_window, call.size);
+                it.download_bound = match call.slow {
+                    Slow::Wait => bound(client.settings.stream_window, call.size),
+                    // It goes on whatever its caller does.
+                    _ => u32::MAX / 2,
+                };
                 it.upload_bound = bound(widest, call.upload_size);
                 it.garbled = client.weather == Weather::Broken;
             });
@@ -119,7 +130,13 @@ impl Checked<'_> {
     /// Whether nothing can have kept the call from ending as its handler does.
     fn is_certain(&self) -> bool {
         let (ever, _) = self.client.servers();
-        ever.iter().all(|it| self.scenario.servers[*it].is_steady()) && self.is_undisturbed()
+        ever.iter().all(|it| self.is_there_again(*it)) && self.is_undisturbed()
+    }
+
+    /// Whether a server has been there so long when the call begins that its clients know.
+    fn is_there_again(&self, server: usize) -> bool {
+        let from = self.scenario.servers[server].serves_from();
+        from.is_some_and(|it| it == 0 || it + COMING_BACK <= self.call.start)
     }
 
     /// Whether the call is made again until it ends as its handler does: a server is always there.
@@ -138,8 +155,11 @@ impl Checked<'_> {
         let patient = |timeout: Option<u64>| timeout.is_none_or(|it| it >= 30_000);
         let places = self.scenario.servers.iter().map(|it| it.settings.max_calls);
         let places = places.chain([client.settings.max_calls]).min();
+        let sheds = |it: &ServerPlan| it.layers.contains(&Around::Adaptive);
         client.weather == Weather::Clear
+            && !self.scenario.servers.iter().any(sheds)
             && call.drop_after.is_none()
+            && !matches!(call.slow, Slow::Close(_))
             && patient(call.timeout)
             && patient(client.default_timeout)
             // One that takes longer is made again, and its failure is that of the last.
@@ -203,7 +223,9 @@ impl Checked<'_> {
     /// No call goes to a server that was not listed any more when the call began.
     fn check_found(&self, handled: &Handled) {
         let began = self.end.began.saturating_duration_since(self.end.epoch);
-        let before = |(at, _): &&(u64, _)| Duration::from_millis(*at) + LATE < began;
+        let fails = self.client.found.iter().any(|(_, list)| list.is_none());
+        let late = if fails { LATE + ASKED_AGAIN } else { LATE };
+        let before = |(at, _): &&(u64, _)| Duration::from_millis(*at) + late < began;
         let known = self.client.found.iter().take_while(before);
         let Some(list) = known.filter_map(|(_, list)| list.as_ref()).last() else {
             return;
@@ -305,7 +327,9 @@ fn check_times(
         if let Some(drained) = life.drained {
             let bound = Duration::from_millis(server.shutdown_timeout);
             late(drained + bound, "the bound of its server's drain");
-            if run.began > drained + LATE && !is_large {
+            // What had been accepted may have waited for its turn.
+            let waits = is_large || server.layers.contains(&Around::Adaptive);
+            if run.began > drained + LATE && !waits {
                 wrong("it began at a server that drains");
             }
         }

@@ -8,6 +8,7 @@
 mod caller;
 mod checks;
 mod found;
+mod layers;
 mod scenario;
 mod servers;
 mod service;

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use rpc_runtime::testing::Weather;
 
-use crate::service::Ending;
+use crate::service::{Ending, Slow};
 
 /// Settings of one side. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,25 @@ pub(crate) struct Settings {
     pub(crate) max_outgoing: usize,
 }
 
+/// A layer around the calls of one side, in any order.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Around {
+    Plain,
+    Log,
+    /// A timeout of an hour.
+    Timeout,
+    /// A limit that is never reached.
+    Limit,
+    /// Of servers only.
+    Adaptive,
+    /// Of clients only.
+    Retry,
+    /// Of clients only.
+    Hedge,
+}
+
 /// A server, beyond what both sides have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServerPlan {
     pub(crate) settings: Settings,
     pub(crate) cancel_grace: u64,
@@ -23,6 +40,7 @@ pub(crate) struct ServerPlan {
     pub(crate) slowness: u64,
     pub(crate) frame_timeout: u64,
     pub(crate) shutdown_timeout: u64,
+    pub(crate) layers: Vec<Around>,
     /// When it is shut down, if before the calls have ended.
     pub(crate) drain: Option<u64>,
     /// When it crashes, and after how long there is a new one in its place.
@@ -32,7 +50,13 @@ pub(crate) struct ServerPlan {
 impl ServerPlan {
     /// Whether it serves from the beginning to the end.
     pub(crate) fn is_steady(&self) -> bool {
-        self.drain.is_none() && self.crash.is_none()
+        self.serves_from() == Some(0)
+    }
+
+    /// Returns from when on it serves to the end, if there is such a time.
+    pub(crate) fn serves_from(&self) -> Option<u64> {
+        let back = self.crash.map_or(0, |(at, pause)| at + pause);
+        self.drain.is_none().then_some(back)
     }
 }
 
@@ -69,6 +93,8 @@ pub(crate) struct ClientPlan {
     /// The servers that it knows, over time. If only one list ever comes, it has it from the start.
     pub(crate) found: Vec<Found>,
     pub(crate) policy: Policy,
+    /// The innermost first.
+    pub(crate) layers: Vec<Around>,
     pub(crate) calls: Vec<CallPlan>,
 }
 
@@ -129,6 +155,7 @@ pub(crate) struct CallPlan {
     /// The caller's stream fails instead of ending.
     pub(crate) upload_fails: bool,
     pub(crate) ending: Ending,
+    pub(crate) slow: Slow,
     pub(crate) shielded: Option<u64>,
 }
 
@@ -174,6 +201,10 @@ fn server(rng: &mut Rng) -> ServerPlan {
         slowness: pick(rng, &[0, 0, 0, 4000]),
         frame_timeout: pick(rng, &[2000, 60_000]),
         shutdown_timeout: pick(rng, &[300, 10_000]),
+        layers: {
+            let adaptive = one_in(rng, 4).then_some(Around::Adaptive);
+            layers(rng, adaptive)
+        },
         drain: one_in(rng, 4).then(|| rng.u64(0..3000)),
         crash: one_in(rng, 5).then(|| (rng.u64(0..2000), rng.u64(1..3000))),
     }
@@ -195,15 +226,30 @@ fn client(rng: &mut Rng, servers: usize, next: &mut u64) -> ClientPlan {
         *next += 1;
         call(rng, *next)
     });
+    let calls = calls.collect();
+    let policy = policy(rng);
+    let retry = policy.retries.then_some(Around::Retry);
+    let hedge = policy.hedge_behind.map(|_| Around::Hedge);
     ClientPlan {
-        calls: calls.collect(),
+        calls,
         settings: settings(rng),
         default_timeout: one_in(rng, 4).then(|| pick(rng, &[500, 3000])),
         weather,
         links: rng.u64(..),
         found: found(rng, servers),
-        policy: policy(rng),
+        policy,
+        layers: layers(rng, retry.into_iter().chain(hedge)),
     }
+}
+
+/// Draws some layers that change nothing, and puts `more` anywhere among them.
+fn layers(rng: &mut Rng, more: impl IntoIterator<Item = Around>) -> Vec<Around> {
+    let mut all = vec![Around::Plain, Around::Log, Around::Timeout, Around::Limit];
+    rng.shuffle(&mut all);
+    all.truncate(rng.usize(0..=all.len()));
+    all.extend(more);
+    rng.shuffle(&mut all);
+    all
 }
 
 fn found(rng: &mut Rng, servers: usize) -> Vec<Found> {
@@ -252,6 +298,19 @@ fn safety(rng: &mut Rng, pattern: Pattern) -> Safety {
     }
 }
 
+fn slow(rng: &mut Rng, pattern: Pattern) -> Slow {
+    let some = [
+        Slow::KeepLatest,
+        Slow::DropOldest(rng.u32(1..6)),
+        Slow::Close(rng.u32(1..20)),
+    ];
+    if pattern == Pattern::Download && one_in(rng, 3) {
+        pick(rng, &some)
+    } else {
+        Slow::Wait
+    }
+}
+
 fn call(rng: &mut Rng, id: u64) -> CallPlan {
     let large = one_in(rng, 8);
     let size = |rng: &mut Rng| {
@@ -283,7 +342,8 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         id,
         pattern,
         safety: safety(rng, pattern),
-        start: pick(rng, &[0, 0, 1, 100, 1000]) * rng.u64(0..=2),
+        // The last of them when every server that crashed is back.
+        start: pick(rng, &[0, 0, 1, 100, 1000, 10_000]) * rng.u64(0..=2),
         timeout: one_in(rng, 3).then(|| pick(rng, &[1, 50, 300, 2000, 40_000])),
         drop_after: one_in(rng, 4).then(|| rng.u64(0..800)),
         started: one_in(rng, 3),
@@ -301,6 +361,7 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         upload_pause: pick(rng, &[0, 0, 0, 1, 20]),
         upload_fails: one_in(rng, 10),
         ending: pick(rng, &endings),
+        slow: slow(rng, pattern),
         shielded: one_in(rng, 6).then(|| rng.u64(1..2000)),
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rpc_runtime::layer::AdaptiveLimit;
 use rpc_runtime::server::{Connections, ShutdownHandle};
 use rpc_runtime::testing::Network;
 use rpc_runtime::{Limits, Server};
 use tokio::time::{Instant, sleep};
 
+use crate::layers::around_server;
 use crate::scenario::{Scenario, ServerPlan, Settings};
 use crate::service::{Recorder, Records, SimulatedServer};
 use crate::trace::Trace;
@@ -17,6 +19,8 @@ use crate::trace::Trace;
 pub(crate) struct Life {
     pub(crate) server: usize,
     pub(crate) handle: ShutdownHandle,
+    /// Its limit, if it has one around it.
+    pub(crate) adaptive: AdaptiveLimit,
     pub(crate) drained: Option<Instant>,
     pub(crate) crashed: Option<Instant>,
 }
@@ -82,10 +86,12 @@ impl Servers {
     fn begin(&self, server: usize) {
         self.trace().note(format_args!("{}: begins", host(server)));
         let life = self.lock().len();
-        let connections = connections(&self.plans[server], life, &self.records);
+        let adaptive = AdaptiveLimit::new();
+        let connections = connections(&self.plans[server], life, &self.records, &adaptive);
         self.lock().push(Life {
             server,
             handle: connections.shutdown_handle(),
+            adaptive,
             drained: None,
             crashed: None,
         });
@@ -123,15 +129,20 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
         .max_message(1 << 20)
 }
 
-fn connections(plan: &ServerPlan, life: usize, records: &Records) -> Connections {
+fn connections(
+    plan: &ServerPlan,
+    life: usize,
+    records: &Records,
+    adaptive: &AdaptiveLimit,
+) -> Connections {
     let (interval, timeout) = plan.settings.keepalive;
     let recorder = Recorder {
         records: records.clone(),
         life,
         slowness: plan.slowness,
     };
-    Server::new()
-        .add(SimulatedServer::new(recorder))
+    let server = Server::new().add(SimulatedServer::new(recorder));
+    around_server(server, &plan.layers, adaptive)
         .limits(limits(&plan.settings))
         .keepalive(
             Duration::from_millis(interval),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::Stream;
-use rpc_runtime::{Context, RpcError, Status, Streaming, rpc_service, shield};
+use rpc_runtime::{Context, RpcError, SlowReader, Status, Streaming, rpc_service, shield};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +22,40 @@ pub(crate) enum Ending {
     Panic,
 }
 
+/// What a handler's stream does when its caller is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Slow {
+    Wait,
+    DropOldest(u32),
+    KeepLatest,
+    Close(u32),
+}
+
+impl Slow {
+    fn policy(self) -> SlowReader {
+        match self {
+            Self::Wait => SlowReader::Wait,
+            Self::DropOldest(items) => SlowReader::DropOldest(items as usize),
+            Self::KeepLatest => SlowReader::KeepLatest,
+            Self::Close(items) => SlowReader::Close(items as usize),
+        }
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            Self::Wait => 0,
+            Self::KeepLatest => 1,
+            Self::DropOldest(items) => 2 + 2 * u64::from(items),
+            Self::Close(items) => 3 + 2 * u64::from(items),
+        }
+    }
+
+    /// Whether items may be left out.
+    pub(crate) fn drops(self) -> bool {
+        matches!(self, Self::DropOldest(_) | Self::KeepLatest)
+    }
+}
+
 /// What a handler does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -33,6 +67,7 @@ pub(crate) struct Plan {
     /// Milliseconds before each item, or before the answer.
     pub(crate) pause: u64,
     pub(crate) ending: Ending,
+    pub(crate) slow: Slow,
     /// Milliseconds of work that goes on whatever happens to the call.
     pub(crate) shielded: Option<u64>,
     /// Filling, for requests that are large.
@@ -55,6 +90,7 @@ impl Plan {
             u64::from(self.size),
             self.pause,
             self.ending as u64,
+            self.slow.number(),
             self.shielded.map_or(0, |it| it + 1),
         ];
         let mix = |sum: u64, it: u64| (sum ^ it).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -112,10 +148,11 @@ pub(crate) trait Simulated {
     #[rpc(read_only)]
     async fn look(&self, plan: Plan) -> Result<Item, PlannedError>;
     /// One message, then a stream back.
-    fn download(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
+    fn download(&self, ctx: &Context, plan: Plan)
+    -> impl Stream<Item = Result<Item, PlannedError>>;
     /// The same, for which twice is as good as once.
     #[rpc(idempotent)]
-    fn list(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
+    fn list(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
     /// A stream, then one message back: how many items came.
     async fn upload(&self, plan: Plan, items: Streaming<Item>) -> Result<u32, PlannedError>;
     /// A stream each way; each item that comes is answered by one, then the planned ones follow.
@@ -442,11 +479,17 @@ impl Simulated for Recorder {
         self.answer(plan).await
     }
 
-    fn download(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+    fn download(
+        &self,
+        ctx: &Context,
+        plan: Plan,
+    ) -> impl Stream<Item = Result<Item, PlannedError>> {
+        ctx.slow_reader(plan.slow.policy());
         self.items(plan)
     }
 
-    fn list(&self, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+    fn list(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+        ctx.slow_reader(plan.slow.policy());
         self.items(plan)
     }
 

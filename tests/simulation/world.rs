@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rpc_runtime::client::{Balance, Discover, Instance, Target};
-use rpc_runtime::layer::{Hedge, Retry, RetryBudget};
 use rpc_runtime::testing::{Network, Plan, simulate as on_simulated_time};
 use rpc_runtime::{Channel, RpcClient};
 use tokio::runtime::Handle;
@@ -13,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::caller::{Caller, Ended};
 use crate::checks;
+use crate::layers::around_client;
 use crate::scenario::{CallPlan, ClientPlan, Found, Scenario, Spread};
 use crate::servers::{Servers, host, limits};
 use crate::service::{Records, SimulatedClient};
@@ -134,6 +134,11 @@ async fn clean_up(trace: &Trace, servers: &Servers, networks: &[Network]) {
     for life in servers.lives() {
         let (calls, connections) = (life.handle.running_calls(), life.handle.connections());
         let bytes = life.handle.buffered_bytes();
+        let limited = life.adaptive.running() + life.adaptive.waiting();
+        if limited > 0 {
+            let host = host(life.server);
+            trace.violation(format!("{limited} calls are left in a limit of {host}"));
+        }
         if (calls, connections, bytes) != (0, 0, 0) {
             trace.violation(format!(
                 "{calls} calls, {connections} connections and {bytes} bytes are left at {} after \
@@ -168,7 +173,7 @@ fn network(number: usize, plan: &ClientPlan, trace: &Trace) -> Network {
 fn channel(plan: &ClientPlan, network: &Network) -> Channel {
     let policy = &plan.policy;
     let (interval, timeout) = plan.settings.keepalive;
-    let mut connect = Channel::connect(target(&plan.found, network))
+    let connect = Channel::connect(target(&plan.found, network))
         .limits(limits(&plan.settings))
         .keepalive(
             Duration::from_millis(interval),
@@ -181,18 +186,7 @@ fn channel(plan: &ClientPlan, network: &Network) -> Channel {
             Spread::PeakEwma => Balance::PeakEwma,
         })
         .eject_after(policy.eject_after, Duration::from_secs(1));
-    let budget = RetryBudget::new(100, 100);
-    if let Some(delay) = policy.hedge_behind {
-        let hedge = Hedge::behind(Duration::from_millis(delay));
-        connect = connect.layer(hedge.budget(budget.clone()));
-    }
-    if policy.retries {
-        let mut retry = Retry::new().max_attempts(checks::ATTEMPTS).budget(budget);
-        if let Some(limit) = policy.attempt_timeout {
-            retry = retry.attempt_timeout(Duration::from_millis(limit));
-        }
-        connect = connect.layer(retry);
-    }
+    let connect = around_client(connect, &plan.layers, policy);
     let channel = connect.lazy().expect("there is nothing to read wrongly");
     match plan.default_timeout {
         None => channel,
@@ -222,6 +216,15 @@ impl Discover for Finding {
     type Error = String;
 
     async fn next(&mut self) -> Result<Vec<Instance>, String> {
+        // Who asks late is told how it is now.
+        let now = self.began.elapsed().as_millis();
+        while self
+            .lists
+            .get(1)
+            .is_some_and(|(at, _)| u128::from(*at) <= now)
+        {
+            self.lists.pop_front();
+        }
         let Some((at, list)) = self.lists.pop_front() else {
             return std::future::pending().await;
         };

@@ -1,6 +1,6 @@
 //! The options of a method: protobuf's own, and those of `rpc/v1/options.proto`.
 
-use buffa::extension::codecs::StringCodec;
+use buffa::extension::codecs::{Bool, StringCodec};
 use buffa::{Extension, ExtensionSet};
 use buffa_descriptor::generated::descriptor::method_options::IdempotencyLevel;
 use buffa_descriptor::generated::descriptor::{DescriptorProto, MethodDescriptorProto};
@@ -10,6 +10,8 @@ pub(crate) const TIMEOUT: i32 = 57101;
 pub(crate) const SINCE: i32 = 57102;
 pub(crate) const ERROR: i32 = 57103;
 pub(crate) const ERROR_CODE: i32 = 57104;
+pub(crate) const PRIORITY: i32 = 57105;
+pub(crate) const ONCE: i32 = 57106;
 
 /// What a method's options say, as it is written there.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<String>,
     pub(crate) since: Option<String>,
     pub(crate) error: Option<String>,
+    pub(crate) priority: Option<String>,
+    pub(crate) once: bool,
 }
 
 /// What is said of a second call.
@@ -45,6 +49,8 @@ impl Options {
             timeout: text(options, TIMEOUT),
             since: text(options, SINCE),
             error: text(options, ERROR),
+            priority: text(options, PRIORITY),
+            once: flag(options, ONCE),
         }
     }
 }
@@ -57,6 +63,21 @@ pub(crate) fn error_code(message: &DescriptorProto) -> Option<String> {
 fn text<T: ExtensionSet>(options: &T, number: i32) -> Option<String> {
     let number = u32::try_from(number).ok()?;
     options.extension(&Extension::<StringCodec>::new(number, T::PROTO_FQN))
+}
+
+fn flag<T: ExtensionSet>(options: &T, number: i32) -> bool {
+    let Ok(number) = u32::try_from(number) else {
+        return false;
+    };
+    let value = options.extension(&Extension::<Bool>::new(number, T::PROTO_FQN));
+    value.unwrap_or_default()
+}
+
+/// The priorities by their names in protobuf and in Rust.
+pub(crate) fn rust_priority(name: &str) -> Option<&'static str> {
+    let names = [("LOW", "Low"), ("NORMAL", "Normal"), ("HIGH", "High")];
+    let found = names.iter().find(|(proto, _)| *proto == name);
+    found.map(|(_, rust)| *rust)
 }
 
 /// Whether `#[rpc(timeout = "..")]` takes this.

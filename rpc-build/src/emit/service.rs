@@ -9,7 +9,10 @@ use proc_macro2::Ident;
 
 use super::comments::Comments;
 use super::errors::resolve_error;
-use super::options::{ERROR, Options, SINCE, TIMEOUT, is_timeout, is_version};
+use super::options::{
+    ERROR, Idempotency, ONCE, Options, PRIORITY, SINCE, TIMEOUT, is_timeout, is_version,
+    rust_priority,
+};
 use super::plan::{Plan, TypeIndex, package_of};
 use crate::diagnostic::Diagnostic;
 use crate::ident;
@@ -128,7 +131,11 @@ impl<'a> Reader<'a> {
     ) -> Method {
         let name = method.name.as_deref().unwrap_or_default();
         let options = Options::of(method);
+        let takes_stream = method.client_streaming.unwrap_or_default();
+        let returns_stream = method.server_streaming.unwrap_or_default();
         self.check_options(&options, path);
+        self.check_priority(&options, path);
+        self.check_once(&options, takes_stream || returns_stream, path);
         let error = options
             .error
             .as_deref()
@@ -139,8 +146,8 @@ impl<'a> Reader<'a> {
             comment: self.comments.text(path),
             input: method.input_type.clone().unwrap_or_default(),
             output: method.output_type.clone().unwrap_or_default(),
-            takes_stream: method.client_streaming.unwrap_or_default(),
-            returns_stream: method.server_streaming.unwrap_or_default(),
+            takes_stream,
+            returns_stream,
             error,
             options,
         }
@@ -165,6 +172,34 @@ impl<'a> Reader<'a> {
                 message,
                 "write numbers with dots between them, as in `1.2`",
             );
+        }
+    }
+
+    fn check_priority(&mut self, options: &Options, path: &[i32; 4]) {
+        let Some(priority) = options.priority.as_deref() else {
+            return;
+        };
+        if rust_priority(priority).is_none() {
+            let message = format!("there is no priority `{priority}`");
+            let help = "write one of `LOW`, `NORMAL`, `HIGH`";
+            self.report(path, PRIORITY, message, help);
+        }
+    }
+
+    /// An answer that is kept is one message, and keeping it says that running twice is not the same.
+    fn check_once(&mut self, options: &Options, streams: bool, path: &[i32; 4]) {
+        if !options.once {
+            return;
+        }
+        if streams {
+            let message =
+                "`once` keeps the answer for calls that are made again, which a stream is not";
+            self.report(path, ONCE, message.to_owned(), "remove it");
+        }
+        if options.idempotency != Idempotency::Unknown {
+            let message = "`once` is for methods that must not run twice, `idempotency_level` says that this \
+                           one may";
+            self.report(path, ONCE, message.to_owned(), "remove one of them");
         }
     }
 

@@ -9,7 +9,7 @@ use quote::{format_ident, quote};
 use super::Settings;
 use super::docs::expand_docs;
 use super::names::Paths;
-use super::options::{Idempotency, Options};
+use super::options::{Idempotency, Options, rust_priority};
 use super::service::{Method, Service};
 use crate::ident;
 
@@ -103,6 +103,8 @@ fn expand_options(method: &Method) -> Option<TokenStream> {
         timeout,
         since,
         idempotency,
+        priority,
+        once,
         ..
     } = &method.options;
     let name = (pascal_case(&method.ident) != method.wire_name).then(|| {
@@ -114,11 +116,18 @@ fn expand_options(method: &Method) -> Option<TokenStream> {
         Idempotency::Idempotent => Some(quote! { idempotent }),
         Idempotency::ReadOnly => Some(quote! { read_only }),
     };
+    let once = once.then(|| quote! { once });
+    let priority = priority.as_deref().and_then(rust_priority).map(|priority| {
+        let priority = format_ident!("{priority}");
+        quote! { priority = #priority }
+    });
     let timeout = timeout.iter().map(|timeout| quote! { timeout = #timeout });
     let since = since.iter().map(|since| quote! { since = #since });
     let options: Vec<TokenStream> = name
         .into_iter()
         .chain(idempotency)
+        .chain(once)
+        .chain(priority)
         .chain(timeout)
         .chain(since)
         .collect();

@@ -15,6 +15,7 @@ const SERVICE_OPTIONS: &[&str] = &[
     "fingerprint",
     "descriptors",
     "client_trait",
+    "mock",
     "crate",
 ];
 
@@ -25,9 +26,13 @@ const METHOD_OPTIONS: &[&str] = &[
     "once",
     "blocking",
     "bare",
+    "priority",
     "timeout",
     "since",
 ];
+
+/// The variants of `Priority`.
+const PRIORITIES: &[&str] = &["Low", "Normal", "High"];
 
 /// The options of `#[rpc_service(..)]`.
 #[derive(Default)]
@@ -39,6 +44,7 @@ pub(crate) struct ServiceOptions {
     pub(crate) fingerprint: Option<u64>,
     pub(crate) descriptors: Option<Path>,
     pub(crate) client_trait: Option<Ident>,
+    pub(crate) mock: Option<Ident>,
     pub(crate) crate_path: Option<Path>,
 }
 
@@ -58,6 +64,7 @@ impl ServiceOptions {
                     options.descriptors = entry.into_path("FILE_DESCRIPTOR_SET", errors);
                 }
                 "client_trait" => options.client_trait = entry.into_flag(errors),
+                "mock" => options.mock = entry.into_flag(errors),
                 _ => options.crate_path = entry.into_path("::rpc_runtime", errors),
             }
         }
@@ -74,6 +81,7 @@ pub(crate) struct MethodOptions {
     pub(crate) once: Option<Ident>,
     pub(crate) blocking: Option<Ident>,
     pub(crate) bare: Option<Ident>,
+    pub(crate) priority: Option<Ident>,
     pub(crate) timeout_millis: Option<u64>,
     pub(crate) since: Option<LitStr>,
 }
@@ -94,6 +102,7 @@ impl MethodOptions {
                 "once" => options.once = entry.into_flag(errors),
                 "blocking" => options.blocking = entry.into_flag(errors),
                 "bare" => options.bare = entry.into_flag(errors),
+                "priority" => options.priority = entry.into_name(PRIORITIES, errors),
                 "timeout" => options.timeout_millis = timeout(entry, errors),
                 _ => options.since = since(entry, errors),
             }
@@ -264,7 +273,7 @@ mod tests {
         assert_eq!(
             messages[0],
             "unknown option `nmae`, expected one of `name`, `version`, `rename_all`, `codec`, \
-             `fingerprint`, `descriptors`, `client_trait`, `crate`"
+             `fingerprint`, `descriptors`, `client_trait`, `mock`, `crate`"
         );
         assert!(messages[1].contains("contains ' '"), "{messages:?}");
         assert!(messages[2].contains("`version = \"v1\"`"), "{messages:?}");
@@ -281,7 +290,7 @@ mod tests {
         let lists = vec![
             quote!(name = "x", idempotent),
             quote!(read_only, timeout = "2s", since = "1.2"),
-            quote!(bare, blocking, bare, since = "soon"),
+            quote!(bare, blocking, bare, priority = Low, since = "soon"),
         ];
         let options = MethodOptions::parse(lists, &mut errors);
         assert_eq!(
@@ -295,16 +304,23 @@ mod tests {
         assert!(options.name.is_some() && options.since.is_some());
         assert!(options.idempotent.is_some() && options.read_only.is_some());
         assert!(options.bare.is_some() && options.blocking.is_some());
+        assert!(options.priority.is_some_and(|it| it == "Low"));
     }
 
     #[test]
     fn mistakes_in_method_options_are_refused() {
         let mut errors = Errors::default();
-        let lists = vec![quote!(timeout = 30, since = "soon", name = "")];
+        let lists = vec![quote!(
+            timeout = 30,
+            since = "soon",
+            name = "",
+            priority = Urgent
+        )];
         MethodOptions::parse(lists, &mut errors);
         let messages = errors.into_messages();
         assert!(messages[0].contains("`timeout = \"30s\"`"), "{messages:?}");
         assert!(messages[1].contains("`since = \"1.2\"`"), "{messages:?}");
         assert!(messages[2].contains("empty"), "{messages:?}");
+        assert!(messages[3].contains("`High`"), "{messages:?}");
     }
 }

@@ -60,7 +60,7 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     let path = format!("{}/{}", service.wire_name, method.wire_name);
     let kind = quote::format_ident!("{}", method.kind());
     let names = method.values().map(|arg| arg.ident.unraw().to_string());
-    let options = expand_options(method);
+    let options = expand_options(method, &service.rt);
     let by_codec = service
         .has_own_codec
         .then(|| quote! { .bare_by_codec(IS_BARE) });
@@ -71,7 +71,7 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
     }
 }
 
-fn expand_options(method: &Method) -> TokenStream {
+fn expand_options(method: &Method, rt: &TokenStream) -> TokenStream {
     let options = &method.options;
     let flags = [
         (options.idempotent.is_some(), quote! { .idempotent() }),
@@ -92,7 +92,11 @@ fn expand_options(method: &Method) -> TokenStream {
         quote! { .timeout(::core::time::Duration::from_millis(#millis)) }
     });
     let since = options.since.iter().map(|since| quote! { .since(#since) });
-    quote! { #(#flags)* #(#timeout)* #(#since)* }
+    let priority = options
+        .priority
+        .iter()
+        .map(|priority| quote! { .priority(#rt::Priority::#priority) });
+    quote! { #(#flags)* #(#priority)* #(#timeout)* #(#since)* }
 }
 
 fn expand_doc(carried: &Carried) -> TokenStream {

@@ -3,6 +3,7 @@
 
 mod client;
 mod descriptor;
+mod mock;
 mod refused;
 mod server;
 mod service_trait;
@@ -15,13 +16,14 @@ use syn::{ItemTrait, Type};
 use crate::model::{Method, Service};
 use crate::types::{located_at, suspect_span};
 
-/// The trait, its client and its server.
+/// The trait, its client and its server, and its mock if it was asked for.
 pub(crate) fn expand_service(item: &ItemTrait, service: &Service) -> TokenStream {
     let service_trait = service_trait::expand_trait(item, service);
     let client = client::expand_client(service);
     let server = server::expand_server(service);
+    let mock = mock::expand_mock(service);
     let refused = refused::expand_refused(service);
-    quote! { #service_trait #client #server #refused }
+    quote! { #service_trait #client #server #mock #refused }
 }
 
 /// The values of a call, which travel as one tuple.

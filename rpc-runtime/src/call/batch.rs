@@ -51,6 +51,9 @@ impl Prefix {
 /// Room is made for a multiple of so many bytes, as no two batches are of the same length.
 const SPARE: usize = 512;
 
+/// Writes the word that so many messages of a call were left out before the next one.
+pub(crate) type PutSkip = fn(out: &mut BytesMut, call: u64, skipped: u32);
+
 /// Where a stream leaves its messages when they are wanted as bytes.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -62,6 +65,10 @@ pub(crate) struct Batch {
     taken: usize,
     large: Option<Rope>,
     failed: Option<Status>,
+    /// Writes the word that messages of this call were left out, where the wire has one.
+    put_skip: Option<(PutSkip, u64)>,
+    /// The length of such words in `bytes`.
+    skips: usize,
 }
 
 /// How much a batch takes.
@@ -103,6 +110,27 @@ impl Batch {
             taken: 0,
             large: None,
             failed: None,
+            put_skip: None,
+            skips: 0,
+        }
+    }
+
+    /// Says of this call how many messages were left out before one.
+    pub(crate) fn telling_skips(mut self, put_skip: PutSkip, call: u64) -> Self {
+        self.put_skip = Some((put_skip, call));
+        self
+    }
+
+    /// Returns how many of the bytes say that messages were left out.
+    pub(crate) fn skips_len(&self) -> usize {
+        self.skips
+    }
+
+    fn put_skip(&mut self, skipped: u32) {
+        if let Some((put, call)) = self.put_skip {
+            let start = self.bytes.len();
+            put(&mut self.bytes, call, skipped);
+            self.skips += self.bytes.len() - start;
         }
     }
 
@@ -111,6 +139,7 @@ impl Batch {
         self.bytes.clear();
         self.large = None;
         self.failed = None;
+        self.skips = 0;
         self.bounds = bounds;
     }
 
@@ -160,6 +189,9 @@ impl Batch {
 
     /// Adds a message that was made already.
     pub(crate) fn put_message(&mut self, mut message: Message) {
+        if message.skipped() > 0 {
+            self.put_skip(message.skipped());
+        }
         if let Some(bytes) = message.as_bytes()
             && bytes.len() >= self.bounds.large
         {

@@ -16,6 +16,7 @@ use super::method::Method;
 use super::request::attempt_of;
 use super::schema::Schema;
 use super::scope::{Detached, Scoped, current, spawn_in};
+use super::slow_reader::SlowReader;
 use crate::status::Status;
 
 /// The call that is being served: its deadline, metadata, peer, identity and cancellation.
@@ -70,6 +71,7 @@ pub(crate) struct ReplyMetadata {
     pub(crate) trailers: Metadata,
     /// The first entry that could not be added, which fails the call.
     pub(crate) mistake: Option<Status>,
+    pub(crate) slow_reader: SlowReader,
 }
 
 impl ReplyMetadata {
@@ -215,6 +217,47 @@ impl Context {
 
     pub(crate) fn is_reply_compressed(&self) -> Option<bool> {
         self.0.compression.get()
+    }
+
+    /// Says what becomes of the stream that the method answers with when its caller reads too slowly,
+    /// on every wire and in process. Without it the stream waits for him. It comes before the stream's
+    /// first `.await`, later it has no effect.
+    ///
+    /// With anything but [`SlowReader::Wait`] a task asks the stream for items whether or not they are
+    /// read, so one that is always ready runs as fast as it can. Up to so many items as the policy says
+    /// wait for the caller, however large they are.
+    ///
+    /// A caller learns how many items were left out before an item by
+    /// [`ResponseStream::skipped`](crate::ResponseStream::skipped), on the native wire and in process; on
+    /// wires that have no word for it, how many in all by the trailer `rpc-skipped` at the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{Stream, stream};
+    /// use rpc_runtime::{Context, SlowReader, rpc_service};
+    ///
+    /// #[rpc_service]
+    /// trait Quotes {
+    ///     fn prices(&self, ctx: &Context, symbol: String) -> impl Stream<Item = u64>;
+    /// }
+    ///
+    /// struct Exchange;
+    ///
+    /// impl Quotes for Exchange {
+    ///     fn prices(&self, ctx: &Context, symbol: String) -> impl Stream<Item = u64> {
+    ///         ctx.slow_reader(SlowReader::KeepLatest);
+    ///         stream::iter([symbol.len() as u64])
+    ///     }
+    /// }
+    /// ```
+    pub fn slow_reader(&self, policy: SlowReader) {
+        self.reply().slow_reader = policy;
+    }
+
+    /// Returns what [`slow_reader`](Self::slow_reader) was told.
+    pub(crate) fn slow_reader_policy(&self) -> SlowReader {
+        self.reply().slow_reader
     }
 
     fn reply(&self) -> MutexGuard<'_, ReplyMetadata> {

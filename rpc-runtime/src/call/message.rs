@@ -24,6 +24,8 @@ pub struct Message {
     repr: Repr,
     /// Whether it is to go out compressed, if somebody has said so.
     compressed: Option<bool>,
+    /// How many messages of the stream were left out before this one.
+    skipped: u32,
 }
 
 enum Repr {
@@ -72,6 +74,7 @@ impl Message {
         Self {
             repr,
             compressed: None,
+            skipped: 0,
         }
     }
 
@@ -89,6 +92,18 @@ impl Message {
     pub fn compressed(mut self, is_compressed: bool) -> Self {
         self.compressed = Some(is_compressed);
         self
+    }
+
+    /// Notes that so many messages of the stream were left out before this one.
+    pub(crate) fn behind_skipped(mut self, skipped: u32) -> Self {
+        self.skipped = skipped;
+        self
+    }
+
+    /// Returns how many messages of its stream were left out before this one, because their reader was
+    /// slow: see [`SlowReader`](super::SlowReader).
+    pub fn skipped(&self) -> u32 {
+        self.skipped
     }
 
     #[cfg(any(feature = "http", feature = "jsonrpc"))]
@@ -183,6 +198,7 @@ impl Message {
         Self {
             repr: copy,
             compressed: self.compressed,
+            skipped: self.skipped,
         }
     }
 

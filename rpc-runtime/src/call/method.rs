@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::priority::Priority;
 use super::schema::{Hash, compare_revisions};
 
 /// Which sides of a method stream.
@@ -65,6 +66,7 @@ pub struct MethodDescriptor {
     blocking: bool,
     bare: bool,
     deprecated: bool,
+    priority: Priority,
     timeout: Option<Duration>,
     since: Option<&'static str>,
     doc: &'static str,
@@ -83,6 +85,7 @@ impl MethodDescriptor {
             blocking: false,
             bare: false,
             deprecated: false,
+            priority: Priority::Normal,
             timeout: None,
             since: None,
             doc: "",
@@ -136,6 +139,13 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn deprecated(mut self) -> Self {
         self.deprecated = true;
+        self
+    }
+
+    /// Sets how much calls of the method matter where nobody says otherwise.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
         self
     }
 
@@ -203,6 +213,11 @@ impl MethodDescriptor {
     /// Returns whether the one argument is the whole message.
     pub const fn is_bare(&self) -> bool {
         self.bare
+    }
+
+    /// Returns how much calls of the method matter where nobody says otherwise.
+    pub const fn default_priority(&self) -> Priority {
+        self.priority
     }
 
     /// Returns whether callers should move to another method.

@@ -18,6 +18,7 @@ mod response;
 mod rope;
 mod schema;
 mod scope;
+mod slow_reader;
 mod streaming;
 
 pub use body::{Body, BodyFrame};
@@ -34,6 +35,7 @@ pub use request::Request;
 pub use response::{Reply, Response};
 pub use schema::Schema;
 pub use scope::{Detached, Shielded, shield};
+pub use slow_reader::SlowReader;
 pub use streaming::{IntoStreaming, Streaming};
 
 pub(crate) use batch::{Batch, BatchBounds, Filled, Prefix};
@@ -47,3 +49,4 @@ pub(crate) use request::{CALL_ID, FAR_AHEAD, deadline_after, deadline_in};
 pub(crate) use response::Peer;
 pub(crate) use rope::Rope;
 pub(crate) use scope::{Entered, current, enter_blocking_thread, is_blocking_thread};
+pub(crate) use slow_reader::SKIPPED;

@@ -1,13 +1,15 @@
 //! How much a call matters when not all can be served.
 
+use super::method::MethodDescriptor;
 use super::request::Request;
 
 /// How much a call matters when a server, or a channel, cannot take all of them: see
 /// [`AdaptiveLimit`](crate::layer::AdaptiveLimit).
 ///
-/// The server decides. A layer of its own that is further out sets the priority, by the identity of
-/// the caller or by the method; nothing else can raise it, as every caller finds his own calls
-/// urgent. The caller can only lower it, with the metadata `rpc-priority: low`, on every wire that
+/// The server decides. A method has one of its own where its trait says `#[rpc(priority = High)]`, or
+/// its schema `option (rpc.v1.priority) = "HIGH"`; a layer of the server that is further out may set
+/// another, such as by the identity of the caller. Nothing else can raise it, as every caller finds his
+/// own calls urgent. The caller can only lower it, with the metadata `rpc-priority: low`, on every wire that
 /// carries metadata.
 ///
 /// # Examples
@@ -45,14 +47,18 @@ impl Priority {
     /// The metadata with which a caller lowers the priority of its call; the value is `low`.
     pub const METADATA: &'static str = "rpc-priority";
 
-    /// Returns the priority of a request: what a layer set as an extension, or lower.
+    /// Returns the priority of a request: what a layer set as an extension, else that of its method, or
+    /// lower.
     pub fn of(request: &Request) -> Self {
         let asked = request.metadata().get(Self::METADATA);
         if asked.is_some_and(|it| it.as_bytes() == b"low") {
             return Self::Low;
         }
         let set = request.extensions().get().copied();
-        set.unwrap_or_default()
+        set.unwrap_or_else(|| {
+            let descriptor = request.method().descriptor();
+            descriptor.map_or_else(Self::default, MethodDescriptor::default_priority)
+        })
     }
 }
 

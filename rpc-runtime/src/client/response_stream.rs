@@ -15,7 +15,8 @@ use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, deadline_in,
+    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, SKIPPED,
+    deadline_in,
 };
 use crate::codec::Encoding;
 use crate::layer::Retry;
@@ -62,6 +63,7 @@ impl<T, X> ResponseStream<T, X> {
                 first_item: None,
                 metadata: HeaderMap::new(),
                 trailers: HeaderMap::new(),
+                skipped: 0,
                 state: State::Ready(outgoing),
             },
             decode,
@@ -171,6 +173,14 @@ impl<T, X> ResponseStream<T, X> {
         &self.download.trailers
     }
 
+    /// Returns how many items the server has left out so far because this side read too slowly: see
+    /// [`SlowReader`](crate::SlowReader). It counts those before the item that came last, and at the end
+    /// all of them; over gRPC, Connect and gRPC-Web it is 0 before the end, and over JSON-RPC, which has
+    /// no word for it, always.
+    pub fn skipped(&self) -> u64 {
+        self.download.skipped
+    }
+
     /// Makes the call and blocks the thread for each item, for programs without a runtime.
     pub fn wait(self) -> Blocking<T, X> {
         Blocking {
@@ -250,6 +260,8 @@ struct Download {
     first_item: Option<Pin<Box<Sleep>>>,
     metadata: HeaderMap,
     trailers: HeaderMap,
+    /// How many items were left out so far.
+    skipped: u64,
     state: State,
 }
 
@@ -353,9 +365,18 @@ impl Download {
                 return Poll::Ready(Some(Err(self.fail(status))));
             };
             match frame {
-                Some(Ok(BodyFrame::Message(message))) => return Poll::Ready(Some(Ok(message))),
-                Some(Ok(BodyFrame::Trailers(trailers))) => self.trailers = trailers,
-                Some(Err(status)) => return Poll::Ready(Some(Err(self.fail(status)))),
+                Some(Ok(BodyFrame::Message(message))) => {
+                    self.skipped = self.skipped.saturating_add(message.skipped().into());
+                    return Poll::Ready(Some(Ok(message)));
+                }
+                Some(Ok(BodyFrame::Trailers(trailers))) => {
+                    self.skipped = all_skipped(&trailers).unwrap_or(self.skipped);
+                    self.trailers = trailers;
+                }
+                Some(Err(status)) => {
+                    self.skipped = all_skipped(status.metadata()).unwrap_or(self.skipped);
+                    return Poll::Ready(Some(Err(self.fail(status))));
+                }
                 None => {
                     self.state = State::Ended;
                     return Poll::Ready(None);
@@ -363,6 +384,11 @@ impl Download {
             }
         }
     }
+}
+
+/// Reads how many items the server has left out in all, if it says so.
+fn all_skipped(metadata: &HeaderMap) -> Option<u64> {
+    metadata.get(SKIPPED)?.to_str().ok()?.parse().ok()
 }
 
 fn misused() -> Status {

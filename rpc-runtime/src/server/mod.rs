@@ -2,6 +2,7 @@
 
 mod accept;
 mod age;
+mod ahead;
 mod answers;
 mod blocking;
 mod boundary;
@@ -28,6 +29,7 @@ mod secure;
 )]
 mod server;
 mod server_call;
+mod signals;
 mod standard;
 #[cfg(any(feature = "health", feature = "registry"))]
 mod unfold;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 
+use super::ahead;
 use super::blocking;
 use super::items::{self, Items};
 use crate::call::{
@@ -132,7 +133,11 @@ impl ServerCall {
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let items = items::start(self.context.clone(), run).await?;
-        let mut response = Response::new(Body::frames(items));
+        let policy = self.context.slow_reader_policy();
+        let mut response = Response::new(match policy.places() {
+            None => Body::frames(items),
+            Some(places) => ahead::body(items, policy, places),
+        });
         self.put_compression(&mut response);
         response.set_metadata(self.context.take_reply_metadata()?);
         Ok(response)

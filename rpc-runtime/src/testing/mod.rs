@@ -1,51 +1,31 @@
-//! For tests of programs that call and serve: a network that misbehaves as a seed says, and time
-//! that passes only when nothing else is left to do.
+//! For tests of programs that call and serve: mocks of traits ([`MockMethod`]), and with the feature
+//! `testing` a network that misbehaves as a seed says, and time that passes only when nothing else is
+//! left to do.
 //!
 //! A test that hangs, waits for real timeouts, or fails once in a hundred runs is worse than none.
-//! Inside [`simulate`] a timeout of an hour takes no time, and the same seed gives the same run, so
+//! Inside `simulate` a timeout of an hour takes no time, and the same seed gives the same run, so
 //! a failure that was seen once is seen every time. Ours are made of the same parts: the simulation
 //! behind `docs/reliability.md` draws servers, calls and faults from each of its seeds.
-//!
-//! # Examples
-//!
-//! A connection that breaks in the middle of an answer, and the retry that the caller does not notice:
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! use rpc_runtime::layer::Retry;
-//! use rpc_runtime::testing::{Fault, Network, Plan, Side, When, simulate};
-//! use rpc_runtime::{Channel, Server};
-//!
-//! simulate(7, async {
-//!     let network = Network::new(7).plan(|_, number| {
-//!         let mut plan = Plan::default();
-//!         if number == 0 {
-//!             plan.faults.push((When::Sent(Side::Server, 500), Fault::Reset));
-//!         }
-//!         plan
-//!     });
-//!     let server = Server::new().function("report", || async { "all is well. ".repeat(100) });
-//!     network.serve("reports", server.connections());
-//!     let retry = Retry::new().assume_idempotent();
-//!     let channel = Channel::connect(network.target(["reports"])).layer(retry).await?;
-//!
-//!     let call = channel.call::<_, String>("report", ()).timeout(Duration::from_secs(3600));
-//!     assert_eq!(call.await?.len(), 1300);
-//!     assert_eq!(network.connections("reports"), 2);
-//!     Ok::<(), rpc_runtime::Status>(())
-//! })
-//! # .unwrap();
-//! ```
+#![cfg_attr(feature = "testing", doc = include_str!("../docs/testing.md"))]
 
+#[cfg(feature = "testing")]
 mod halves;
+#[cfg(feature = "testing")]
 mod link;
+mod mock;
+#[cfg(feature = "testing")]
 mod network;
+#[cfg(feature = "testing")]
 mod plan;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 
+pub use self::mock::MockMethod;
+#[doc(hidden)]
+pub use self::mock::{MockItems, uploaded};
+#[cfg(feature = "testing")]
 pub use self::network::Network;
+#[cfg(feature = "testing")]
 pub use self::plan::{Direction, Fault, Plan, Side, Weather, When};
 
 /// Runs a test on a clock that stands still while anything can be done, and then goes on to the next
@@ -58,6 +38,7 @@ pub use self::plan::{Direction, Fault, Plan, Side, Weather, When};
 /// # Panics
 ///
 /// If the test does, inside another runtime, or when the system gives no means to wait.
+#[cfg(feature = "testing")]
 pub fn simulate<F: Future>(seed: u64, test: F) -> F::Output {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -144,15 +144,7 @@ async fn serve(folder: &Path, url: &str) -> Result<(), Failure> {
         .bind()
         .await?;
     eprintln!("serving {} at {}", folder.display(), bound.url());
-    let stop = bound.shutdown_handle();
-    let interrupted = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.shutdown();
-        }
-    });
-    let served = bound.serve().await;
-    interrupted.abort();
-    Ok(served?)
+    Ok(bound.serve_until_signal().await?)
 }
 
 async fn list(files: &FilesClient) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use rpc_runtime::{Cors, Server, Wire};
 
 use crate::Failure;
 
-/// Serves at these URLs until the process is interrupted; over TLS with a certificate and its key.
+/// Serves at these URLs until the process is told to end; over TLS with a certificate and its key.
 /// Pages of these origins may call.
 pub(crate) async fn run(
     urls: &[String],
@@ -42,14 +42,5 @@ pub(crate) async fn run(
         // Not on standard output, which belongs to the wire under `stdio:`.
         eprintln!("serving at {url}");
     }
-    let stop = bound.shutdown_handle();
-    let interrupted = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("finishing {} calls", stop.running_calls());
-            stop.shutdown();
-        }
-    });
-    let served = bound.serve().await;
-    interrupted.abort();
-    Ok(served?)
+    Ok(bound.serve_until_signal().await?)
 }

@@ -6,7 +6,7 @@ use rpc_runtime::{Server, Wire};
 
 use crate::Failure;
 
-/// Serves until the process is interrupted.
+/// Serves until the process is told to end.
 pub(crate) async fn run(url: &str) -> Result<(), Failure> {
     let bound = Server::new()
         .router(users::router())
@@ -17,13 +17,5 @@ pub(crate) async fn run(url: &str) -> Result<(), Failure> {
         .bind()
         .await?;
     println!("serving at {}", bound.url());
-    let stop = bound.shutdown_handle();
-    let interrupted = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.shutdown();
-        }
-    });
-    let served = bound.serve().await;
-    interrupted.abort();
-    Ok(served?)
+    Ok(bound.serve_until_signal().await?)
 }

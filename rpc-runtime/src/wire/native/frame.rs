@@ -44,6 +44,7 @@ impl FrameType {
     pub(crate) const CREDIT: Self = Self(0x08);
     pub(crate) const PING: Self = Self(0x09);
     pub(crate) const GO_AWAY: Self = Self(0x0A);
+    pub(crate) const SKIPPED: Self = Self(0x8B);
 
     /// Returns whether a receiver that does not know this type may skip the frame.
     pub(crate) fn may_ignore(self) -> bool {
@@ -63,6 +64,7 @@ impl FrameType {
             Self::CREDIT => "CREDIT",
             Self::PING => "PING",
             Self::GO_AWAY => "GO_AWAY",
+            Self::SKIPPED => "SKIPPED",
             _ => "unknown frame",
         }
     }

@@ -50,6 +50,7 @@ enum Payload {
     /// A length, that many bytes of fields, and a message.
     Block(CallFields, &'static [u8]),
     Fields(CallFields),
+    /// Also of SKIPPED: a number.
     Credit(u64),
     Raw(&'static [u8]),
 }
@@ -123,7 +124,7 @@ fn decode(frame: &Frame) -> Result<(Payload, Bytes), FieldError> {
             let fields = CallFields::parse(&frame.payload, &limits)?;
             (Payload::Fields(fields), none)
         }
-        FrameType::CREDIT => {
+        FrameType::CREDIT | FrameType::SKIPPED => {
             let amount = get_varint(&mut frame.payload.as_ref())?;
             (Payload::Credit(amount), none)
         }
@@ -338,6 +339,7 @@ fn others() -> Vec<(&'static str, Vec<Example>)> {
         single("settings", 0x01, none, 0, settings),
         single("stream_message", 0x04, none, 7, Payload::Raw(b"\x02")),
         single("credit", 0x08, none, 7, Payload::Credit(65_536)),
+        single("skipped", 0x8B, none, 7, Payload::Credit(300)),
         single("ping", 0x09, none, 0, Payload::Raw(ping)),
         single("pong", 0x09, Flags::ACK, 0, Payload::Raw(ping)),
         single("go_away", 0x0A, none, 0, Payload::Fields(go_away)),
@@ -482,7 +484,7 @@ fn a_payload_cut_at_any_byte_is_an_error_or_ends_between_fields() {
                         let unknown = name == "unknown_field_must_understand";
                         split_block(&payload).is_ok() && !unknown
                     }
-                    FrameType::CREDIT => false,
+                    FrameType::CREDIT | FrameType::SKIPPED => false,
                     FrameType::MESSAGE | FrameType::PING => true,
                     FrameType(0x0F | 0x8F) => true,
                     _ => Fields::new(&payload).all(|field| field.is_ok()),

@@ -61,6 +61,8 @@ pub(super) enum Received {
     },
     /// Several that cost credit, in the frames that they came in.
     Run(Run),
+    /// So many were left out before the next one.
+    Skipped(u32),
 }
 
 impl Received {
@@ -70,6 +72,8 @@ impl Received {
             + match self {
                 Self::Message { bytes, .. } => bytes.len(),
                 Self::Run(run) => run.len(),
+                // There is none without a message beside it, so that one's place is enough.
+                Self::Skipped(_) => return 0,
             }
     }
 }
@@ -166,6 +170,18 @@ impl Inbox {
             return Ok(None);
         }
         inner.push_run(run, bounds)
+    }
+
+    /// Notes that so many messages were left out. Who reads is not woken before a message or the end.
+    pub(super) fn push_skipped(&self, skipped: u32) {
+        let mut inner = self.lock();
+        if inner.abandoned || inner.end.is_some() {
+            return;
+        }
+        match inner.messages.back_mut() {
+            Some(Received::Skipped(before)) => *before = before.saturating_add(skipped),
+            _ => inner.messages.push_back(Received::Skipped(skipped)),
+        }
     }
 
     /// Lends memory for the next fragment of `length` bytes and the header behind it, so that the

@@ -85,6 +85,7 @@ impl Stream for InboxBody {
                 }
                 let limits = this.shared.config.limits.decode_limits();
                 let message = Message::with_limits(bytes, this.encoding, limits);
+                let message = message.behind_skipped(this.reader.take_skipped());
                 Poll::Ready(Some(Ok(BodyFrame::Message(message))))
             }
             Taken::End(end) => {

@@ -6,7 +6,8 @@ use bytes::BytesMut;
 
 use super::assembly::Payload;
 use super::control::Broken;
-use super::frame::{Flags, FrameHeader, Run};
+use super::field::get_varint;
+use super::frame::{Flags, Frame, FrameHeader, Run};
 use super::inbox::{Fragment, Inbox};
 use super::receive::Receiver;
 use super::responder::bounds;
@@ -87,6 +88,27 @@ impl Receiver {
             self.wakers.extend(inbox.end(Ok(Metadata::default())));
         }
         Ok(())
+    }
+
+    /// Takes the word that messages were left out before the next one. What cannot be read is passed
+    /// over, as all of it may be.
+    pub(super) fn skipped(&mut self, frame: &Frame) {
+        let mut payload = &*frame.payload;
+        let Ok(skipped) = get_varint(&mut payload) else {
+            return;
+        };
+        let state = self.shared.state();
+        let inbox = if self.is_ours(frame.call) {
+            state.calls.get(&frame.call).map(|it| &it.inbox)
+        } else {
+            let call = state.peers_calls.get(&frame.call);
+            call.and_then(|it| it.upload.as_ref())
+        };
+        let inbox = inbox.map(Arc::clone);
+        drop(state);
+        if let Some(inbox) = inbox {
+            inbox.push_skipped(u32::try_from(skipped).unwrap_or(u32::MAX));
+        }
     }
 
     /// Takes several messages of a call as [`message`](Self::message) takes one.

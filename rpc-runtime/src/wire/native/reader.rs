@@ -33,6 +33,8 @@ pub(super) struct Reader {
     spent: usize,
     /// What was handed out and not yet given back to the sender.
     consumed: u64,
+    /// How many were left out before the next message.
+    skipped: u32,
 }
 
 impl Reader {
@@ -45,7 +47,8 @@ impl Reader {
         budget: &Budget,
     ) -> Poll<Taken> {
         let mut next = self.next();
-        if next.is_none() {
+        // More than once only if all that came is the word that something was left out.
+        while next.is_none() {
             let spent = std::mem::take(&mut self.spent);
             let refilled = inbox.poll_refill(cx, &mut self.messages, spent, budget);
             if let Some(end) = ready!(refilled) {
@@ -71,13 +74,18 @@ impl Reader {
         Poll::Ready(Taken::Message(bytes, credit.filter(|_| gives)))
     }
 
+    /// Takes how many messages were left out before the one that was taken last.
+    pub(super) fn take_skipped(&mut self) -> u32 {
+        std::mem::take(&mut self.skipped)
+    }
+
     fn is_empty(&self) -> bool {
         self.run.is_none() && self.messages.is_empty()
     }
 
     /// Returns the next message, and whether it costs credit.
     fn next(&mut self) -> Option<(Bytes, bool)> {
-        if self.run.is_none() {
+        while self.run.is_none() {
             let received = self.messages.pop_front()?;
             let charge = received.charge();
             match received {
@@ -86,6 +94,9 @@ impl Reader {
                     return Some((bytes, counted));
                 }
                 Received::Run(run) => self.run = Some((run, charge)),
+                Received::Skipped(skipped) => {
+                    self.skipped = self.skipped.saturating_add(skipped);
+                }
             }
         }
         let (run, charge) = self.run.as_mut()?;

@@ -97,6 +97,10 @@ impl Receiver {
                 Ok(())
             }
             FrameType::CREDIT => self.credit(&frame),
+            FrameType::SKIPPED => {
+                self.skipped(&frame);
+                Ok(())
+            }
             other if other.may_ignore() => Ok(()),
             other => self.misplaced(frame.call, other),
         }

@@ -11,8 +11,8 @@ use http::HeaderMap;
 
 use super::calls::Sending;
 use super::connection::{Role, Shared};
-use super::field::put_metadata;
-use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
+use super::field::{put_metadata, put_varint};
+use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH, begin_frame, finish_frame};
 use super::inbox::{MESSAGE_OVERHEAD, cost, too_large};
 use super::outgoing::{Body as OutBody, Parts};
 use super::room::Wanted;
@@ -112,7 +112,8 @@ impl Sender {
     /// Sends every message, and returns the trailers.
     pub(super) async fn send_all(&mut self, body: &mut Body) -> Result<HeaderMap, Stopped> {
         let header = FrameHeader::new(FrameType::MESSAGE, Flags::NONE, self.call);
-        let mut batch = Batch::new(self.encoding, Prefix::LengthFirst(header.to_bytes()));
+        let mut batch = Batch::new(self.encoding, Prefix::LengthFirst(header.to_bytes()))
+            .telling_skips(put_skipped, self.call);
         loop {
             match poll_fn(|cx| self.poll_fill(cx, body, &mut batch)).await? {
                 Next::Batch(filled) => {
@@ -193,7 +194,8 @@ impl Sender {
         let mut state = self.shared.state();
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         let frames = batch.bytes();
-        sending.credit -= i64::try_from(frames.len()).unwrap_or(i64::MAX);
+        let costs = frames.len() - batch.skips_len();
+        sending.credit -= i64::try_from(costs).unwrap_or(i64::MAX);
         state.outgoing.push_frames_of(self.call, frames);
         let large = batch.take_large();
         if large.is_none() {
@@ -228,6 +230,12 @@ impl Sender {
             Poll::Ready(Ok(()))
         })
         .await?;
+        if message.skipped() > 0 {
+            let mut frame = BytesMut::new();
+            put_skipped(&mut frame, self.call, message.skipped());
+            let mut state = self.shared.state();
+            state.outgoing.push_frames_of(self.call, &frame);
+        }
         with_scratch(|scratch| {
             let large = encode_behind(&mut message, self.encoding, scratch);
             let large = large.map_err(Stopped::Failed)?;
@@ -274,6 +282,17 @@ impl Sender {
             }
         }
     }
+}
+
+/// Says how many messages were left out before the next one.
+fn put_skipped(out: &mut BytesMut, call: u64, skipped: u32) {
+    let start = begin_frame(out);
+    put_varint(out, skipped.into());
+    finish_frame(
+        out,
+        start,
+        FrameHeader::new(FrameType::SKIPPED, Flags::NONE, call),
+    );
 }
 
 /// Refuses a message that is over our limit or over what the peer said it takes.
