@@ -52,8 +52,9 @@ impl Prefix {
 const SPARE: usize = 512;
 
 /// Where a stream leaves its messages when they are wanted as bytes.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     encoding: Encoding,
     prefix: Prefix,
     bounds: BatchBounds,
