@@ -55,8 +55,9 @@ const SPARE: usize = 512;
 pub(crate) type PutSkip = fn(out: &mut BytesMut, call: u64, skipped: u32);
 
 /// Where a stream leaves its messages when they are wanted as bytes.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     encoding: Encoding,
     prefix: Prefix,
     bounds: BatchBounds,

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use serde::Serialize;
 
+use super::batch::Batch;
 use crate::codec::{
     Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, Pieces, Serde, encode_serde,
 };
@@ -271,7 +272,8 @@ fn lock(value: &Mutex<Box<dyn TypedMessage>>) -> MutexGuard<'_, Box<dyn TypedMes
 }
 
 /// A value under a codec: a result, an item of a stream, a bare argument, an error.
-pub(crate) struct ValueMessage<C, T> {
+#[doc(hidden)]
+pub struct ValueMessage<C, T> {
     value: T,
     codec: PhantomData<fn() -> C>,
 }
@@ -293,10 +295,14 @@ impl<C: Encodes<T>, T: Send + 'static> TypedMessage for ValueMessage<C, T> {
 
 impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
     pub(crate) fn wrap(value: T) -> Message {
-        Message::typed(Self {
+        Self::of(value).into_message()
+    }
+
+    pub(crate) fn of(value: T) -> Self {
+        Self {
             value,
             codec: PhantomData,
-        })
+        }
     }
 
     /// Appends a value as [`Message::encode_into`] would its message; `out` may be longer after an
@@ -319,6 +325,43 @@ impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
                 C::decode(&bytes, encoding, limits).map_err(decode_status)
             }
         }
+    }
+}
+
+impl<C, T> fmt::Debug for ValueMessage<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ValueMessage")
+    }
+}
+
+/// What becomes a message where one is needed, and only bytes where those are: a value that is
+/// encoded where it stands needs no memory of its own.
+#[doc(hidden)]
+pub trait IntoMessage: Send {
+    /// Makes a message of it.
+    fn into_message(self) -> Message;
+
+    /// Encodes it as the next message of a batch.
+    fn put_into(self, batch: &mut Batch);
+}
+
+impl<C: Encodes<T>, T: Send + 'static> IntoMessage for ValueMessage<C, T> {
+    fn into_message(self) -> Message {
+        Message::typed(self)
+    }
+
+    fn put_into(self, batch: &mut Batch) {
+        batch.put::<C, T>(self.value);
+    }
+}
+
+impl IntoMessage for Message {
+    fn into_message(self) -> Message {
+        self
+    }
+
+    fn put_into(self, batch: &mut Batch) {
+        batch.put_message(self);
     }
 }
 

@@ -26,7 +26,7 @@ pub use cancellation::{Cancellation, Cancelled};
 pub use connection_info::ConnectionInfo;
 pub use context::{Context, Identity};
 pub use limits::Limits;
-pub use message::Message;
+pub use message::{IntoMessage, Message, ValueMessage};
 pub use metadata::IntoMetadataValue;
 pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
 pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
@@ -38,9 +38,10 @@ pub use scope::{Detached, Shielded, shield};
 pub use slow_reader::SlowReader;
 pub use streaming::{IntoStreaming, Streaming};
 
-pub(crate) use batch::{Batch, BatchBounds, Filled, Prefix};
+pub use batch::Batch;
+pub(crate) use batch::{BatchBounds, Filled, Prefix};
 pub(crate) use body::Frames;
-pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, ValueMessage, check_encoding};
+pub(crate) use message::{ArgsMessage, DynamicArgs, ErrorBody, check_encoding};
 pub(crate) use metadata::{BoxError, Metadata, append_metadata};
 pub(crate) use method::{EXPECTED_KIND, MethodTable};
 #[cfg(feature = "http")]

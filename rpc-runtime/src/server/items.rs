@@ -14,7 +14,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use futures_core::Stream;
 
 use super::boundary::Boundary;
-use crate::call::{Batch, BodyFrame, Context, Filled, Frames, Message};
+use crate::call::{Batch, BodyFrame, Context, Filled, Frames, IntoMessage, Message};
 use crate::status::Status;
 
 /// Where a handler's items go.
@@ -66,9 +66,9 @@ impl Slot {
     /// Polls a stream until the place is full or the stream has no more.
     ///
     /// The body that empties a full place polls again right after; no waker is needed for that.
-    fn poll_items(
+    fn poll_items<M: IntoMessage>(
         &self,
-        mut next: impl FnMut() -> Poll<Option<Result<Message, Status>>>,
+        mut next: impl FnMut() -> Poll<Option<Result<M, Status>>>,
     ) -> Poll<Result<(), Status>> {
         let mut held = Held::new(self);
         while !held.place.is_full() {
@@ -90,10 +90,10 @@ impl Place {
         }
     }
 
-    fn put(&mut self, message: Message) {
+    fn put(&mut self, message: impl IntoMessage) {
         match self {
-            Self::Message(place) => *place = Some(message),
-            Self::Batch(batch) => batch.put_message(message),
+            Self::Message(place) => *place = Some(message.into_message()),
+            Self::Batch(batch) => message.put_into(batch),
         }
     }
 }
@@ -120,10 +120,10 @@ impl Drop for Held<'_> {
 
 impl Items {
     /// Passes every item on as a message, up to the first error, which ends the stream.
-    pub async fn send<S: Stream>(
+    pub async fn send<S: Stream, M: IntoMessage>(
         self,
         stream: S,
-        write: impl Fn(S::Item) -> Result<Message, Status>,
+        write: impl Fn(S::Item) -> Result<M, Status>,
     ) -> Result<(), Status> {
         let mut stream = pin!(stream);
         poll_fn(|cx| {

@@ -33,8 +33,8 @@ impl<C: Encodes<T>, T: Send + 'static> OnWire<C, T> {
     }
 
     /// Writes a value.
-    pub fn value(value: T) -> Result<Message, Status> {
-        Ok(ValueMessage::<C, T>::wrap(value))
+    pub fn value(value: T) -> Result<ValueMessage<C, T>, Status> {
+        Ok(ValueMessage::of(value))
     }
 }
 
@@ -45,9 +45,12 @@ where
     E: MethodError<C>,
 {
     /// Writes a value or the method's own error.
-    pub fn result(result: Result<T, E>, code: impl ErrorCode<E>) -> Result<Message, Status> {
+    pub fn result(
+        result: Result<T, E>,
+        code: impl ErrorCode<E>,
+    ) -> Result<ValueMessage<C, T>, Status> {
         match result {
-            Ok(value) => Ok(ValueMessage::<C, T>::wrap(value)),
+            Ok(value) => Ok(ValueMessage::of(value)),
             Err(error) => Err(error.into_status(code.into_reader())),
         }
     }

@@ -7,7 +7,7 @@ use super::ahead;
 use super::blocking;
 use super::items::{self, Items};
 use crate::call::{
-    Body, BodyFrame, Context, Message, Request, Response, Streaming, check_encoding,
+    Body, BodyFrame, Context, IntoMessage, Message, Request, Response, Streaming, check_encoding,
 };
 use crate::codec::{Codec, Encoding};
 use crate::status::Status;
@@ -110,7 +110,11 @@ impl ServerCall {
     }
 
     /// Answers with a value or with the method's own error.
-    pub fn reply(self, reply: Result<Message, Status>) -> Result<Response, Status> {
+    pub fn reply(self, reply: Result<impl IntoMessage, Status>) -> Result<Response, Status> {
+        self.reply_message(reply.map(IntoMessage::into_message))
+    }
+
+    fn reply_message(self, reply: Result<Message, Status>) -> Result<Response, Status> {
         match reply {
             Ok(message) => {
                 let mut response = Response::new(Body::message(message));

@@ -200,6 +200,7 @@ async fn answer(
             stream,
             body,
             chunk: Bytes::new(),
+            is_long: false,
             held,
         };
         if !sending.body.is_end() {
@@ -229,6 +230,10 @@ struct Sending {
     body: ReplyBody,
     /// What the peer has given no room for yet.
     chunk: Bytes,
+    /// It is about as long as what is made at once, and more will be behind it. The connection's
+    /// task has its turn first, or it would write only when the peer's window is full, and the peer
+    /// would have nothing to do until then.
+    is_long: bool,
     /// Counts that, so that a peer that asks and does not read cannot fill the memory.
     held: Held,
 }
@@ -243,7 +248,12 @@ impl Sending {
             if !self.chunk.is_empty() {
                 let last = self.body.is_end();
                 match poll_send(&mut self.stream, &mut self.chunk, last, cx) {
-                    Poll::Ready(Ok(false)) => {}
+                    Poll::Ready(Ok(false)) => {
+                        if self.chunk.is_empty() && std::mem::take(&mut self.is_long) {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
                     Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
                     Poll::Pending => {
                         // A peer that takes nothing does not keep a call from its deadline.
@@ -270,7 +280,10 @@ impl Sending {
                 return self.stream.poll_reset(cx).map(|_| ());
             };
             match part {
-                Some(Part::Data(bytes)) => self.chunk = bytes,
+                Some(Part::Data(bytes)) => {
+                    self.is_long = bytes.len() >= BATCH / 2;
+                    self.chunk = bytes;
+                }
                 Some(Part::Trailers(trailers)) => {
                     let _ = self.stream.send_trailers(trailers);
                     return Poll::Ready(());

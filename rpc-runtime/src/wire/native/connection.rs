@@ -12,9 +12,10 @@ use bytes::BytesMut;
 use tokio::sync::Semaphore;
 
 use super::calls::{OurCall, PeersCall};
+use super::chunks::Chunks;
 use super::field::{FieldType, put_field, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::outgoing::{Chunks, Outgoing};
+use super::outgoing::Outgoing;
 use super::own_ids::OwnIds;
 use super::settings::WireSettings;
 use super::spares::Spares;

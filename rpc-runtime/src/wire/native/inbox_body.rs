@@ -55,8 +55,9 @@ impl InboxBody {
             return;
         }
         state.push(FrameType::CREDIT, Flags::NONE, self.call, &payload);
-        drop(state);
-        self.shared.wake_driver();
+        // At once, if it can: its reader goes on with what is here, and the sender would stand still
+        // until the connection's task has its turn.
+        self.shared.flush_or_wake_from(state);
     }
 }
 

@@ -11,6 +11,7 @@ mod assembly;
 mod call_fields;
 mod caller;
 mod calls;
+mod chunks;
 mod connection;
 mod control;
 mod driver;

@@ -5,88 +5,16 @@
 //! of other calls pass a large message on its way. Frames of the same call stay behind it.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
+use super::chunks::{BY_REFERENCE, Chunks};
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::room::Wanted;
 use crate::call::Rope;
 
 /// The most of a message that one frame carries.
 pub(super) const FRAGMENT: usize = 64 << 10;
-
-/// Bodies from this size on are queued as they are instead of being copied.
-const BY_REFERENCE: usize = 8 << 10;
-
-/// Bytes in order: chunks first, then the buffer that grows.
-#[derive(Default)]
-pub(super) struct Chunks {
-    chunks: VecDeque<Bytes>,
-    tail: BytesMut,
-    length: usize,
-}
-
-impl Chunks {
-    fn put(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.tail.extend_from_slice(bytes);
-        self.length += bytes.len();
-    }
-
-    fn put_by_reference(&mut self, bytes: Bytes) {
-        if bytes.len() < BY_REFERENCE {
-            return self.put(&bytes);
-        }
-        if !self.tail.is_empty() {
-            self.chunks.push_back(self.tail.split().freeze());
-        }
-        self.length += bytes.len();
-        self.chunks.push_back(bytes);
-    }
-}
-
-impl Buf for Chunks {
-    fn remaining(&self) -> usize {
-        self.length
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&self.tail, |chunk| chunk)
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
-        let chunks = chunks.chain([&self.tail[..]]).filter(|it| !it.is_empty());
-        let mut filled = 0;
-        for (slice, chunk) in slices.iter_mut().zip(chunks) {
-            *slice = IoSlice::new(chunk);
-            filled += 1;
-        }
-        filled
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.length -= count.min(self.length);
-        while let Some(front) = self.chunks.front_mut() {
-            let step = count.min(front.len());
-            front.advance(step);
-            count -= step;
-            if !front.is_empty() {
-                return;
-            }
-            self.chunks.pop_front();
-        }
-        let step = count.min(self.tail.len());
-        self.tail.advance(step);
-        if self.tail.is_empty() {
-            // Keeps the memory for the next frames.
-            self.tail.clear();
-        }
-    }
-}
 
 /// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
 pub(super) struct Parts<'a> {
@@ -137,12 +65,21 @@ impl Body<'_> {
     }
 }
 
+/// How many fragments leave one by one, with no small frame between them, until several leave at once:
+/// nobody makes small calls then, and each write has its price.
+const QUIET: u32 = 64;
+
+/// How many fragments one write takes when it is quiet.
+const SEVERAL: usize = 4;
+
 /// Everything that waits to be written.
 #[derive(Default)]
 pub(super) struct Outgoing {
     ready: Chunks,
     lanes: VecDeque<Lane>,
     waiting: usize,
+    /// The fragments that have left since the last small frame.
+    quiet: u32,
 }
 
 /// A call with a large message on its way.
@@ -160,12 +97,12 @@ enum Piece {
 
 impl Outgoing {
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.length == 0 && self.lanes.is_empty()
+        self.ready.len() == 0 && self.lanes.is_empty()
     }
 
     /// The bytes that wait.
     pub(super) fn len(&self) -> usize {
-        self.ready.length + self.waiting
+        self.ready.len() + self.waiting
     }
 
     /// The bytes of large messages that wait, and of what comes behind one of the same call.
@@ -175,7 +112,7 @@ impl Outgoing {
 
     /// The bytes that wait outside of large messages.
     pub(super) fn small_len(&self) -> usize {
-        self.ready.length
+        self.ready.len()
     }
 
     /// Queues a frame, in fragments if its message is large.
@@ -186,6 +123,7 @@ impl Outgoing {
             let added = lane.push(parts, small);
             self.waiting += added;
         } else if small {
+            self.quiet = 0;
             let header = header(parts.frame_type, parts.flags, parts.call, length);
             self.ready.put(&header);
             parts.head.iter().for_each(|it| self.ready.put(it));
@@ -212,6 +150,7 @@ impl Outgoing {
 
     /// Queues whole frames of calls that have nothing else waiting.
     pub(super) fn push_frames(&mut self, frames: &[u8]) {
+        self.quiet = 0;
         self.ready.put(frames);
     }
 
@@ -222,7 +161,7 @@ impl Outgoing {
                 lane.append(|it| it.put_slice(frames));
                 self.waiting += frames.len();
             }
-            None => self.ready.put(frames),
+            None => self.push_frames(frames),
         }
     }
 
@@ -237,15 +176,19 @@ impl Outgoing {
     }
 
     /// Moves what the next write takes into `batch`, which is empty: all that is small, and one
-    /// fragment. Whatever is queued from now on waits for no more than that.
+    /// fragment, or several when it is quiet. What is queued from now on waits for no more than that.
     pub(super) fn take(&mut self, batch: &mut Chunks) {
         std::mem::swap(&mut self.ready, batch);
-        let Some(mut lane) = self.lanes.pop_front() else {
-            return;
-        };
-        self.waiting -= lane.take(batch);
-        if !lane.pieces.is_empty() {
-            self.lanes.push_back(lane);
+        let fragments = if self.quiet < QUIET { 1 } else { SEVERAL };
+        for _ in 0..fragments {
+            let Some(mut lane) = self.lanes.pop_front() else {
+                return;
+            };
+            self.quiet = self.quiet.saturating_add(1);
+            self.waiting -= lane.take(batch);
+            if !lane.pieces.is_empty() {
+                self.lanes.push_back(lane);
+            }
         }
     }
 }
@@ -382,6 +325,8 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
+
     use super::super::frame::{Frame, FrameReader};
     use super::*;
     use crate::codec::Pieces;
@@ -454,7 +399,7 @@ mod tests {
         while !outgoing.is_empty() {
             let mut batch = Chunks::default();
             outgoing.take(&mut batch);
-            not_copied += batch.chunks.iter().filter(shared).count();
+            not_copied += batch.chunks().filter(shared).count();
             bytes.put(batch);
         }
         assert_eq!(not_copied, 2);
@@ -482,6 +427,30 @@ mod tests {
     }
 
     #[test]
+    fn several_fragments_leave_at_once_until_a_small_frame_comes() {
+        let length = (QUIET as usize + SEVERAL * 3) * FRAGMENT;
+        let mut outgoing = Outgoing::default();
+        outgoing.push(message(1, Bytes::from(vec![0; length]), Flags::NONE));
+        let taken = |outgoing: &mut Outgoing| {
+            let mut batch = Chunks::default();
+            outgoing.take(&mut batch);
+            batch.remaining() / FRAGMENT
+        };
+        for _ in 0..QUIET {
+            assert_eq!(taken(&mut outgoing), 1);
+        }
+        assert_eq!(taken(&mut outgoing), SEVERAL);
+        outgoing.push(message(3, Bytes::from_static(b"small"), Flags::NONE));
+        assert_eq!(
+            taken(&mut outgoing),
+            1,
+            "whoever comes next waits for no more"
+        );
+        outgoing.push_frames(b"the answers of calls that ran in place");
+        assert_eq!(taken(&mut outgoing), 1);
+    }
+
+    #[test]
     fn a_forgotten_call_takes_nothing_along() {
         let mut outgoing = Outgoing::default();
         outgoing.push(message(1, Bytes::from(vec![0; 3 * FRAGMENT]), Flags::NONE));
@@ -490,21 +459,5 @@ mod tests {
         let frames = drain(&mut outgoing);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].call, 3);
-    }
-
-    #[test]
-    fn chunks_advance_over_every_boundary() {
-        let mut chunks = Chunks::default();
-        chunks.put(b"ab");
-        chunks.put_by_reference(Bytes::from(vec![b'c'; BY_REFERENCE]));
-        chunks.put(b"de");
-        let total = chunks.remaining();
-        let mut seen = Vec::new();
-        while chunks.has_remaining() {
-            seen.push(chunks.chunk()[0]);
-            chunks.advance(1);
-        }
-        assert_eq!(seen.len(), total);
-        assert!(seen.starts_with(b"abc") && seen.ends_with(b"cde"));
     }
 }

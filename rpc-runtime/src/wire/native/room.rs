@@ -72,8 +72,9 @@ impl Waiting {
 mod tests {
     use bytes::Bytes;
 
+    use super::super::chunks::Chunks;
     use super::super::frame::{Flags, FrameType};
-    use super::super::outgoing::{Body, Chunks, FRAGMENT, Parts};
+    use super::super::outgoing::{Body, FRAGMENT, Parts};
     use super::*;
 
     const MAX_OUTGOING: usize = 1 << 20;

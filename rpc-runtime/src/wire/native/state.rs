@@ -7,10 +7,11 @@ use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
 use super::calls::{OurCall, PeersCall};
+use super::chunks::Chunks;
 use super::connection::{Role, Shared};
 use super::field::{FieldType, put_varint_field};
 use super::frame::{Flags, FrameType};
-use super::outgoing::{Body, Chunks, Outgoing, Parts};
+use super::outgoing::{Body, Outgoing, Parts};
 use super::own_ids::OwnIds;
 use super::room::Waiting;
 use crate::status::{Code, Status};

@@ -4,8 +4,8 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Buf;
 
+use super::chunks::Chunks;
 use super::connection::Shared;
-use super::outgoing::Chunks;
 use super::state::State;
 use crate::transport::BoxWriter;
 
