@@ -2,6 +2,7 @@
 
 mod errors;
 mod messages;
+mod open_rpc;
 mod parity;
 mod patterns;
 mod standard;

@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::dialect::Notification;
-use super::session::{Text, put_value, too_large};
+use super::session::too_large;
+use super::text::{Text, put_value};
 use crate::call::{BodyFrame, Limits, Message};
 use crate::status::Status;
 use crate::wire::budget::Budget;

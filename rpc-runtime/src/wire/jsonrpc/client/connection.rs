@@ -22,7 +22,7 @@ use crate::wire::incomplete::{Held, Patience};
 use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter};
-use crate::wire::jsonrpc::session::SMALL;
+use crate::wire::jsonrpc::text::SMALL;
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
 pub(crate) struct Connection(Arc<Link>);
