@@ -38,17 +38,17 @@ impl Named {
         let path = path(name);
         let found = methods.resolve(&path).or_else(|| methods.resolve(name));
         let found = found.or_else(|| methods.resolve(&format!("{}/{name}", flat?)));
-        let mut candidates = match found {
-            Some(found) => vec![found],
-            None => methods.find(name),
-        };
-        let only = match candidates.len() {
-            1 => candidates.pop(),
-            _ => None,
-        };
+        let mut candidates = Vec::new();
+        let found = found.or_else(|| {
+            candidates = methods.find(name);
+            match candidates.len() {
+                1 => candidates.pop(),
+                _ => None,
+            }
+        });
         Self {
-            is_known: only.is_some(),
-            method: only.unwrap_or_else(|| Method::named(path.as_ref())),
+            is_known: found.is_some(),
+            method: found.unwrap_or_else(|| Method::named(path.as_ref())),
             candidates,
         }
     }

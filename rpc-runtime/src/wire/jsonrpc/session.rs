@@ -29,8 +29,8 @@ use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::incomplete::Held;
 use crate::wire::running::{Handling, Replying, Running, Single};
 
-/// How many items of streams may wait to be written.
-const WAITING: usize = 64;
+/// How many texts of streams may wait to be written, each with a few items.
+const WAITING: usize = 16;
 
 /// What came beside a text, for all its calls.
 #[derive(Clone, Default)]
