@@ -16,7 +16,7 @@ unset RUST_BACKTRACE
 peers=("$@")
 if [ "$#" -eq 0 ]; then
     peers=(floor-raw floor-mux floor-spawn peer-rpc peer-rpc-grpc
-        peer-tonic peer-tarpc peer-jsonrpsee peer-connectrpc peer-capnp)
+        peer-tonic peer-tarpc peer-rpc-jsonrpc peer-jsonrpsee peer-connectrpc peer-capnp)
 fi
 read -ra workloads <<<"${WORKLOADS:-w1 w2 w3 w4 w4-vec w5 w6 w7 w10 fairness callers payload connections}"
 

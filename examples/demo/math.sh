@@ -5,7 +5,8 @@ math=$1
 directory=$(mktemp -d)
 server=
 pages=
-trap 'kill "$server" $pages 2>/dev/null || true; rm -rf "$directory"' EXIT
+viewer=
+trap 'kill "$server" $pages $viewer 2>/dev/null || true; rm -rf "$directory"' EXIT
 
 "$math"
 
@@ -65,12 +66,32 @@ print(peer.makefile().readline(), end="")' "${address%:*}" "${address##*:}" "$1"
 }
 lines '{"jsonrpc": "2.0", "method": "math.v1.Math.add", "params": [10, 20], "id": 1}'
 lines '{"method": "add", "params": [10, 20], "kwargs": {}}'
+root=$(cd "$(dirname "$0")/../.." && pwd)
+python=$root/target/tools/python/bin/python
+if [ -x "$python" ]; then
+    printf '$ python -c "…kn_sock.RPCClient…"\n'
+    timeout 20 "$python" -c 'import sys, kn_sock
+client = kn_sock.RPCClient(sys.argv[1], int(sys.argv[2]))
+print(client.call("add", 10, 20), client.call("add", a=1, b=2))' "${address%:*}" "${address##*:}"
+else
+    echo 'skipped: kn-sock is missing (bash tests/setup.sh installs it)'
+fi
 printf '$ python3 examples/python/lpjson.py %s add 10 20\n' "${address%:*} ${address##*:}"
 timeout 20 python3 examples/python/lpjson.py "${address%:*}" "${address##*:}" add 10 20
 call_as() {
     url=$1://$address call "${@:2}"
 }
+if command -v curl >/dev/null; then
+    for text in '{"jsonrpc": "2.0", "method": "add", "params": [10, 20], "id": 1}' \
+        '[{"jsonrpc": "2.0", "method": "add", "params": [1, 2], "id": 1}, {"jsonrpc": "2.0", "method": "divide", "params": [1, 0], "id": 2}]'; do
+        printf '$ curl -d … http://%s\n%s\n' "$address" "$text"
+        curl --silent --show-error --fail-with-body --max-time 20 -d "$text" -H 'content-type: application/json' "http://$address" && echo
+    done
+fi
 call_as jsonrpc+tcp math.v1.Math/add 10 20
+call_as jsonrpc+http math.v1.Math/add 10 20
+call_as jsonrpc+ws math.v1.Math/add 10 20
+call_as jsonrpc+tcp rpc.discover | head -c 120 && echo …
 call_as knsock add 10 20
 call_as lpjson math.v1.Math/add 10 20
 
@@ -83,28 +104,31 @@ stop() {
 stop
 
 # A page in a browser, from a server of its own, as the pages of a site are.
-root=$(cd "$(dirname "$0")/../.." && pwd)
 browser=$(command -v chromium-headless-shell || command -v chromium || command -v google-chrome || true)
 if [ -n "$browser" ]; then
     : >"$directory/pages"
-    python3 -u -m http.server --bind 127.0.0.1 --directory "$root/examples/page" 0 >"$directory/pages" 2>/dev/null &
+    timeout 60 python3 "$root/examples/page/serve.py" >"$directory/pages" &
     pages=$!
     for _ in $(seq 100); do
-        port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$directory/pages")
+        port=$(sed -n 1p "$directory/pages")
         [ -n "$port" ] && break
         sleep 0.1
     done
     serve tcp://127.0.0.1:0 --allow-origin "http://127.0.0.1:$port"
-    page="http://127.0.0.1:$port/?server=http://${url#tcp://}"
+    page="http://127.0.0.1:$port/?server=http://${url#tcp://}&report"
     printf '$ %s %s\n' "$(basename "$browser")" "$page"
     # Without a sandbox, which root has none of.
     timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$directory/browser" \
-        --virtual-time-budget=10000 --dump-dom "$page" 2>/dev/null | grep -o '<li>[^<]*' | sed 's/<li>//' | tee "$directory/answers"
-    for expected in 'add {"a":10,"b":20}: 30' '"2432902008176640000"' 'invalid_argument: cannot divide'; do
-        grep -qF "$expected" "$directory/answers" || { echo "the page does not show $expected" >&2; exit 1; }
+        --remote-debugging-port=0 "$page" 2>/dev/null &
+    viewer=$!
+    wait "$pages" || { echo 'the page does not say what it shows' >&2; exit 1; }
+    kill "$viewer"
+    tail -n +2 "$directory/pages"
+    for expected in 'add {"a":10,"b":20}: 30' '"2432902008176640000"' 'invalid_argument: cannot divide' \
+        'ticks: 30000 of 30000 came, 0 were lost'; do
+        grep -qF "$expected" "$directory/pages" || { echo "the page does not show $expected" >&2; exit 1; }
     done
     stop
-    kill "$pages"
 else
     echo 'skipped: there is no browser (bash tests/setup.sh installs one)'
 fi

@@ -14,6 +14,9 @@ const MAX_FACTORIAL: u32 = 20_000;
 /// More decimals than that an `f64` does not have.
 const MAX_DECIMALS: u8 = 15;
 
+/// How often a stream of ticks goes on.
+const TICK: Duration = Duration::from_millis(2);
+
 /// What the calculator cannot do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize, RpcError)]
 pub enum MathError {
@@ -106,6 +109,9 @@ pub trait Math {
     #[rpc(read_only)]
     fn primes(&self, up_to: u64) -> impl Stream<Item = u64>;
 
+    /// Streams so many numbers a second, for so many seconds, as something live does.
+    fn ticks(&self, per_second: u32, seconds: u32) -> impl Stream<Item = u64>;
+
     /// Adds the numbers that the caller streams.
     async fn sum(&self, numbers: Streaming<i64>) -> MathResult<i64>;
 
@@ -164,6 +170,24 @@ impl Math for Calculator {
 
     fn primes(&self, up_to: u64) -> impl Stream<Item = u64> {
         stream::iter((2..=up_to).filter(|&candidate| is_prime(candidate)))
+    }
+
+    fn ticks(&self, per_second: u32, seconds: u32) -> impl Stream<Item = u64> {
+        let total = u64::from(per_second) * u64::from(seconds);
+        async_stream::stream! {
+            let mut timer = tokio::time::interval(TICK);
+            let began = timer.tick().await;
+            let mut next = 0;
+            while next < total {
+                // A timer that is late has more to give.
+                let late = (timer.tick().await - began).as_micros();
+                let due = late * u128::from(per_second) / 1_000_000;
+                while next < total && u128::from(next) < due {
+                    yield next;
+                    next += 1;
+                }
+            }
+        }
     }
 
     async fn sum(&self, mut numbers: Streaming<i64>) -> MathResult<i64> {

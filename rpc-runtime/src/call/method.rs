@@ -510,9 +510,9 @@ pub(crate) trait MethodTable: Send + Sync + 'static {
     /// Returns the method at this path, if it is served here.
     fn resolve(&self, path: &str) -> Option<Method>;
 
-    /// Returns the method of this name, without its service, if there is exactly one.
+    /// Returns the methods of this name, whatever their services.
     #[cfg(feature = "jsonrpc")]
-    fn find(&self, name: &str) -> Option<Method>;
+    fn find(&self, name: &str) -> Vec<Method>;
 
     /// Returns the service of this name, if it is served here.
     fn service(&self, name: &str) -> Option<&'static ServiceDescriptor>;

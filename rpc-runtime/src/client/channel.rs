@@ -194,7 +194,11 @@ impl Channel {
     }
 
     /// Calls a method by name that answers with a stream, for scripts and tests: see
-    /// [`call`](Self::call).
+    /// [`call`](Self::call). A method that answers with one value is a stream of that.
+    ///
+    /// Over JSON-RPC an answer does not say whether it is a value or the id of a subscription. There a
+    /// method whose name contains `subscribe`, such as `eth_subscribe`, is one that streams, and no
+    /// other; the typed client of a service knows which of its methods do.
     pub fn call_stream<A, T>(&self, method: &str, args: A) -> ResponseStream<T>
     where
         A: Serialize + Send + 'static,

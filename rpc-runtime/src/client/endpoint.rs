@@ -255,15 +255,18 @@ impl Endpoint {
         if let Some(first) = self.first.get()
             && first.is_open()
         {
+            if first.may_end_when_idle() {
+                return Err(request);
+            }
             let started = first.try_start(request);
             return started.or_else(|request| self.further.start(request));
         }
         match self.open_connection() {
-            Some(connection) => {
+            Some(connection) if !connection.may_end_when_idle() => {
                 let started = connection.try_start(request);
                 started.or_else(|request| self.further.start(request))
             }
-            None => Err(request),
+            _ => Err(request),
         }
     }
 

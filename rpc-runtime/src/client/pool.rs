@@ -16,7 +16,7 @@ use super::endpoint::{Attempt, Endpoint};
 use crate::call::{Request, Response};
 use crate::service::ResponseFuture;
 use crate::status::Status;
-use crate::wire::Connection;
+use crate::wire::{Connection, may_go_again};
 
 /// A further connection that had no calls at this many looks in a row is closed.
 const IDLE_LOOKS: u32 = 3;
@@ -61,9 +61,19 @@ impl Endpoint {
         let end = request.first_deadline();
         loop {
             let own = self.connected(end).await?;
+            let spare = match own.may_end_when_idle() {
+                true => request.try_clone(),
+                false => None,
+            };
             let started = own.try_start(request);
             request = match started.or_else(|request| self.further().start(request)) {
-                Ok(future) => return future.await,
+                Ok(future) => match ended(future, spare).await {
+                    Ok(result) => return result,
+                    Err(again) => {
+                        request = again;
+                        continue;
+                    }
+                },
                 Err(request) => request,
             };
             let grown = self.grow();
@@ -80,7 +90,13 @@ impl Endpoint {
                 .map(|it| async move { (it, it.place(end).await) });
             tokio::select! {
                 (connection, place) = first_of(places) => match place {
-                    Ok(place) => return connection.start_at(place, request).await,
+                    Ok(place) => {
+                        let call = connection.start_at(place, request);
+                        match ended(call, spare).await {
+                            Ok(result) => return result,
+                            Err(again) => request = again,
+                        }
+                    }
                     // Another connection may have one, or be made.
                     Err(status) if status.is_not_started() && !connection.is_open() => {}
                     Err(status) => return Err(status),
@@ -111,6 +127,24 @@ impl Endpoint {
         tokio::spawn(retire(Arc::downgrade(self), Arc::downgrade(&endpoint)));
         further.push(endpoint);
         attempt
+    }
+}
+
+/// Waits for the end of a call; one that can be made on another connection comes back.
+async fn ended(
+    call: impl Future<Output = Result<Response, Status>>,
+    spare: Option<Request>,
+) -> Result<Result<Response, Status>, Request> {
+    match (call.await, spare) {
+        (Err(status), Some(spare)) => {
+            let descriptor = spare.method().descriptor();
+            let is_idempotent = descriptor.is_some_and(|it| it.is_idempotent());
+            match may_go_again(&status, is_idempotent) {
+                true => Err(spare),
+                false => Ok(Err(status)),
+            }
+        }
+        (result, _) => Ok(result),
     }
 }
 

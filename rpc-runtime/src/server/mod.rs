@@ -15,9 +15,13 @@ pub mod health;
 mod http_service;
 mod in_process;
 mod items;
+#[cfg(feature = "jsonrpc")]
+mod json_rpc;
 mod nearest;
 mod on_wire;
 mod once;
+#[cfg(feature = "jsonrpc")]
+mod open_rpc;
 #[cfg(feature = "reflection")]
 mod reflection;
 mod router;

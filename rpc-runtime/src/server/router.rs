@@ -45,6 +45,8 @@ use crate::status::Status;
 pub struct Router {
     routes: HashMap<Arc<str>, Route>,
     services: Vec<&'static ServiceDescriptor>,
+    /// The functions, with what stands for the names of their arguments.
+    functions: Vec<(Arc<str>, &'static [&'static str])>,
     /// The services that were added here, to be found without their names.
     added: Vec<(&'static ServiceDescriptor, BoxService)>,
     fallback: Option<BoxService>,
@@ -109,6 +111,7 @@ impl Router {
         T: Send + 'static,
         Serde: EncodesArgs<A> + Encodes<T>,
     {
+        self.functions.push((name.into(), function.names()));
         let target = Target::Function(Arc::new(function::plain::<F, A, T>(function)));
         self.route(Method::named(name), target);
         self
@@ -131,6 +134,7 @@ impl Router {
         E: MethodError<Serde> + Send + 'static,
         Serde: EncodesArgs<A> + Encodes<T>,
     {
+        self.functions.push((name.into(), function.names()));
         let target = Target::Function(Arc::new(function::fallible::<F, A, T, E>(function)));
         self.route(Method::named(name), target);
         self
@@ -175,6 +179,7 @@ impl Router {
             self.route(route.method, target);
         }
         self.services.extend(other.services);
+        self.functions.extend(other.functions);
         match behind_layers.clone() {
             None => self.added.extend(other.added),
             Some(layered) => {
@@ -192,6 +197,15 @@ impl Router {
     /// Returns the descriptions of the services, in the order in which they were added.
     pub fn services(&self) -> &[&'static ServiceDescriptor] {
         &self.services
+    }
+
+    /// Returns the functions by name, each with what stands for the names of its arguments.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) fn functions(&self) -> Vec<(&str, &'static [&'static str])> {
+        let functions = self.functions.iter();
+        let mut functions: Vec<_> = functions.map(|(name, args)| (&**name, *args)).collect();
+        functions.sort_unstable();
+        functions
     }
 
     fn route(&mut self, method: Method, target: Target) {
@@ -274,10 +288,9 @@ impl MethodTable for Router {
     }
 
     #[cfg(feature = "jsonrpc")]
-    fn find(&self, name: &str) -> Option<Method> {
-        let mut found = self.services.iter().filter_map(|it| it.find(name));
-        let only = found.next()?;
-        found.next().is_none().then(|| only.into())
+    fn find(&self, name: &str) -> Vec<Method> {
+        let found = self.services.iter().filter_map(|it| it.find(name));
+        found.map(Method::from).collect()
     }
 
     fn service(&self, name: &str) -> Option<&'static ServiceDescriptor> {

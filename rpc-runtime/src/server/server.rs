@@ -62,7 +62,7 @@ pub struct Server {
     layers: Vec<Wrap>,
     addresses: Vec<String>,
     wires: Wires,
-    config: Config,
+    pub(super) config: Config,
     max_connections: usize,
     max_calls_total: usize,
     max_buffered_total: usize,
@@ -235,23 +235,6 @@ impl Server {
     #[cfg(feature = "http")]
     pub fn http_host(mut self, host: impl Into<String>) -> Self {
         self.config.http_hosts.push(host.into());
-        self
-    }
-
-    /// Sets the path of HTTP requests that are JSON-RPC, where [`Wire::Http`] and [`Wire::JsonRpc`] are
-    /// both accepted: POST requests whose content type is `application/json`. It is `/` by default;
-    /// the paths of methods stay those of Connect.
-    ///
-    /// Metadata of the calls is in the headers, and `connect-timeout-ms` bounds their time.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the path does not begin with a slash.
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
-    pub fn json_rpc_path(mut self, path: impl Into<String>) -> Self {
-        let path = path.into();
-        assert!(path.starts_with('/'), "`{path}` does not begin with `/`");
-        self.config.json_rpc_path = path;
         self
     }
 
@@ -473,6 +456,8 @@ impl Server {
         self.extensions.insert(Answers::new(max_age, max_bytes));
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
         let router = self.standard.add_to(self.router);
+        #[cfg(feature = "jsonrpc")]
+        super::json_rpc::check_service(&self.config, &router);
         let mut service = BoxService::new(router.clone());
         for layer in self.layers {
             service = layer(service);

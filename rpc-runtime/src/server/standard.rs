@@ -2,6 +2,8 @@
 
 #[cfg(feature = "health")]
 use super::health::{Health, HealthService};
+#[cfg(feature = "jsonrpc")]
+use super::open_rpc::OpenRpc;
 #[cfg(feature = "reflection")]
 use super::reflection;
 use super::router::Router;
@@ -14,6 +16,8 @@ pub(super) struct Standard {
     health: Option<Health>,
     #[cfg(feature = "reflection")]
     reflects: bool,
+    #[cfg(feature = "jsonrpc")]
+    pub(super) open_rpc: Option<OpenRpc>,
 }
 
 impl Server {
@@ -62,9 +66,15 @@ impl Standard {
             None => router,
         };
         #[cfg(feature = "reflection")]
-        if self.reflects {
-            return reflection::add_to(router);
-        }
+        let router = match self.reflects {
+            true => reflection::add_to(router),
+            false => router,
+        };
+        #[cfg(feature = "jsonrpc")]
+        let router = match &self.open_rpc {
+            Some(open_rpc) => open_rpc.add_to(router),
+            None => router,
+        };
         router
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Config {
     /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
     pub(crate) http_hosts: Vec<String>,
+    /// The service whose methods JSON-RPC calls by their names alone.
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) json_rpc_service: Option<String>,
     /// Where requests of JSON-RPC go.
     #[cfg(all(feature = "http", feature = "jsonrpc"))]
     pub(crate) json_rpc_path: String,
@@ -73,6 +76,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "http")]
             http_hosts: Vec::new(),
+            #[cfg(feature = "jsonrpc")]
+            json_rpc_service: None,
             #[cfg(all(feature = "http", feature = "jsonrpc"))]
             json_rpc_path: "/".to_owned(),
             #[cfg(feature = "http")]

@@ -45,6 +45,23 @@ pub(crate) enum Connection {
     JsonOverHttp(JsonRpcConnection),
 }
 
+/// Says whether a call that failed like this on a connection that
+/// [may end when idle](Connection::may_end_when_idle) can be made on another.
+#[cfg_attr(
+    not(all(feature = "http", feature = "jsonrpc")),
+    allow(unused_variables)
+)]
+pub(crate) fn may_go_again(status: &Status, is_idempotent: bool) -> bool {
+    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    {
+        super::http::json_rpc_may_go_again(status, is_idempotent)
+    }
+    #[cfg(not(all(feature = "http", feature = "jsonrpc")))]
+    {
+        false
+    }
+}
+
 /// A place for a call on a connection that has few; free again when this is dropped.
 pub(crate) enum Place {
     #[cfg(feature = "http")]
@@ -215,6 +232,18 @@ impl Connection {
                 Some(place) => Ok(connection.start(request, place)),
                 None => Err(request),
             },
+        }
+    }
+
+    /// Says whether the server may close it under a call, as servers of HTTP/1.1 do with idle ones.
+    pub(crate) fn may_end_when_idle(&self) -> bool {
+        #[cfg(all(feature = "http", feature = "jsonrpc"))]
+        {
+            matches!(self, Self::JsonOverHttp(_))
+        }
+        #[cfg(not(all(feature = "http", feature = "jsonrpc")))]
+        {
+            false
         }
     }
 

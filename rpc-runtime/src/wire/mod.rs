@@ -27,7 +27,7 @@ mod running;
 pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
-pub(crate) use connected::{ClientWire, Connection};
+pub(crate) use connected::{ClientWire, Connection, may_go_again};
 pub use detect::Wire;
 pub(crate) use detect::Wires;
 pub(crate) use draining::Draining;

@@ -1,9 +1,11 @@
 //! Our clients, of our servers: what the wires can carry arrives.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rpc_runtime::{CallError, Channel, Code, Limits, Server, Status, Wire, from_fn};
+use rpc_runtime::{CallError, Channel, Code, Limits, Server, Status, Wire, from_fn, rpc_service};
 use rpc_tests::serving::{Serving, connect, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -170,6 +172,13 @@ async fn the_web_is_spoken_over_tls_too() {
     }
 }
 
+#[rpc_service(name = "test.v1.Closed")]
+trait Closed {
+    #[rpc(idempotent)]
+    async fn same(&self) -> i64;
+    async fn once(&self) -> i64;
+}
+
 /// Answers every request with these bytes, on connections that it closes where they say so.
 async fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -193,6 +202,58 @@ async fn answering(answer: &'static str) -> String {
         }
     });
     url
+}
+
+/// Answers one request on each connection, and closes it when the next comes; returns how many came.
+async fn closing_idle() -> (String, Arc<AtomicUsize>) {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-length: 35\r\n\r\n{\"jsonrpc\":\"2.0\",\"result\":6,\"id\":1}";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("jsonrpc+http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    tokio::spawn(async move {
+        loop {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") && peer.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+            count.fetch_add(1, Ordering::SeqCst);
+            peer.write_all(ANSWER).await.unwrap();
+            // It is the next call that finds the connection closed.
+            count.fetch_add(
+                peer.read_buf(&mut request).await.unwrap_or(0).min(1),
+                Ordering::SeqCst,
+            );
+        }
+    });
+    (url, requests)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_fails_no_call_that_may_run_twice() {
+    let (url, requests) = closing_idle().await;
+    let client = ClosedClient::connect(&url).await.unwrap();
+    for calls in 0..5 {
+        assert_eq!(client.same().await.unwrap(), 6, "after {calls} calls");
+    }
+    assert_eq!(
+        requests.load(Ordering::SeqCst),
+        9,
+        "each but the first was sent twice"
+    );
+
+    let (url, requests) = closing_idle().await;
+    let client = ClosedClient::connect(&url).await.unwrap();
+    assert_eq!(client.once().await.unwrap(), 6);
+    let status = client.once().await.unwrap_err();
+    assert_eq!(
+        status.code(),
+        Code::Unavailable,
+        "the server may have seen it"
+    );
+    assert!(!status.is_not_started());
+    assert_eq!(requests.load(Ordering::SeqCst), 2, "sent once each");
+    assert_eq!(client.once().await.unwrap(), 6, "on a new connection");
 }
 
 #[tokio::test]

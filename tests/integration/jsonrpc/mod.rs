@@ -2,6 +2,7 @@
 
 mod clients;
 mod dialects;
+mod discover;
 mod example;
 mod over_http;
 mod over_tcp;

@@ -43,6 +43,24 @@ async fn every_form_of_call_works_over_grpc_grpc_web_and_connect() {
     }
 }
 
+/// The native wire inside of WebSocket inside of TLS, and what it says where there is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_form_of_call_works_over_websocket() {
+    let authority = Authority::new();
+    let server = Server::new().add(MathServer::new(Calculator::new()));
+    let server = server.accept([Wire::WebSocket]).tls(authority.server_tls());
+    let serving = serve("tcp", server).await;
+    let url = format!("wss://{}/rpc", address(&serving.url));
+    make_every_form_of_call(math(&url, authority.client_tls()).await).await;
+    let untrusted = Channel::connect(&url).await.unwrap_err().to_string();
+    assert!(
+        untrusted.contains(&url) && untrusted.contains("TLS"),
+        "{untrusted}"
+    );
+    let plain = Channel::connect(url.replacen("wss", "ws", 1)).await;
+    assert_eq!(plain.unwrap_err().code(), Code::Unavailable);
+}
+
 async fn make_every_form_of_call(math: MathClient) {
     assert_eq!(math.add(1, 2).await.unwrap(), 3);
     let mut count = math.count(10_000);

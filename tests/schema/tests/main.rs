@@ -4,6 +4,7 @@ mod depth;
 mod errors;
 mod messages;
 mod names;
+mod open_rpc;
 mod parity;
 mod patterns;
 mod revisions;

@@ -20,8 +20,12 @@ pub(crate) async fn run(
         Wire::JsonRpc,
         Wire::KnSock,
         Wire::LengthPrefixedJson,
+        Wire::WebSocket,
     ];
-    let mut server = Server::new().router(math::router()).accept(wires);
+    let mut server = Server::new()
+        .router(math::router())
+        .accept(wires)
+        .open_rpc("math", env!("CARGO_PKG_VERSION"));
     if let Some((certificate, key)) = tls {
         server = server.tls(ServerTls::new(Certificate::from_pem_files(
             certificate,
@@ -33,6 +37,9 @@ pub(crate) async fn run(
             .iter()
             .fold(Cors::new(), |cors, it| cors.allow_origin(it));
         server = server.cors(cors);
+    }
+    for origin in origins {
+        server = server.websocket_origin(origin);
     }
     for url in urls {
         server = server.listen(url);

@@ -49,7 +49,9 @@ pub(crate) use client::{Connection as HttpConnection, Place as HttpPlace};
 pub use cors::Cors;
 pub(crate) use detect::detect;
 #[cfg(feature = "jsonrpc")]
-pub(crate) use json_rpc::{Connection as JsonRpcConnection, Place as JsonRpcPlace};
+pub(crate) use json_rpc::{
+    Connection as JsonRpcConnection, Place as JsonRpcPlace, may_go_again as json_rpc_may_go_again,
+};
 #[cfg(feature = "tower")]
 pub(crate) use mounted::Mount;
 pub(crate) use peer_url::HttpServer;

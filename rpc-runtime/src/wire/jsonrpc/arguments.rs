@@ -6,8 +6,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::value::RawValue;
 
 use super::envelope::items;
+use super::failure::Failure;
 use crate::call::{Method, MethodTable};
 use crate::status::Status;
+
+/// So many of the methods that a name may mean are shown.
+const SHOWN: usize = 4;
 
 /// What a call passes, each value as it stands in the text.
 #[derive(Clone, Copy, Debug)]
@@ -18,19 +22,50 @@ pub(crate) struct Arguments<'a> {
     pub(crate) kwargs: Option<&'a RawValue>,
 }
 
-/// Finds the method that a name means: `service.method`, the path `service/method`, the name of a
-/// function, or the name of a method that only one service has.
-///
-/// What nobody serves is given on under the path it would have, as there may be a fallback.
-pub(super) fn method(methods: &dyn MethodTable, name: &str) -> (Method, bool) {
-    let path = path(name);
-    let found = methods.resolve(&path).or_else(|| methods.resolve(name));
-    let found = found.or_else(|| methods.find(name));
-    let is_known = found.is_some();
-    (
-        found.unwrap_or_else(|| Method::named(path.as_ref())),
-        is_known,
-    )
+/// What a name means.
+pub(super) struct Named {
+    /// What nobody serves has the path that it would have, as there may be a fallback.
+    pub(super) method: Method,
+    pub(super) is_known: bool,
+    /// The methods that it means as much as any other, if there are several.
+    candidates: Vec<Method>,
+}
+
+impl Named {
+    /// Finds what a name means: `service.method`, the path `service/method`, the name of a function,
+    /// the name of a method of the `flat` service, or of one that only one service has.
+    pub(super) fn find(methods: &dyn MethodTable, flat: Option<&str>, name: &str) -> Self {
+        let path = path(name);
+        let found = methods.resolve(&path).or_else(|| methods.resolve(name));
+        let found = found.or_else(|| methods.resolve(&format!("{}/{name}", flat?)));
+        let mut candidates = Vec::new();
+        let found = found.or_else(|| {
+            candidates = methods.find(name);
+            match candidates.len() {
+                1 => candidates.pop(),
+                _ => None,
+            }
+        });
+        Self {
+            is_known: found.is_some(),
+            method: found.unwrap_or_else(|| Method::named(path.as_ref())),
+            candidates,
+        }
+    }
+
+    /// Says why a service knows nothing of it.
+    pub(super) fn not_found(&self, name: &str) -> Failure {
+        if self.candidates.is_empty() {
+            let method = name.to_owned();
+            return Failure::NotFound { method };
+        }
+        let shown = self.candidates.iter().take(SHOWN);
+        let shown = shown.map(|it| format!("`{}.{}`", it.service(), it.name()));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        Failure::Status(Status::unimplemented(format!(
+            "several services have a method `{name}`, so it must be called by its full name, such as {shown}"
+        )))
+    }
 }
 
 /// Returns the path of `service.method`.

@@ -1,6 +1,7 @@
 //! Where texts begin and end in a byte stream.
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
 
 /// How texts follow each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +100,7 @@ impl Splitter {
     fn next_line(&mut self) -> Received {
         loop {
             let unsearched = self.bytes.get(self.searched..).unwrap_or_default();
-            let Some(end) = unsearched.iter().position(|it| *it == b'\n') else {
+            let Some(end) = memchr(b'\n', unsearched) else {
                 self.searched = self.bytes.len();
                 return self.without_end();
             };

@@ -15,11 +15,14 @@ mod dialect;
 mod envelope;
 mod failure;
 mod framing;
+#[cfg(test)]
+mod properties;
 mod session;
 mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use client::{Carrier, Connection, Server};
 #[cfg(feature = "http")]
@@ -27,5 +30,7 @@ pub(crate) use client::{answer_of, request};
 pub(crate) use detect::{detect_lengths, detect_lines};
 pub(crate) use dialect::Dialect;
 #[cfg(feature = "http")]
-pub(crate) use session::{Beside, Session, Text};
+pub(crate) use session::{Beside, Session};
 pub(crate) use stream::{Dialects, serve};
+#[cfg(feature = "http")]
+pub(crate) use text::Text;

@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::arguments;
+use super::arguments::Named;
 use super::batch::all;
 use super::dialect::json_rpc::is_ending;
 use super::dialect::{Call, Dialect, ReplyTo};
 use super::envelope::{Envelope, Unreadable, is_batch, items};
 use super::failure::Failure;
 use super::subscriptions::{Opening, Subscriptions};
+use super::text::{Text, hold, put_value};
 use crate::call::{
     Body, ConnectionInfo, Message, Method, MethodKind, MethodTable, Request, deadline_in,
 };
-use crate::codec::{Encoding, Pieces};
+use crate::codec::Encoding;
 use crate::service::BoxService;
 use crate::status::{Code, Status};
 use crate::wire::budget::Budget;
@@ -29,30 +29,8 @@ use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::incomplete::Held;
 use crate::wire::running::{Handling, Replying, Running, Single};
 
-/// Texts of up to so many bytes are not counted: see
-/// [`Limits::max_buffered`](crate::Limits::max_buffered).
-pub(super) const SMALL: usize = 4 << 10;
-
-/// How many items of streams may wait to be written.
-const WAITING: usize = 64;
-
-/// A text that goes out; dropped when it has.
-pub(crate) struct Text {
-    pub(crate) bytes: Bytes,
-    _held: Held,
-}
-
-impl Text {
-    /// Counts a text against the budget, if it is large.
-    pub(super) fn new(bytes: BytesMut, budget: &Arc<Budget>) -> Result<Self, Status> {
-        let mut held = Held::new(Arc::clone(budget));
-        hold(&mut held, bytes.len())?;
-        Ok(Self {
-            bytes: bytes.freeze(),
-            _held: held,
-        })
-    }
-}
+/// How many texts of streams may wait to be written, each with a few items.
+const WAITING: usize = 16;
 
 /// What came beside a text, for all its calls.
 #[derive(Clone, Default)]
@@ -197,10 +175,7 @@ impl Session {
     /// Answers to a text that cannot be taken, such as one that is too long.
     pub(crate) fn refuse(&self, failure: &Failure) -> Option<Text> {
         let out = (self.dialect.failure)(None, failure)?;
-        Some(Text {
-            bytes: out.freeze(),
-            _held: Held::new(Arc::clone(&self.budget)),
-        })
+        Some(Text::uncounted(out, &self.budget))
     }
 
     async fn batch(self: &Arc<Self>, text: &Bytes) -> Option<BytesMut> {
@@ -298,8 +273,9 @@ impl Session {
             let status = Status::unavailable("the server is shutting down");
             return Err(status.into_not_started().into());
         }
-        let (method, is_known) = arguments::method(&*self.methods, &call.method);
-        if let Some(subscriptions) = subscriptions.filter(|_| !is_known)
+        let flat = self.config.json_rpc_service.as_deref();
+        let named = Named::find(&*self.methods, flat, &call.method);
+        if let Some(subscriptions) = subscriptions.filter(|_| !named.is_known)
             && is_ending(&call.method)
         {
             let ended = subscriptions.end(call.arguments.params)?;
@@ -307,7 +283,7 @@ impl Session {
         }
         let open = self.open.begin()?;
         let counted = self.running.begin()?;
-        let kind = method.descriptor().map(|it| it.kind());
+        let kind = named.method.descriptor().map(|it| it.kind());
         let stream = match (kind, subscriptions, call.reply_to) {
             (None | Some(MethodKind::Unary), ..) => None,
             (Some(MethodKind::ServerStreaming), Some(them), ReplyTo::Caller(id)) => {
@@ -318,7 +294,7 @@ impl Session {
                 return Err(Status::unimplemented(text).into());
             }
         };
-        let (request, deadline) = self.request(method, call, text)?;
+        let (request, deadline) = self.request(named.method.clone(), call, text)?;
         let running = Running::new(deadline, self.config.cancel_grace, counted);
         let answered = async {
             let started = Handling::start(&self.service, request, running)?;
@@ -336,9 +312,8 @@ impl Session {
             Ok(None)
         };
         answered.await.map_err(|status: Status| {
-            if status.code() == Code::Unimplemented && !is_known {
-                let method = call.method.clone();
-                return Failure::NotFound { method };
+            if status.code() == Code::Unimplemented && !named.is_known {
+                return named.not_found(&call.method);
             }
             status.into()
         })
@@ -380,38 +355,6 @@ impl Session {
             return Err(too_large(limit).into());
         }
         Ok(out)
-    }
-}
-
-/// Appends a value.
-pub(super) fn put_value(out: &mut BytesMut, mut message: Message) -> Result<(), Status> {
-    let before = out.len();
-    if message.as_bytes().is_some_and(|it| !it.is_empty()) {
-        // Not encoded here, so nobody has looked at it; a text must not end in the midst of it.
-        let bytes = message.bytes(Encoding::JSON)?;
-        let value: &RawValue = serde_json::from_slice(&bytes).map_err(|error| {
-            Status::internal("the service did not answer with JSON").with_source(error)
-        })?;
-        let on_one_line = value.get().bytes().map(|it| match it {
-            b'\n' | b'\r' => b' ',
-            other => other,
-        });
-        out.extend(on_one_line);
-    } else {
-        message.encode_into(Encoding::JSON, out, &mut Pieces::default())?;
-    }
-    if out.len() == before {
-        out.put_slice(b"null");
-    }
-    Ok(())
-}
-
-/// Counts a text, if it is large.
-fn hold(held: &mut Held, bytes: usize) -> Result<(), Status> {
-    if bytes > SMALL {
-        held.set(bytes)
-    } else {
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;
@@ -15,13 +16,17 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::dialect::Notification;
-use super::session::{Text, put_value, too_large};
+use super::session::too_large;
+use super::text::{Text, put_value};
 use crate::call::{BodyFrame, Limits, Message};
 use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::catch_panic::panicked;
 use crate::wire::config::{RunningCall, RunningCalls};
 use crate::wire::running::Replying;
+
+/// Items that are ready together travel together, up to about so many bytes.
+const AT_ONCE: usize = 4 << 10;
 
 /// The subscriptions of one connection. Dropping it ends them all.
 pub(super) struct Subscriptions {
@@ -88,6 +93,7 @@ impl Subscriptions {
             budget: Arc::clone(&self.budget),
             max_message: self.max_message,
             replying: opening.replying,
+            usual: 0,
             _places: opening.places,
         };
         let task = tokio::spawn(feed.run(answer));
@@ -140,6 +146,8 @@ struct Feed {
     budget: Arc<Budget>,
     max_message: usize,
     replying: Replying,
+    /// What a text took last.
+    usual: usize,
     _places: (RunningCall, RunningCall),
 }
 
@@ -154,42 +162,82 @@ impl Feed {
             return;
         }
         let last = loop {
-            let text = match poll_fn(|cx| self.replying.poll_frame(cx)).await {
-                Some(Ok(BodyFrame::Message(message))) => self.item(message),
-                Some(Ok(BodyFrame::Trailers(_))) => continue,
-                Some(Err(status)) => Err(status),
-                None => break BytesMut::from(self.notification.end.as_bytes()),
-            };
-            match text {
-                Ok(text) => {
-                    if self.texts.send(text).await.is_err() {
-                        return;
-                    }
+            let mut items = BytesMut::with_capacity(self.usual);
+            let last = poll_fn(|cx| self.poll_items(cx, &mut items)).await;
+            self.usual = items.len().next_power_of_two().min(2 * AT_ONCE);
+            if !items.is_empty() {
+                let items = match Text::new(items, &self.budget) {
+                    Ok(items) => items,
+                    Err(status) => break (self.notification.error)(&status.into()),
+                };
+                if self.texts.send(items).await.is_err() {
+                    return;
                 }
-                Err(status) => break (self.notification.error)(&status.into()),
+            }
+            if let Some(last) = last {
+                break last;
             }
         };
         self.finish(last).await;
     }
 
-    fn item(&self, message: Message) -> Result<Text, Status> {
+    /// Appends the items that are there, up to about [`AT_ONCE`] bytes, and says how the stream ended,
+    /// if it has.
+    fn poll_items(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        items: &mut BytesMut,
+    ) -> Poll<Option<BytesMut>> {
+        while items.len() < AT_ONCE {
+            let appended = match self.replying.poll_frame(cx) {
+                Poll::Pending if items.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(None) => {
+                    let end = BytesMut::from(self.notification.end.as_bytes());
+                    return Poll::Ready(Some(end));
+                }
+                Poll::Ready(Some(Ok(BodyFrame::Message(message)))) => self.item(items, message),
+                Poll::Ready(Some(Ok(BodyFrame::Trailers(_)))) => Ok(()),
+                Poll::Ready(Some(Err(status))) => Err(status),
+            };
+            if let Err(status) = appended {
+                return Poll::Ready(Some((self.notification.error)(&status.into())));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Appends an item; nothing of one that fails.
+    fn item(&self, out: &mut BytesMut, message: Message) -> Result<(), Status> {
+        let start = out.len();
+        let appended = self.append(out, start, message);
+        if appended.is_err() {
+            out.truncate(start);
+        }
+        appended
+    }
+
+    fn append(&self, out: &mut BytesMut, start: usize, message: Message) -> Result<(), Status> {
         let Notification {
             before,
             item,
             behind,
             ..
         } = &self.notification;
-        let mut out = BytesMut::with_capacity(before.len() + 64);
+        if start > 0 {
+            // Only a dialect on lines has subscriptions.
+            out.put_u8(b'\n');
+        }
         out.put_slice(before.as_bytes());
         out.put_slice(item.as_bytes());
         // How a value is written, and its destructor, are the user's own.
-        let written = catch_unwind(AssertUnwindSafe(|| put_value(&mut out, message)));
+        let written = catch_unwind(AssertUnwindSafe(|| put_value(out, message)));
         written.unwrap_or_else(|_| Err(panicked("an item")))?;
         out.put_slice(behind.as_bytes());
-        if out.len() > self.max_message {
+        if out.len() - start > self.max_message {
             return Err(too_large(self.max_message));
         }
-        Text::new(out, &self.budget)
+        Ok(())
     }
 
     /// Tells the peer how it ended, and gives up the place.

@@ -34,14 +34,29 @@ fn router() -> Router {
         })
 }
 
-struct Here {
+/// What a connection serves.
+pub(super) fn served() -> Served {
+    Served {
+        service: BoxService::new(router()).layer(from_fn(|request, next| async move {
+            if request.method().name() == "secret" {
+                return Err(Status::unauthenticated("who are you"));
+            }
+            next.call(request).await
+        })),
+        methods: Arc::new(router()),
+        running: RunningCalls::new(1_000),
+        extensions: http::Extensions::new(),
+    }
+}
+
+pub(super) struct Here {
     session: Arc<Session>,
     budget: Arc<Budget>,
     running: Arc<RunningCalls>,
 }
 
 impl Here {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::limited(Limits::default())
     }
 
@@ -50,28 +65,17 @@ impl Here {
             limits,
             ..Config::default()
         });
-        let running = RunningCalls::new(1_000);
-        let served = Served {
-            service: BoxService::new(router()).layer(from_fn(|request, next| async move {
-                if request.method().name() == "secret" {
-                    return Err(Status::unauthenticated("who are you"));
-                }
-                next.call(request).await
-            })),
-            methods: Arc::new(router()),
-            running: Arc::clone(&running),
-            extensions: http::Extensions::new(),
-        };
+        let served = served();
         let info = Arc::new(ConnectionInfo::new("mem:".into(), http::Extensions::new()));
         let budget = Arc::new(Budget::new(config.limits.max_buffered, None));
         Self {
             session: Session::new(Dialect::JSON_RPC, &config, &served, &info, &budget),
             budget,
-            running,
+            running: served.running,
         }
     }
 
-    async fn text(&self, text: impl Into<Vec<u8>>) -> Option<Vec<u8>> {
+    pub(super) async fn text(&self, text: impl Into<Vec<u8>>) -> Option<Vec<u8>> {
         let text = Bytes::from(text.into());
         let answer = Arc::clone(&self.session).answer(text).await;
         let answer = answer.map(|it| it.bytes.to_vec());

@@ -89,6 +89,11 @@ impl Inflater {
         self.has_more = true;
     }
 
+    /// Says whether there may be a piece before more has come.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
     /// Returns the next piece, and whether it is the last of its message; `None` if there is none
     /// until more has come.
     pub(super) fn next(&mut self) -> Result<Option<(BytesMut, bool)>, Malformed> {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
+use memchr::{memchr_iter, memchr2};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -28,6 +29,10 @@ pub(super) struct Lines {
     messages: Messages,
     /// What came for the reader, and it has not taken.
     line: BytesMut,
+    /// The line ends behind that.
+    ends_line: bool,
+    /// What is to be told once the reader has taken what came before it.
+    failed: Option<io::Error>,
     /// A line of the writer's that has not ended.
     begun: Vec<u8>,
     keepalive: Keepalive,
@@ -47,6 +52,8 @@ impl Lines {
         let lines = Self {
             messages: Messages::new(io, side, agreed, limit, received),
             line: BytesMut::new(),
+            ends_line: false,
+            failed: None,
             begun: Vec::new(),
             keepalive: Keepalive::new(config),
         };
@@ -55,30 +62,56 @@ impl Lines {
 
     /// Queues the lines that end in `bytes`, and keeps what is behind them.
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut lines = bytes.split(|it| *it == b'\n');
-        // What is behind the last line end.
-        let rest = lines.next_back().unwrap_or_default();
-        for line in lines {
-            let begun = std::mem::take(&mut self.begun);
-            match (&begun[..], line) {
-                ([], []) => {}
-                ([], line) => self.messages.push(true, line)?,
-                (begun, line) => self.messages.push(true, &[begun, line].concat())?,
+        let mut start = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let line = bytes.get(start..end).unwrap_or_default();
+            start = end + 1;
+            if !self.begun.is_empty() {
+                let mut begun = std::mem::take(&mut self.begun);
+                begun.extend_from_slice(line);
+                self.messages.push(true, &begun)?;
+            } else if !line.is_empty() {
+                self.messages.push(true, line)?;
             }
         }
+        let rest = bytes.get(start..).unwrap_or_default();
         self.begun.extend_from_slice(rest);
         Ok(())
     }
+
+    /// Hands on what came, as far as it fits.
+    fn put(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.line.len().min(buffer.remaining());
+        if let Some(part) = self.line.get(..length) {
+            buffer.put_slice(part);
+            self.line.advance(length);
+        }
+        if self.line.is_empty() && self.ends_line && buffer.remaining() > 0 {
+            buffer.put_slice(b"\n");
+            self.ends_line = false;
+        }
+    }
+
+    /// Says whether the reader has taken all that came.
+    fn is_taken(&self) -> bool {
+        self.line.is_empty() && !self.ends_line
+    }
+
+    fn take(&mut self, piece: Piece) {
+        self.ends_line = piece.is_last;
+        self.line = on_one_line(piece.bytes);
+    }
 }
 
-/// Makes a part of a line of a piece of a message.
-fn to_line(piece: Piece) -> BytesMut {
-    let mut bytes = piece.bytes;
-    for byte in bytes.iter_mut().filter(|it| matches!(it, b'\n' | b'\r')) {
-        *byte = b' ';
-    }
-    if piece.is_last {
-        bytes.extend_from_slice(b"\n");
+/// Takes the line ends out of a piece of a message.
+fn on_one_line(mut bytes: BytesMut) -> BytesMut {
+    let mut searched = 0;
+    while let Some(rest) = bytes.get_mut(searched..)
+        && let Some(at) = memchr2(b'\n', b'\r', rest)
+        && let Some(end) = rest.get_mut(at)
+    {
+        *end = b' ';
+        searched += at + 1;
     }
     bytes
 }
@@ -90,18 +123,31 @@ impl AsyncRead for Lines {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        while this.line.is_empty() {
+        let before = buffer.filled().len();
+        this.put(buffer);
+        // All that was read at once is handed on at once, so that it can be answered so.
+        while this.is_taken() && buffer.remaining() > 0 {
+            let has_some = buffer.filled().len() > before;
+            if let Some(error) = this.failed.take_if(|_| !has_some) {
+                return Poll::Ready(Err(error));
+            }
+            if has_some && (!this.messages.has_read() || this.failed.is_some()) {
+                break;
+            }
             let Poll::Ready(piece) = this.messages.poll_piece(cx) else {
+                if has_some {
+                    break;
+                }
                 return this.keepalive.poll_silent(&mut this.messages, cx);
             };
             this.keepalive.came();
-            match piece? {
-                Some(piece) => this.line = to_line(piece),
-                None => return Poll::Ready(Ok(())),
+            match piece {
+                Ok(Some(piece)) => this.take(piece),
+                Ok(None) => break,
+                Err(error) => this.failed = Some(error),
             }
+            this.put(buffer);
         }
-        let length = this.line.len().min(buffer.remaining());
-        buffer.put_slice(&this.line.split_to(length));
         Poll::Ready(Ok(()))
     }
 }

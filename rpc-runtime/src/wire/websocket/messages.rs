@@ -63,6 +63,11 @@ impl Messages {
         }
     }
 
+    /// Says whether something was read that may be a piece.
+    pub(super) fn has_read(&self) -> bool {
+        self.socket.has_read() || self.inflater.as_ref().is_some_and(Inflater::has_more)
+    }
+
     /// Reads up to the next piece; `None` is the end.
     ///
     /// # Errors

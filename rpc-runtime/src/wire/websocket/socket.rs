@@ -221,6 +221,11 @@ impl Socket {
         self.ended && self.refused.is_none()
     }
 
+    /// Says whether something was read and not looked at.
+    pub(super) fn has_read(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Says whether something came since this was asked last.
     pub(super) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.heard)

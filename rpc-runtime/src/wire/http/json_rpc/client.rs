@@ -4,6 +4,7 @@
 //! `max_connections`.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -57,6 +58,21 @@ struct Link {
     sender: Mutex<Option<Sender>>,
     /// The one place; closed with the connection.
     place: Arc<Semaphore>,
+    /// A call had its answer here, so the server may close the connection at any time.
+    is_used: AtomicBool,
+}
+
+/// Says that a connection ended under a call, which it had been idle before, and before anything of an
+/// answer came: the server closes such connections, and most likely saw nothing of the call.
+struct EndedWhileIdle;
+
+/// Says whether a call can be made again on another connection: it was not sent, or it is one that may
+/// run twice and met the end of an idle connection (RFC 9110, section 9.2.2).
+pub(crate) fn may_go_again(status: &Status, is_idempotent: bool) -> bool {
+    let met_the_end = status
+        .attachment()
+        .is_some_and(|it| it.is::<EndedWhileIdle>());
+    met_the_end && (is_idempotent || status.is_not_started())
 }
 
 /// The place for a call. Dropping it before the call has its answer closes the connection, which
@@ -71,6 +87,7 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if self.is_answered {
+            self.link.is_used.store(true, Ordering::Relaxed);
             let sender = self.sender.take();
             *self.link.sender() = sender;
         } else {
@@ -131,6 +148,7 @@ impl Connection {
             budget: Arc::new(budget),
             config,
             sender: Mutex::new(Some(sender)),
+            is_used: AtomicBool::new(false),
             place: Arc::clone(&place),
         };
         let driver = async move {
@@ -274,12 +292,16 @@ async fn answer(
     post: http::Request<HttpBody>,
 ) -> Result<Bytes, Status> {
     let gone = || Status::unavailable("the connection is closed").into_not_started();
+    let was_used = link.is_used.load(Ordering::Relaxed);
+    let ended = |status: Status| match was_used {
+        true => status.with_attachment(Arc::new(EndedWhileIdle)),
+        false => status,
+    };
     let sender = place.sender.as_mut().ok_or_else(gone)?;
-    sender
-        .ready()
-        .await
-        .map_err(|error| gone().with_source(error))?;
-    let response = sender.send_request(post).await.map_err(broken)?;
+    let ready = sender.ready().await;
+    ready.map_err(|error| ended(gone().with_source(error)))?;
+    let sent = sender.send_request(post).await;
+    let response = sent.map_err(|error| ended(broken(error)))?;
     let (head, body) = response.into_parts();
     if is_last(head.version, &head.headers) {
         link.place.close();

@@ -83,7 +83,7 @@ impl Calls {
         state.next
     }
 
-    /// Queues a call, and returns what its answer is looked for by.
+    /// Queues a call, and returns what its answer is looked for by. Whoever queues has it written.
     ///
     /// # Errors
     ///
@@ -111,7 +111,6 @@ impl Calls {
         self.dialect.framing.put(&mut state.out, text);
         let is_behind = state.feeds.is_behind();
         drop(state);
-        self.changed.notify_one();
         if is_behind {
             self.wanted.notify_one();
         }

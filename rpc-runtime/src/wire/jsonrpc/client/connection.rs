@@ -4,13 +4,15 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::calls::{Calls, Opening};
 use super::request;
 use super::stream::Items;
+use super::writer::Writer;
 use crate::call::{Body, Message, Peer, Request, Response};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
@@ -22,7 +24,7 @@ use crate::wire::incomplete::{Held, Patience};
 use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter};
-use crate::wire::jsonrpc::session::SMALL;
+use crate::wire::jsonrpc::text::SMALL;
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
 pub(crate) struct Connection(Arc<Link>);
@@ -35,6 +37,7 @@ pub(super) struct Link {
     /// As many as calls may be open at once.
     places: Arc<Semaphore>,
     budget: Arc<Budget>,
+    writer: Writer,
 }
 
 impl Peer for Link {
@@ -80,6 +83,7 @@ impl Connection {
             places: Arc::new(Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS))),
             budget,
             config,
+            writer: Writer::default(),
         });
         (Self(Arc::clone(&link)), drive(io, link))
     }
@@ -122,6 +126,7 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
     let is_stream = stream.is_some();
     let (key, answer) = link.calls.begin(id, &text, stream).map_err(in_send)?;
     drop(text);
+    link.write();
     let open = Open {
         link: Arc::clone(link),
         key,
@@ -176,6 +181,14 @@ impl Link {
         let place = Arc::clone(&self.places).acquire_owned();
         let place = within(deadline, place, "one of the `max_calls` places").await?;
         place.map_err(|_| Status::unavailable("the connection is closed"))
+    }
+
+    /// Has what is queued written. One call alone is at once; others, which were woken together, are
+    /// together as well.
+    fn write(&self) {
+        if self.calls.open() > 1 || !self.writer.write_at_once(&self.calls) {
+            self.calls.changed.notify_one();
+        }
     }
 
     async fn room(&self) {
@@ -250,14 +263,16 @@ async fn drive(io: Io, link: Arc<Link>) -> Result<(), Status> {
         fn drop(&mut self) {
             let reason = Status::unavailable("the connection was closed");
             self.0.calls.close(&reason);
+            self.0.writer.close();
         }
     }
     let closing = Closing(link);
     let link = &closing.0;
     let (reader, writer) = tokio::io::split(io);
+    link.writer.open(writer);
     let ended = tokio::select! {
         ended = read(reader, link) => ended,
-        ended = write(writer, link) => ended,
+        ended = write(link) => ended,
     };
     if let Err(reason) = &ended {
         link.calls.close(reason);
@@ -265,24 +280,24 @@ async fn drive(io: Io, link: Arc<Link>) -> Result<(), Status> {
     ended
 }
 
-async fn write(mut io: tokio::io::WriteHalf<Io>, link: &Link) -> Result<(), Status> {
+async fn write(link: &Link) -> Result<(), Status> {
     loop {
         let changed = link.calls.changed.notified();
-        let out: BytesMut = link.calls.take_out();
-        if !out.is_empty() {
-            let writing = async {
-                io.write_all(&out).await?;
-                io.flush().await
-            };
-            let written = timeout(link.config.keepalive_timeout, writing).await;
-            let stuck = "the server took nothing for `keepalive_timeout` of what was sent";
-            let written = written.map_err(|_| Status::unavailable(stuck))?;
-            written.map_err(broken)?;
-        } else if link.calls.is_over() {
-            let _ = io.shutdown().await;
+        let writing = link.writer.write(&link.calls);
+        let written = timeout(link.config.keepalive_timeout, writing).await;
+        let stuck = "the server took nothing for `keepalive_timeout` of what was sent";
+        let written = written.map_err(|_| Status::unavailable(stuck))?;
+        if written.map_err(broken)? {
+            continue;
+        }
+        if link.calls.is_over() {
+            link.writer.shutdown().await;
             return Ok(());
-        } else {
-            changed.await;
+        }
+        changed.await;
+        if link.calls.open() > 1 {
+            // Those who were woken with whoever woke this task have calls to make as well.
+            yield_now().await;
         }
     }
 }

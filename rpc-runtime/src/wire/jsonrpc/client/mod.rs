@@ -8,6 +8,7 @@ mod feeds;
 pub(crate) mod request;
 mod server;
 mod stream;
+mod writer;
 
 #[cfg(feature = "http")]
 pub(crate) use answer::answer_of;
