@@ -45,7 +45,9 @@ impl Peer for JsonRpc {
 
     async fn connect(server: SocketAddr) -> Result<Self> {
         let scheme = std::env::var("SCHEME").unwrap_or("jsonrpc+ws".to_owned());
-        Ok(Self(BenchClient::connect(format!("{scheme}://{server}")).await?))
+        Ok(Self(
+            BenchClient::connect(format!("{scheme}://{server}")).await?,
+        ))
     }
 
     async fn echo(&self, id: u64) -> Result<u64> {
