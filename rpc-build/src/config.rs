@@ -112,7 +112,8 @@ impl Config {
 
     /// Adds a file with a descriptor set, which stands for the `.proto` files that it was made of: what
     /// `protoc --include_imports --descriptor_set_out` and `buf build` write. This is the way for files with an `edition`.
-    /// [`files`](Self::files) then also takes names of files in the set; without it, all of them are compiled.
+    /// [`files`](Self::files) then also takes names of files in the set; without it, all of them are compiled. What it also
+    /// finds on disk is read from there, unless it has an `edition`.
     pub fn descriptor_set(mut self, path: impl AsRef<Path>) -> Self {
         self.descriptor_sets.push(path.as_ref().to_owned());
         self
@@ -286,7 +287,8 @@ impl Config {
     }
 
     fn include_folders(&self) -> Vec<PathBuf> {
-        if !self.includes.is_empty() {
+        // Files of descriptor sets need no folder, in which what they were made of would be found.
+        if !self.includes.is_empty() || self.files.is_empty() {
             return self.includes.clone();
         }
         if self.files.iter().all(|file| file.starts_with("proto")) {

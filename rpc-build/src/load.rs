@@ -42,7 +42,8 @@ pub struct Input<'a> {
     pub files: &'a [PathBuf],
     /// The folders below which imports are looked up, in this order.
     pub includes: &'a [PathBuf],
-    /// Encoded `FileDescriptorSet`s: what was compiled already. A file on disk comes before one of the same name in here.
+    /// Encoded `FileDescriptorSet`s: what was compiled already. A file on disk comes before one of the same name in here,
+    /// unless it has an `edition`.
     pub descriptor_sets: &'a [Vec<u8>],
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use buffa::Message;
 use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
 
+use super::parse::has_edition;
 use super::{Input, embedded, is_embedded, scan};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span};
@@ -120,11 +121,16 @@ impl<'a> Files<'a> {
         if let Some(file) = embedded::file(name) {
             return Some(Ok(Found::Text(file)));
         }
+        let compiled = self.compiled.get(name);
         if let Some(path) = self.on_disk(name) {
-            return Some(read(name, path).map(Found::Text));
+            let read = read(name, path);
+            // What cannot be read as text is meant to come from the descriptor set that was made of it.
+            let is_edition = read.as_ref().is_ok_and(has_edition);
+            if compiled.is_none() || !is_edition {
+                return Some(read.map(Found::Text));
+            }
         }
-        let file = self.compiled.get(name)?;
-        Some(Ok(Found::Compiled(Box::new(file.clone()))))
+        Some(Ok(Found::Compiled(Box::new(compiled?.clone()))))
     }
 
     /// The folders that are searched, for messages.

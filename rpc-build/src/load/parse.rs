@@ -57,6 +57,12 @@ fn span(source: &SourceFile, token: &Token<'_>) -> Option<Span> {
     })
 }
 
+/// Whether a file begins with an `edition`.
+pub(super) fn has_edition(source: &SourceFile) -> bool {
+    let text = source.text.as_deref();
+    text.is_some_and(|text| edition(source, text).is_some())
+}
+
 /// No parser in Rust reads editions yet.
 fn edition(source: &SourceFile, text: &str) -> Option<Diagnostic> {
     let mut code = scan::code(text);

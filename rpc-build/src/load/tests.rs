@@ -225,6 +225,18 @@ fn editions_say_the_ways_out_and_come_as_descriptor_sets() {
         .load_with(&["f.proto"], &[set.encode_to_vec()])
         .expect("a schema");
     assert_eq!(schema.requested, ["f.proto"]);
+
+    // The file that the set was made of is still there.
+    let mut compiled = compiled;
+    compiled.name = Some("e.proto".into());
+    let set = FileDescriptorSet {
+        file: vec![compiled.clone()],
+        ..Default::default()
+    };
+    let schema = folder
+        .load_with(&["e.proto"], &[set.encode_to_vec()])
+        .expect("a schema");
+    assert_eq!(schema.file("e.proto"), Some(&compiled));
 }
 
 #[test]
