@@ -30,6 +30,7 @@ mod options;
 mod protobuf;
 mod python;
 mod reconnect;
+mod registry_redis;
 mod retry;
 mod schemas;
 mod servers;
