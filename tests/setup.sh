@@ -12,6 +12,7 @@ needed=(
     pip3=python3-pip     # protoc and buf, for tests/schemas.sh
     node=nodejs          # peers in JavaScript
     npm=npm              # the same, and packages with .proto files for tests/schemas.sh
+    redis-server=redis-server # the registry over Redis
     ruby=ruby            # the official client and server of gRPC's interoperability tests
 )
 

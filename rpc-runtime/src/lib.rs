@@ -59,6 +59,7 @@
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |
 //! | `full` | | all of the above |
 //! | `registry` | | servers register, clients find them: [`registry`] |
+//! | `registry-redis` | | the same over Redis |
 //! | `testing` | | a network that misbehaves and a clock that stands still, in [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]

@@ -32,6 +32,7 @@ mod priorities;
 mod protobuf;
 mod python;
 mod reconnect;
+mod registry_redis;
 mod retry;
 mod schemas;
 mod servers;

@@ -101,7 +101,7 @@ impl Directory {
     }
 }
 
-fn check_text(text: &str) -> Result<(), Status> {
+pub(super) fn check_text(text: &str) -> Result<(), Status> {
     if text.is_empty() || text.len() > MAX_TEXT {
         return Err(Status::invalid_argument(format!(
             "the name of a group and a URL have 1 to {MAX_TEXT} bytes, found {}",
@@ -111,6 +111,6 @@ fn check_text(text: &str) -> Result<(), Status> {
     Ok(())
 }
 
-fn full(what: &str, limit: usize) -> Status {
+pub(super) fn full(what: &str, limit: usize) -> Status {
     Status::resource_exhausted(format!("the registry has its limit of {limit} {what}"))
 }

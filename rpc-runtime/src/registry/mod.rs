@@ -5,8 +5,9 @@
 //! [`Registered`] servers, and follows as they come and go. What is not renewed in time is forgotten, so a
 //! server that dies without a word is gone when its lease is.
 //!
-//! The registry keeps what it knows in memory: after a restart servers register again within a third of
-//! their leases, and clients keep the servers that they know meanwhile.
+//! A [`Registry`] keeps what it knows in memory: after a restart servers register again within a third of
+//! their leases, and clients keep the servers that they know meanwhile. A `RedisRegistry` (feature
+//! `registry-redis`) is the same service over Redis.
 //!
 //! # Examples
 //!
@@ -37,11 +38,15 @@
 
 mod directory;
 mod lease;
+#[cfg(feature = "registry-redis")]
+mod redis;
 mod registered;
 mod service;
 #[cfg(test)]
 mod tests;
 
 pub use lease::{KeptLease, Lease};
+#[cfg(feature = "registry-redis")]
+pub use redis::RedisRegistry;
 pub use registered::Registered;
 pub use service::{Registry, RegistryService, RegistryServiceClient, RegistryServiceServer};

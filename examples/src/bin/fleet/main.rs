@@ -1,15 +1,19 @@
 //! Three servers under load, of which one is killed and one is drained: no call fails.
 //!
-//! `fleet` shows it; `fleet serve` is one of the servers.
+//! `fleet` shows it; `fleet serve` is one of the servers. They find each other in a registry, which keeps what
+//! it knows in memory, or with `--redis URL` in Redis.
 
 mod load;
+mod registry;
 mod server;
 
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rpc_examples::fleet::PricesClient;
+use rpc_runtime::Channel;
 use rpc_runtime::layer::Retry;
+use rpc_runtime::registry::Registered;
 use tokio::time::sleep;
 
 use crate::load::Load;
@@ -26,6 +30,9 @@ const PART: Duration = Duration::from_secs(1);
 /// Three servers, one killed and one drained under load.
 #[derive(Parser)]
 struct Arguments {
+    /// Where the registry keeps what it knows, such as redis://127.0.0.1:6379.
+    #[arg(long)]
+    redis: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -33,26 +40,31 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serves at a free port until standard input ends, and then finishes what was begun.
-    Serve,
+    Serve {
+        /// The registry to register with.
+        registry: String,
+    },
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    match Arguments::parse().command {
-        Some(Command::Serve) => server::serve().await,
-        None => demonstrate().await,
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Serve { registry }) => server::serve(&registry).await,
+        None => demonstrate(arguments.redis.as_deref()).await,
     }
 }
 
-async fn demonstrate() -> Result<(), Failure> {
+async fn demonstrate(redis: Option<&str>) -> Result<(), Failure> {
+    let registry = registry::serve(redis).await?;
     let mut servers = Vec::new();
     for _ in 0..3 {
-        servers.push(ServerProcess::start().await?);
+        servers.push(ServerProcess::start(&registry).await?);
     }
-    let urls: Vec<_> = servers.iter().map(|it| it.url.as_str()).collect();
-    // What it takes: a list of servers, and a layer that repeats what may be repeated.
-    let prices = PricesClient::connect(&urls).layer(Retry::new()).await?;
-    println!("{CALLERS} callers, servers {}:", urls.join(", "));
+    // What it takes: what finds servers, and a layer that repeats what may be repeated.
+    let found = Registered::new(server::GROUP, &Channel::connect(&registry).await?);
+    let prices = PricesClient::connect(found).layer(Retry::new()).await?;
+    println!("{CALLERS} callers, which know the registry {registry}:");
 
     let load = Load::begin(&prices, CALLERS);
     sleep(PART).await;

@@ -65,6 +65,11 @@ impl Open {
                 }
             }
         }
+        self.poll_end(cx)
+    }
+
+    /// Reads what is behind the messages.
+    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Next, Status>> {
         let link = &self.call.link;
         let trailers = match link.server.dialect {
             Dialect::Grpc => {

@@ -1,0 +1,266 @@
+//! The registry over a real redis-server, which each test starts for itself.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rpc_runtime::registry::{Lease, RedisRegistry, Registered};
+use rpc_runtime::{Channel, Code, Server};
+use rpc_tests::serving::{Serving, serve};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+const LONG: Duration = Duration::from_secs(20);
+const LEASE: Duration = Duration::from_millis(600);
+
+/// A redis-server that ends with the test.
+struct Redis {
+    port: u16,
+    folder: TempDir,
+    process: Child,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let folder = tempfile::tempdir().unwrap();
+        let process = spawn(port, &folder).await;
+        Self {
+            port,
+            folder,
+            process,
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn registry(&self) -> RedisRegistry {
+        RedisRegistry::open(&self.url()).unwrap()
+    }
+
+    /// Ends it at once, with all that it knew.
+    async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    async fn start_again(&mut self) {
+        self.process = spawn(self.port, &self.folder).await;
+    }
+}
+
+/// Starts it, keeping nothing on disk, and waits until it listens.
+async fn spawn(port: u16, folder: &TempDir) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+    command.arg("--dir").arg(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let process = command.kill_on_drop(true).spawn();
+    let process = process.expect("redis-server is there (bash tests/setup.sh installs it)");
+    eventually("redis-server listens", async || {
+        TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+    })
+    .await;
+    process
+}
+
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let held = async {
+        while !holds().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, held).await.expect(what);
+}
+
+async fn named(name: &'static str) -> Serving {
+    let server = Server::new().function("name", move || async move { name.to_owned() });
+    serve("tcp", server).await
+}
+
+async fn until_known(registry: &RedisRegistry, expected: &[&Serving]) {
+    let mut expected: Vec<_> = expected.iter().map(|it| it.url.clone()).collect();
+    expected.sort();
+    eventually("the registry knows who is there", async || {
+        registry
+            .servers("math")
+            .await
+            .is_ok_and(|it| it == expected)
+    })
+    .await;
+}
+
+async fn until_answered_by(channel: &Channel, expected: &[&str]) {
+    eventually("those answer who are there", async || {
+        let mut names = Vec::new();
+        for _ in 0..10 {
+            names.extend(channel.call::<_, String>("name", ()).await.ok());
+        }
+        names.sort();
+        names.dedup();
+        names == expected
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_register_are_followed_and_forgotten_in_redis() {
+    let redis = Redis::start().await;
+    let registry = redis.registry();
+    // The servers ask Redis themselves, the client asks a registry that is a server.
+    let own = Channel::new(registry.service());
+    let serving = serve("tcp", Server::new().add(redis.registry().service())).await;
+    let remote = Channel::connect(&serving.url).await.unwrap();
+    let (first, second) = (named("first").await, named("second").await);
+    let lease = |of: &Serving| Lease::new("math", &of.url).length(LEASE);
+    let first_lease = lease(&first).keep(&own).await.unwrap();
+    let channel = Channel::connect(Registered::new("math", &remote).hold(LEASE));
+    let channel = channel.await.unwrap();
+    until_answered_by(&channel, &["first"]).await;
+    let second_lease = lease(&second).keep(&own).await.unwrap();
+    until_answered_by(&channel, &["first", "second"]).await;
+    // Leases are renewed.
+    sleep(LEASE * 2).await;
+    until_known(&registry, &[&first, &second]).await;
+    // Who says that he goes is gone at once, and who says nothing when his lease is over.
+    let began = Instant::now();
+    first_lease.end().await.unwrap();
+    until_answered_by(&channel, &["second"]).await;
+    println!(
+        "a lease that was ended was forgotten in {:?}",
+        began.elapsed()
+    );
+    drop(second_lease);
+    until_known(&registry, &[]).await;
+    eventually("nothing is left in Redis", async || {
+        let keys = Command::new("redis-cli")
+            .args(["-p", &redis.port.to_string(), "dbsize"])
+            .output();
+        String::from_utf8(keys.await.unwrap().stdout)
+            .unwrap()
+            .trim()
+            == "0"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_registry_and_redis_restart_and_no_call_fails() {
+    let mut redis = Redis::start().await;
+    let mut serving = serve("tcp", Server::new().add(redis.registry().service())).await;
+    let url = serving.url.clone();
+    let remote = Channel::connect(&url).await.unwrap();
+    let (first, second) = (named("first").await, named("second").await);
+    let mut leases = Vec::new();
+    for server in [&first, &second] {
+        let lease = Lease::new("math", &server.url).length(LEASE);
+        leases.push(lease.keep(&remote).await.unwrap());
+    }
+    let channel = Channel::connect(Registered::new("math", &remote).hold(LEASE * 4));
+    let channel = channel.await.unwrap();
+    until_answered_by(&channel, &["first", "second"]).await;
+
+    let (made, over) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let load = tokio::spawn({
+        let (channel, made, over) = (channel.clone(), Arc::clone(&made), Arc::clone(&over));
+        async move {
+            while !over.load(Ordering::Relaxed) {
+                channel
+                    .call::<_, String>("name", ())
+                    .await
+                    .expect("no call fails");
+                made.fetch_add(1, Ordering::Relaxed);
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+
+    // The registry is another process: what it knew is in Redis.
+    serving.task.abort();
+    assert!((&mut serving.task).await.unwrap_err().is_cancelled());
+    let again = Server::new().add(redis.registry().service());
+    let address = url.clone();
+    let again = again.listen(address).bind().await.unwrap();
+    let stop = again.shutdown_handle();
+    let again = tokio::spawn(again.serve());
+    until_known(&redis.registry(), &[&first, &second]).await;
+    until_answered_by(&channel, &["first", "second"]).await;
+
+    // Redis forgets everything, and servers register again.
+    redis.kill().await;
+    sleep(LEASE).await;
+    let down = redis.registry().servers("math").await.unwrap_err();
+    assert_eq!(down.code(), Code::Unavailable, "{down}");
+    assert!(
+        down.to_string().contains("cannot reach its Redis"),
+        "{down}"
+    );
+    until_answered_by(&channel, &["first", "second"]).await;
+    redis.start_again().await;
+    until_known(&redis.registry(), &[&first, &second]).await;
+    sleep(LEASE * 2).await;
+    until_answered_by(&channel, &["first", "second"]).await;
+
+    // What changes from then on is heard.
+    leases.remove(0).end().await.unwrap();
+    until_answered_by(&channel, &["second"]).await;
+    over.store(true, Ordering::Relaxed);
+    load.await.unwrap();
+    assert!(made.load(Ordering::Relaxed) > 100);
+    stop.shutdown();
+    again.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_in_redis_is_bounded() {
+    let redis = Redis::start().await;
+    let registry = redis.registry().bounds(2, 3, LEASE);
+    let channel = Channel::new(registry.service());
+    let register = async |group: &str, url: &str| {
+        let lease = Lease::new(group, url).length(Duration::from_secs(3_600));
+        lease.keep(&channel).await.map(drop)
+    };
+    for url in ["a", "b", "c", "a"] {
+        register("one", url).await.unwrap();
+    }
+    let full = register("one", "d").await.unwrap_err();
+    assert_eq!(full.code(), Code::ResourceExhausted, "{full}");
+    assert!(full.to_string().contains("3 servers"), "{full}");
+    register("two\r\n*1\r\n$8\r\nFLUSHALL\r\n", "a")
+        .await
+        .unwrap();
+    let full = register("three", "a").await.unwrap_err();
+    assert!(full.to_string().contains("2 groups"), "{full}");
+    for (group, url) in [("", "a"), ("one", ""), ("one", &*"x".repeat(1_025))] {
+        let refused = register(group, url).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    assert_eq!(registry.servers("one").await.unwrap(), ["a", "b", "c"]);
+    assert!(
+        redis
+            .registry()
+            .prefix("other:")
+            .servers("one")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    // A lease is no longer than the bound, and what is over makes room.
+    sleep(LEASE).await;
+    register("one", "d").await.unwrap();
+    register("three", "a").await.unwrap();
+    assert_eq!(registry.servers("one").await.unwrap(), ["d"]);
+
+    for url in ["http://127.0.0.1", ""] {
+        let refused = RedisRegistry::open(url).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{url}");
+    }
+}
