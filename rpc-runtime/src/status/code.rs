@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// The names and numbers are those of gRPC, so that a status means the same on every wire
 /// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>). There is no `Ok`: success is not
-/// a [`Status`].
+/// a [`Status`](super::Status).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -105,7 +105,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Returns the phase in lower case, as [`Status`] prints it.
+    /// Returns the phase in lower case, as [`Status`](super::Status) prints it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
