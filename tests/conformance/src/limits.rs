@@ -78,7 +78,7 @@ fn messages_nest_as_deep_as_the_limit_says() {
 fn nest_to_the_limit() {
     for encoding in BOTH {
         for limit in [1, 20, 64, 127] {
-            let limits = DecodeLimits::default().max_depth(limit);
+            let limits = DecodeLimits::default().max_depth(limit).max_stack(24 << 20);
             let read = |levels| {
                 let bytes = encode(&nested(levels), encoding);
                 <Protobuf as Encodes<All>>::decode(&bytes, encoding, limits)
