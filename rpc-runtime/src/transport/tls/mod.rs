@@ -47,7 +47,9 @@ pub use peer_certificate::PeerCertificate;
 pub use pem::{Certificate, Roots};
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use connector::{AgreedProtocol, Connector};
+#[cfg(feature = "http")]
+pub(crate) use connector::AgreedProtocol;
+pub(crate) use connector::Connector;
 
 use std::sync::Arc;
 
