@@ -111,6 +111,7 @@ impl Sweep {
     fn print(&self) {
         for (times, outcome) in &self.outcomes {
             let late = 100.0 - outcome.share(Result::is_ok) - outcome.share(is_refused);
+            let late = late.max(0.0);
             println!(
                 "| {} | {times}× | {:.0}/s | {:.0} % | {:.1} ms | {:.1} ms | {:.1} % | {:.1} ms | {:.1} % |",
                 self.name,
