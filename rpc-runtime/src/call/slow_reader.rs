@@ -10,6 +10,7 @@ pub(crate) const SKIPPED: HeaderName = HeaderName::from_static("rpc-skipped");
 ///
 /// Items wait at the server once the connection is full and the caller's
 /// [`stream_window`](super::Limits::stream_window) is used up; what has left is never taken back.
+/// What waits is bounded by its number alone: it is not encoded yet, and its bytes count towards no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum SlowReader {

@@ -43,6 +43,9 @@ use crate::status::{Code, Status};
 /// On a channel it bounds what this client asks of a server. Clones, and all services that the layer is
 /// put around, share what it found.
 ///
+/// It sees a call when the call is first polled. Handlers that compute without awaiting anything keep the
+/// threads of the runtime from others, which then wait before the layer sees them: it does not help there.
+///
 /// # Examples
 ///
 /// ```
