@@ -16,6 +16,9 @@ use crate::codec::{
 };
 use crate::status::{Phase, Status};
 
+/// The room that an encoded message has before it grows: that of most.
+const USUAL: usize = 256;
+
 /// One message of a body.
 ///
 /// A message that came over a wire is bytes in an [`Encoding`]. A message that a stub or a handler
@@ -139,7 +142,7 @@ impl Message {
         if let Repr::Encoded { bytes, .. } = &self.repr {
             return Ok(bytes.clone());
         }
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(USUAL);
         match &mut self.repr {
             Repr::Encoded { .. } => {}
             Repr::Typed(value) => {

@@ -134,10 +134,7 @@ impl Drop for Handling {
 }
 
 /// An answer of one message, with the metadata around it.
-#[cfg_attr(
-    not(feature = "http"),
-    expect(dead_code, reason = "JSON-RPC has no metadata")
-)]
+#[cfg(feature = "http")]
 pub(crate) struct Single {
     pub(crate) message: Message,
     pub(crate) metadata: HeaderMap,
@@ -146,6 +143,7 @@ pub(crate) struct Single {
     pub(crate) compressed: Option<bool>,
 }
 
+#[cfg(feature = "http")]
 impl Single {
     /// Reads a response to its end.
     ///
@@ -156,19 +154,9 @@ impl Single {
         let compressed = response.is_compressed();
         let metadata = response.take_metadata().into_map();
         let mut trailers = response.take_trailers().into_map();
-        let mut replying = Replying::new(response.take_body(), running);
-        let mut only = None;
-        while let Some(frame) = poll_fn(|cx| replying.poll_frame(cx)).await {
-            match frame? {
-                BodyFrame::Message(message) => {
-                    if only.replace(message).is_some() {
-                        return Err(Status::internal("the service answered with a stream"));
-                    }
-                }
-                BodyFrame::Trailers(it) => trailers.extend(it),
-            }
-        }
-        let message = only.ok_or_else(|| Status::internal("the service answered with nothing"))?;
+        let replying = Replying::new(response.take_body(), running);
+        let (message, behind) = replying.read().await?;
+        trailers.extend(behind);
         Ok(Self {
             message,
             metadata,
@@ -186,8 +174,34 @@ impl Replying {
         Self(Some((body, running)))
     }
 
+    /// Reads a body of one message to its end.
+    ///
+    /// # Errors
+    ///
+    /// The call's failure, and an answer of more than one message or of none.
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) async fn only(self) -> Result<Message, Status> {
+        Ok(self.read().await?.0)
+    }
+
+    /// The same with the trailers.
+    async fn read(mut self) -> Result<(Message, HeaderMap), Status> {
+        let (mut only, mut trailers) = (None, HeaderMap::new());
+        while let Some(frame) = poll_fn(|cx| self.poll_frame(cx)).await {
+            match frame? {
+                BodyFrame::Message(message) => {
+                    if only.replace(message).is_some() {
+                        return Err(Status::internal("the service answered with a stream"));
+                    }
+                }
+                BodyFrame::Trailers(it) => trailers.extend(it),
+            }
+        }
+        let message = only.ok_or_else(|| Status::internal("the service answered with nothing"))?;
+        Ok((message, trailers))
+    }
+
     /// Takes the one message of a body that does not stream.
-    #[cfg(feature = "http")]
     pub(crate) fn take_single(&mut self) -> Option<Message> {
         self.0.as_mut()?.0.take_single()
     }

@@ -71,7 +71,7 @@ impl Named {
 /// Returns the path of `service.method`.
 fn path(name: &str) -> Cow<'_, str> {
     match name.rsplit_once('.') {
-        Some((service, method)) if !name.contains('/') => format!("{service}/{method}").into(),
+        Some((service, method)) if !name.contains('/') => [service, "/", method].concat().into(),
         _ => name.into(),
     }
 }

@@ -3,6 +3,7 @@
 //! Only the brackets around calls are read here. What is in a member stays text, so that numbers
 //! keep every digit and arguments go straight into the types of a handler; nothing recurses.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -53,9 +54,14 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Returns a text as what serde calls a string, if it is one.
-pub(crate) fn string(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
+/// Returns what a string says, if the text is one.
+pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get();
+    let inside = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    match inside {
+        Some(inside) if !inside.contains('\\') => Some(inside.into()),
+        _ => serde_json::from_str(text).map(Cow::Owned).ok(),
+    }
 }
 
 /// Says whether a text is a batch: an array.

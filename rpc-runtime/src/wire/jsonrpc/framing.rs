@@ -21,7 +21,7 @@ const PREFIX: usize = 4;
 /// What was received next.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Received {
-    Text(Bytes),
+    Text(BytesMut),
     /// A text over the limit, which is passed over as it comes.
     TooLarge,
     /// Not enough.
@@ -112,7 +112,7 @@ impl Splitter {
             } else if line.len() > self.limit {
                 return Received::TooLarge;
             } else if !line.trim_ascii().is_empty() {
-                return Received::Text(handed_on(line));
+                return Received::Text(line);
             }
         }
     }
@@ -153,15 +153,25 @@ impl Splitter {
             return Received::Nothing;
         }
         self.bytes.advance(PREFIX);
-        Received::Text(handed_on(self.bytes.split_to(length)))
+        Received::Text(self.bytes.split_to(length))
     }
 }
 
-fn handed_on(text: BytesMut) -> Bytes {
+/// Keeps a text.
+pub(super) fn kept(text: BytesMut) -> Bytes {
     if text.len() <= COPIED {
         Bytes::copy_from_slice(&text)
     } else {
         text.freeze()
+    }
+}
+
+/// Keeps a part of a text.
+pub(super) fn part_kept(text: &Bytes, part: &str) -> Bytes {
+    if part.len() <= COPIED {
+        Bytes::copy_from_slice(part.as_bytes())
+    } else {
+        text.slice_ref(part.as_bytes())
     }
 }
 

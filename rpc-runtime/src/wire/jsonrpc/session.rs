@@ -18,19 +18,22 @@ use super::failure::Failure;
 use super::subscriptions::{Opening, Subscriptions};
 use super::text::{Text, hold, put_value};
 use crate::call::{
-    Body, ConnectionInfo, Message, Method, MethodKind, MethodTable, Request, deadline_in,
+    Body, ConnectionInfo, Message, Method, MethodKind, MethodTable, Request, Response, deadline_in,
 };
 use crate::codec::Encoding;
 use crate::service::BoxService;
 use crate::status::{Code, Status};
 use crate::wire::budget::Budget;
 use crate::wire::catch_panic::panicked;
-use crate::wire::config::{Config, RunningCalls, Served};
+use crate::wire::config::{Config, RunningCall, RunningCalls, Served};
 use crate::wire::incomplete::Held;
-use crate::wire::running::{Handling, Replying, Running, Single};
+use crate::wire::running::{Handling, Replying, Running};
 
 /// How many texts of streams may wait to be written, each with a few items.
 const WAITING: usize = 16;
+
+/// The room that an answer has before it grows: that of most.
+const USUAL: usize = 256;
 
 /// What came beside a text, for all its calls.
 #[derive(Clone, Default)]
@@ -38,6 +41,43 @@ pub(crate) struct Beside {
     pub(crate) metadata: HeaderMap,
     /// When they must have ended, where the caller said so.
     pub(crate) deadline: Option<Instant>,
+}
+
+/// A call that the service has, or that needed none.
+enum Begun<'a> {
+    Answered(Message),
+    Open(Open<'a>),
+}
+
+/// A call until it is answered.
+struct Open<'a> {
+    handling: Handling,
+    /// Goes on with the stream that it opens, if it opens one: that has the id of the call, and a place too.
+    place: Option<RunningCall>,
+    stream: Option<(Option<&'a str>, RunningCall)>,
+    /// What its name could have meant, where nobody serves it.
+    unknown: Option<Box<Named>>,
+}
+
+impl Open<'_> {
+    fn failure(&self, name: &str, status: Status) -> Failure {
+        failure(self.unknown.as_deref(), name, status)
+    }
+}
+
+/// Says why a call failed; `unknown` is what its name could have meant, where nobody serves it.
+fn failure(unknown: Option<&Named>, name: &str, status: Status) -> Failure {
+    match unknown {
+        Some(named) if status.code() == Code::Unimplemented => named.not_found(name),
+        _ => status.into(),
+    }
+}
+
+/// What has come of a response.
+enum Heard {
+    Message(Message),
+    Stream,
+    More(Replying),
 }
 
 /// The calls of one connection.
@@ -232,43 +272,51 @@ impl Session {
 
     /// Runs one call, which may open a stream where there are `subscriptions`.
     async fn item(&self, text: &Bytes, subscriptions: Option<&Subscriptions>) -> Option<BytesMut> {
-        let envelope = match Envelope::read(text) {
-            Ok(envelope) => envelope,
-            Err(Unreadable::Syntax) => return (self.dialect.failure)(None, &Failure::NoJson),
-            Err(_) => return (self.dialect.failure)(None, &Failure::NoCall),
-        };
-        let call = match (self.dialect.read_call)(&envelope) {
+        let call = match self.read(text) {
             Ok(call) => call,
-            Err(failure) => {
-                let id = (self.dialect.read_id)(&envelope);
-                return (self.dialect.failure)(id, &failure);
+            Err(answer) => return answer,
+        };
+        let answered = match self.begin(&call, text, subscriptions) {
+            Err(failure) => Err(failure),
+            Ok(Begun::Answered(message)) => Ok(Some(message)),
+            Ok(Begun::Open(mut open)) => {
+                let responded = (&mut open.handling).await;
+                let heard = responded.and_then(|it| self.hear(&call, &mut open, it, subscriptions));
+                let message = match heard {
+                    Ok(Heard::Message(message)) => Ok(Some(message)),
+                    Ok(Heard::Stream) => Ok(None),
+                    // Hardly any answer of one message takes more than a look.
+                    Ok(Heard::More(replying)) => Box::pin(replying.only()).await.map(Some),
+                    Err(status) => Err(status),
+                };
+                message.map_err(|status| open.failure(&call.method, status))
             }
         };
-        let result = self.run(&call, text, subscriptions).await;
-        let ReplyTo::Caller(id) = call.reply_to else {
-            if let Err(failure) = result {
-                tracing::debug!(method = call.method, ?failure, "a notification failed");
-            }
-            return None;
-        };
-        // The destructor of a result is the user's own.
-        let reply = |message| {
-            let written = catch_unwind(AssertUnwindSafe(|| self.reply(id, message)));
-            written.unwrap_or_else(|_| Err(panicked("a result").into()))
-        };
-        match result.and_then(|it| it.map(reply).transpose()) {
-            Ok(out) => out,
-            Err(failure) => (self.dialect.failure)(id, &failure),
-        }
+        self.answer_call(&call, answered)
     }
 
-    /// Runs a call; `None` if it opened a stream, which tells its caller by itself.
-    async fn run(
+    /// Reads a call, or says what is answered to what is none.
+    fn read<'a>(&self, text: &'a Bytes) -> Result<Call<'a>, Option<BytesMut>> {
+        let envelope = Envelope::read(text).map_err(|unreadable| {
+            let failure = match unreadable {
+                Unreadable::Syntax => Failure::NoJson,
+                _ => Failure::NoCall,
+            };
+            (self.dialect.failure)(None, &failure)
+        })?;
+        (self.dialect.read_call)(&envelope).map_err(|failure| {
+            let id = (self.dialect.read_id)(&envelope);
+            (self.dialect.failure)(id, &failure)
+        })
+    }
+
+    /// Has the service begin a call.
+    fn begin<'a>(
         &self,
-        call: &Call<'_>,
+        call: &Call<'a>,
         text: &Bytes,
         subscriptions: Option<&Subscriptions>,
-    ) -> Result<Option<Message>, Failure> {
+    ) -> Result<Begun<'a>, Failure> {
         if self.is_closing.load(Ordering::Relaxed) {
             let status = Status::unavailable("the server is shutting down");
             return Err(status.into_not_started().into());
@@ -279,15 +327,16 @@ impl Session {
             && is_ending(&call.method)
         {
             let ended = subscriptions.end(call.arguments.params)?;
-            return Ok(Some(self.message(ended.to_string().into())));
+            let message = self.message(ended.to_string().into());
+            return Ok(Begun::Answered(message));
         }
-        let open = self.open.begin()?;
+        let place = self.open.begin()?;
         let counted = self.running.begin()?;
         let kind = named.method.descriptor().map(|it| it.kind());
         let stream = match (kind, subscriptions, call.reply_to) {
             (None | Some(MethodKind::Unary), ..) => None,
             (Some(MethodKind::ServerStreaming), Some(them), ReplyTo::Caller(id)) => {
-                Some((them, id, them.place()?))
+                Some((id, them.place()?))
             }
             _ => {
                 let text = "a method that streams cannot be called here";
@@ -296,27 +345,66 @@ impl Session {
         };
         let (request, deadline) = self.request(named.method.clone(), call, text)?;
         let running = Running::new(deadline, self.config.cancel_grace, counted);
-        let answered = async {
-            let started = Handling::start(&self.service, request, running)?;
-            let (mut response, running) = started.await?;
-            let Some((subscriptions, id, place)) = stream else {
-                let single = Single::read(response, running).await?;
-                return Ok(Some(single.message));
-            };
+        let unknown = (!named.is_known).then(|| Box::new(named));
+        match Handling::start(&self.service, request, running) {
+            Ok(handling) => Ok(Begun::Open(Open {
+                handling,
+                place: Some(place),
+                stream,
+                unknown,
+            })),
+            Err(status) => Err(failure(unknown.as_deref(), &call.method, status)),
+        }
+    }
+
+    /// Takes a response as far as it has come.
+    fn hear<'a>(
+        &self,
+        call: &Call<'a>,
+        open: &mut Open<'a>,
+        (mut response, running): (Response, Running),
+        subscriptions: Option<&Subscriptions>,
+    ) -> Result<Heard, Status> {
+        let mut replying = Replying::new(response.take_body(), running);
+        if let (Some(subscriptions), Some((id, subscribed)), Some(place)) =
+            (subscriptions, open.stream.take(), open.place.take())
+        {
             subscriptions.begin(Opening {
-                replying: Replying::new(response.take_body(), running),
-                places: (open, place),
+                replying,
+                places: (place, subscribed),
                 method: &call.method,
-                around_id: (self.dialect.around_result)(id),
+                dialect: self.dialect,
+                call: id,
             });
-            Ok(None)
-        };
-        answered.await.map_err(|status: Status| {
-            if status.code() == Code::Unimplemented && !named.is_known {
-                return named.not_found(&call.method);
+            return Ok(Heard::Stream);
+        }
+        match replying.take_single() {
+            Some(message) => replying.end().map(|()| Heard::Message(message)),
+            None => Ok(Heard::More(replying)),
+        }
+    }
+
+    /// Writes the answer to a call; one that opened a stream has none here.
+    fn answer_call(
+        &self,
+        call: &Call<'_>,
+        answered: Result<Option<Message>, Failure>,
+    ) -> Option<BytesMut> {
+        let ReplyTo::Caller(id) = call.reply_to else {
+            if let Err(failure) = answered {
+                tracing::debug!(method = &*call.method, ?failure, "a notification failed");
             }
-            status.into()
-        })
+            return None;
+        };
+        // The destructor of a result is the user's own.
+        let reply = |message| {
+            let written = catch_unwind(AssertUnwindSafe(|| self.reply(id, message)));
+            written.unwrap_or_else(|_| Err(panicked("a result").into()))
+        };
+        match answered.and_then(|it| it.map(reply).transpose()) {
+            Ok(out) => out,
+            Err(failure) => (self.dialect.failure)(id, &failure),
+        }
     }
 
     fn request(
@@ -345,10 +433,10 @@ impl Session {
     }
 
     fn reply(&self, id: Option<&str>, message: Message) -> Result<BytesMut, Failure> {
-        let (before, behind) = (self.dialect.around_result)(id);
-        let mut out = BytesMut::from(before.as_bytes());
+        let mut out = BytesMut::with_capacity(USUAL);
+        (self.dialect.before_result)(&mut out, id);
         put_value(&mut out, message)?;
-        out.put_slice(behind.as_bytes());
+        (self.dialect.behind_result)(&mut out, id);
         let out = (self.dialect.finish)(out);
         let limit = self.config.limits.max_message;
         if out.len() > limit {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::batch::once;
 use super::dialect::{Dialect, is_kn_sock};
 use super::envelope::{Envelope, Unreadable};
-use super::framing::{Framing, Received, Splitter};
+use super::framing::{Framing, Received, Splitter, kept};
 use super::session::{Session, too_large};
 use super::text::Text;
 use crate::call::{Cancellation, Cancelled, ConnectionInfo, deadline_after};
@@ -187,7 +187,7 @@ impl Stream {
             };
             match received {
                 Received::Nothing => break,
-                Received::Text(text) => self.begin(text).await,
+                Received::Text(text) => self.begin(kept(text)).await,
                 Received::TooLarge => {
                     let failure = too_large(self.config.limits.max_message).into();
                     let refusal = self.session.refuse(&failure);

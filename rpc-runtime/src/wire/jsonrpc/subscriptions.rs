@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::dialect::Notification;
+use super::dialect::{Dialect, Notification};
 use super::session::too_large;
 use super::text::{Text, put_value};
 use crate::call::{BodyFrame, Limits, Message};
@@ -51,8 +51,9 @@ pub(super) struct Opening<'a> {
     pub(super) places: (RunningCall, RunningCall),
     /// What the peer called.
     pub(super) method: &'a str,
-    /// What stands before and behind the id in the answer.
-    pub(super) around_id: (String, String),
+    /// How it is answered, and to which call.
+    pub(super) dialect: &'static Dialect,
+    pub(super) call: Option<&'a str>,
 }
 
 impl Subscriptions {
@@ -83,8 +84,11 @@ impl Subscriptions {
         open.last += 1;
         let number = open.last;
         let id = format!("{number:#x}");
-        let (before, behind) = opening.around_id;
-        let answer = BytesMut::from(format!("{before}\"{id}\"{behind}").as_bytes());
+        let Opening { dialect, call, .. } = opening;
+        let mut answer = BytesMut::new();
+        (dialect.before_result)(&mut answer, call);
+        answer.put_slice(format!("\"{id}\"").as_bytes());
+        (dialect.behind_result)(&mut answer, call);
         let feed = Feed {
             number,
             notification: (self.notification)(opening.method, &id),
@@ -228,7 +232,7 @@ impl Feed {
             // Only a dialect on lines has subscriptions.
             out.put_u8(b'\n');
         }
-        out.put_slice(before.as_bytes());
+        out.put_slice(before);
         out.put_slice(item.as_bytes());
         // How a value is written, and its destructor, are the user's own.
         let written = catch_unwind(AssertUnwindSafe(|| put_value(out, message)));
@@ -243,7 +247,7 @@ impl Feed {
     /// Tells the peer how it ended, and gives up the place.
     async fn finish(self, last: BytesMut) {
         let Notification { before, behind, .. } = &self.notification;
-        let mut out = BytesMut::from(before.as_bytes());
+        let mut out = BytesMut::from(&before[..]);
         out.unsplit(last);
         out.put_slice(behind.as_bytes());
         let Ok(permit) = self.texts.reserve().await else {

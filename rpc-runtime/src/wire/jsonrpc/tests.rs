@@ -97,6 +97,15 @@ impl Here {
     }
 }
 
+/// Each call has a future of its own, in memory that is taken and given back.
+#[tokio::test]
+async fn what_a_call_needs_while_it_runs_is_small() {
+    let here = Here::new();
+    let future = Arc::clone(&here.session).answer(Bytes::new());
+    let size = size_of_val(&future);
+    assert!(size <= 768, "{size} bytes");
+}
+
 #[tokio::test]
 async fn ids_come_back_with_every_digit() {
     let here = Here::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;
 
 use crate::call::Message;
@@ -17,7 +17,7 @@ pub(super) const SMALL: usize = 4 << 10;
 
 /// A text that goes out; dropped when it has.
 pub(crate) struct Text {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: BytesMut,
     _held: Held,
 }
 
@@ -26,16 +26,13 @@ impl Text {
     pub(super) fn new(bytes: BytesMut, budget: &Arc<Budget>) -> Result<Self, Status> {
         let mut held = Held::new(Arc::clone(budget));
         hold(&mut held, bytes.len())?;
-        Ok(Self {
-            bytes: bytes.freeze(),
-            _held: held,
-        })
+        Ok(Self { bytes, _held: held })
     }
 
     /// A text that goes out whatever the budget says.
     pub(super) fn uncounted(bytes: BytesMut, budget: &Arc<Budget>) -> Self {
         Self {
-            bytes: bytes.freeze(),
+            bytes,
             _held: Held::new(Arc::clone(budget)),
         }
     }

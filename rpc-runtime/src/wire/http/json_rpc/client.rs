@@ -277,7 +277,7 @@ fn post(link: &Link, mut request: Request) -> Result<http::Request<HttpBody>, St
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let text = request::text(dialect, request, ID, limits.max_message)?;
+    let text = request::text(dialect, request, ID, limits.max_message)?.freeze();
     let mut post = http::Request::new(HttpBody::of_request(text, Arc::clone(&link.budget)));
     *post.method_mut() = http::Method::POST;
     *post.uri_mut() = link.url.path.clone().into();

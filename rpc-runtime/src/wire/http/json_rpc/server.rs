@@ -66,7 +66,7 @@ pub(in crate::wire::http) async fn answer(
         Err(status) => session.refuse(&status.into()),
     };
     match answer {
-        Some(text) => with_text(&text, &head.headers),
+        Some(text) => with_text(text, &head.headers),
         None => {
             let mut response = Response::new(ReplyBody::Empty);
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -97,7 +97,7 @@ async fn read(
     Ok((text, beside))
 }
 
-fn with_text(text: &Text, request: &HeaderMap) -> Response<ReplyBody> {
+fn with_text(mut text: Text, request: &HeaderMap) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Empty);
     let names = &CompressionHeaders::OF_HTTP;
     let headers = response.headers_mut();
@@ -110,7 +110,7 @@ fn with_text(text: &Text, request: &HeaderMap) -> Response<ReplyBody> {
             Compression::Gzip.put(headers, names);
             packed.into()
         }
-        None => text.bytes.clone(),
+        None => text.bytes.split().freeze(),
     };
     *response.body_mut() = ReplyBody::Bytes(bytes);
     response

@@ -23,7 +23,7 @@ use crate::wire::config::Config;
 use crate::wire::incomplete::{Held, Patience};
 use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
-use crate::wire::jsonrpc::framing::{Received, Splitter};
+use crate::wire::jsonrpc::framing::{Received, Splitter, part_kept};
 use crate::wire::jsonrpc::text::SMALL;
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
@@ -110,8 +110,14 @@ impl Connection {
 
 async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
     let deadline = request.first_deadline();
-    let place = link.place(deadline).await?;
-    within(deadline, link.room(), "room in `max_outgoing`").await?;
+    let place = match Arc::clone(&link.places).try_acquire_owned() {
+        Ok(place) => place,
+        // Most calls wait for nothing, and need no memory for how that would be done.
+        Err(_) => Box::pin(link.place(deadline)).await?,
+    };
+    if !link.has_room() {
+        Box::pin(within(deadline, link.room(), "room in `max_outgoing`")).await?;
+    }
     let id = link.calls.next_id();
     let limit = link.config.limits.max_message;
     let in_send = |status: Status| status.in_phase(Phase::Send);
@@ -148,14 +154,15 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
         response.set_peer(Arc::clone(link) as _);
         return Ok(response);
     }
-    let mut held = Held::new(Arc::clone(&link.budget));
-    if bytes.len() > SMALL {
-        held.set(bytes.len())?;
-    }
+    let length = bytes.len();
     let limits = link.config.limits.decode_limits();
     let message = Message::with_limits(bytes, Encoding::JSON, limits);
     let mut response = Response::new(Body::message(message));
-    response.on_end(held);
+    if length > SMALL {
+        let mut held = Held::new(Arc::clone(&link.budget));
+        held.set(length)?;
+        response.on_end(held);
+    }
     response.set_peer(Arc::clone(link) as _);
     Ok(response)
 }
@@ -191,11 +198,14 @@ impl Link {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.calls.waiting() < self.config.limits.max_outgoing
+    }
+
     async fn room(&self) {
         loop {
             let freed = self.calls.room.notified();
-            let has_room = self.calls.waiting() < self.config.limits.max_outgoing;
-            if has_room || self.calls.closed().is_some() {
+            if self.has_room() || self.calls.closed().is_some() {
                 return;
             }
             freed.await;
@@ -217,7 +227,7 @@ impl Link {
         let envelope = Envelope::read(item).map_err(|_| no_answer())?;
         if let Some((id, notice)) = (self.dialect.read_notice)(&envelope) {
             let notice = match notice {
-                Notice::Item(item) => Notice::Item(text.slice_ref(item.get().as_bytes())),
+                Notice::Item(item) => Notice::Item(part_kept(text, item.get())),
                 Notice::End(end) => Notice::End(end),
             };
             if !self.calls.take_notice(id.get(), notice) {
@@ -230,9 +240,7 @@ impl Link {
             return Ok(());
         };
         let is_unreadable = answer.id.is_none() && !self.dialect.is_ordered;
-        let outcome = answer
-            .result
-            .map(|result| text.slice_ref(result.get().as_bytes()));
+        let outcome = answer.result.map(|result| part_kept(text, result.get()));
         let reason = outcome.as_ref().err().cloned();
         let is_known = self.calls.end(answer.id, outcome);
         match reason {
@@ -324,7 +332,7 @@ async fn read(mut io: tokio::io::ReadHalf<Io>, link: &Link) -> Result<(), Status
         loop {
             match splitter.next() {
                 Received::Nothing => break,
-                Received::Text(text) => link.take(&text)?,
+                Received::Text(text) => link.take(&text.freeze())?,
                 Received::TooLarge => {
                     let limit = limits.max_message;
                     link.fail(Status::resource_exhausted(format!(

@@ -20,12 +20,12 @@ pub(crate) fn text(
     mut request: Request,
     id: u64,
     limit: usize,
-) -> Result<Bytes, Status> {
+) -> Result<BytesMut, Status> {
     let method = request.method().clone();
     let descriptor = method.descriptor();
-    // It says what an answer of one message says too.
-    request.metadata_mut().remove(EXPECTED_KIND);
-    if let Some(name) = request.metadata().keys().next() {
+    // One says what an answer of one message says too.
+    let mut names = request.metadata().keys();
+    if let Some(name) = names.find(|it| *it != EXPECTED_KIND) {
         let text = format!("{dialect:?} has no metadata, such as `{name}`, here");
         return Err(Status::invalid_argument(text));
     }
@@ -51,7 +51,7 @@ pub(crate) fn text(
             "a message is over the client's limit `max_message` of {limit} bytes"
         )));
     }
-    Ok(out.freeze())
+    Ok(out)
 }
 
 /// Returns the method that ends the stream which a call opens, if it opens one.
@@ -87,7 +87,7 @@ pub(crate) fn ending(dialect: &Dialect, request: &Request) -> Result<Option<Stri
 fn name<'a>(dialect: &Dialect, method: &'a Method) -> std::borrow::Cow<'a, str> {
     match method.service() {
         service if !service.is_empty() && !dialect.is_flat => {
-            format!("{service}.{}", method.name()).into()
+            [service, ".", method.name()].concat().into()
         }
         _ => method.name().into(),
     }

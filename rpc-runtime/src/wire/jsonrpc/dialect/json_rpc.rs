@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Answer, Call, Dialect, Notice, Notification, Outgoing, ReplyTo, Told};
@@ -26,7 +26,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     subscription: Some(notification),
     read_call,
     read_id,
-    around_result,
+    before_result,
+    behind_result,
     failure,
     finish: |text| text,
     write_call,
@@ -106,10 +107,14 @@ pub(super) fn read_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
     (is_id && id.len() <= MAX_ID && !envelope.is_ambiguous).then_some(id)
 }
 
-fn around_result(id: Option<&str>) -> (String, String) {
-    let id = id.unwrap_or("null");
-    let before = "{\"jsonrpc\":\"2.0\",\"result\":".to_owned();
-    (before, format!(",\"id\":{id}}}"))
+fn before_result(out: &mut BytesMut, _: Option<&str>) {
+    out.put_slice(b"{\"jsonrpc\":\"2.0\",\"result\":");
+}
+
+fn behind_result(out: &mut BytesMut, id: Option<&str>) {
+    out.put_slice(b",\"id\":");
+    out.put_slice(id.unwrap_or("null").as_bytes());
+    out.put_u8(b'}');
 }
 
 /// Subscriptions are an addition that Ethereum began and jsonrpsee took up: the call is answered with
@@ -121,12 +126,13 @@ fn notification(method: &str, id: &str) -> Notification {
         Some(before) => format!("{before}subscription"),
         None => method.to_owned(),
     };
-    let name = text(&name);
-    let name = String::from_utf8_lossy(&name);
+    let mut before = BytesMut::from(&b"{\"jsonrpc\":\"2.0\",\"method\":"[..]);
+    put(&mut before, &name);
+    before.put_slice(b",\"params\":{\"subscription\":\"");
+    before.put_slice(id.as_bytes());
+    before.put_slice(b"\",");
     Notification {
-        before: format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":{name},\"params\":{{\"subscription\":\"{id}\","
-        ),
+        before: before.freeze(),
         behind: "}}",
         item: "\"result\":",
         end: "\"error\":null",
@@ -214,8 +220,10 @@ fn put_error(out: &mut BytesMut, failure: &Failure) {
         Failure::NotFound { .. } => METHOD_NOT_FOUND,
         Failure::Status(status) => (number(status.code()), status.message()),
     };
-    out.put_slice(format!("{{\"code\":{code},\"message\":").as_bytes());
-    out.put_slice(&text(message));
+    out.put_slice(b"{\"code\":");
+    put(out, &code);
+    out.put_slice(b",\"message\":");
+    put(out, message);
     if let Failure::Status(status) = failure
         && let Some(data) = own_error(status)
     {
@@ -227,12 +235,14 @@ fn put_error(out: &mut BytesMut, failure: &Failure) {
 
 fn write_call(out: &mut BytesMut, call: &Outgoing<'_>) {
     out.put_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
-    out.put_slice(&text(&call.name));
+    put(out, &call.name);
     if !call.arguments.is_empty() {
         out.put_slice(b",\"params\":");
         out.put_slice(call.arguments);
     }
-    out.put_slice(format!(",\"id\":{}}}", call.id).as_bytes());
+    out.put_slice(b",\"id\":");
+    put(out, &call.id);
+    out.put_u8(b'}');
 }
 
 /// An error object (section 5.1).
@@ -279,10 +289,10 @@ pub(super) fn attachment(error: &RawValue) -> Arc<ErrorBody> {
     Arc::new(ErrorBody::new(Message::encoded(bytes, Encoding::JSON)))
 }
 
-/// Writes a string.
-pub(super) fn text(text: &str) -> Vec<u8> {
-    // A string has a form whatever it holds.
-    serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec())
+/// Appends what is no more than a string, a number or a word.
+pub(super) fn put(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
+    // Those have a form whatever they hold, and memory takes all of it.
+    let _ = serde_json::to_writer(out.writer(), value);
 }
 
 /// Returns a method's own error, if there is one that JSON can hold.

@@ -5,7 +5,7 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;
 
-use super::json_rpc::text;
+use super::json_rpc::put;
 use super::python::restyle;
 use super::{Answer, Call, Dialect, Outgoing, ReplyTo};
 use crate::status::Status;
@@ -24,7 +24,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     subscription: None,
     read_call,
     read_id: |_| None,
-    around_result: |_| ("{\"result\":".to_owned(), "}".to_owned()),
+    before_result: |out, _| out.put_slice(b"{\"result\":"),
+    behind_result: |out, _| out.put_u8(b'}'),
     failure,
     finish: |text| restyle(&text),
     write_call,
@@ -63,7 +64,7 @@ fn failure(_: Option<&str>, failure: &Failure) -> Option<BytesMut> {
         Failure::Status(status) => status.message(),
     };
     let mut out = BytesMut::from("{\"error\":");
-    out.put_slice(&text(message));
+    put(&mut out, message);
     out.put_u8(b'}');
     Some(restyle(&out))
 }
@@ -76,7 +77,7 @@ fn write_call(out: &mut BytesMut, call: &Outgoing<'_>) {
         arguments => (arguments, b"{}"),
     };
     let mut line = BytesMut::from("{\"method\":");
-    line.put_slice(&text(&call.name));
+    put(&mut line, &call.name);
     line.put_slice(b",\"params\":");
     line.put_slice(params);
     line.put_slice(b",\"kwargs\":");
@@ -89,7 +90,9 @@ fn read_answer<'a>(envelope: &Envelope<'a>) -> Option<Answer<'a>> {
     let result = match (envelope.result, envelope.error) {
         (Some(result), _) => Ok(result),
         (None, Some(error)) => {
-            let message = string(error).unwrap_or_else(|| error.get().to_owned());
+            let message = string(error)
+                .unwrap_or_else(|| error.get().into())
+                .into_owned();
             // The dialect has no codes; that of a missing method can be told by its text.
             let is_missing = message.starts_with("Method '") && message.ends_with("' not found");
             let status = match is_missing {

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json_rpc::{attachment, own_error, read_id, text};
+use super::json_rpc::{attachment, own_error, put, read_id};
 use super::{Answer, Call, Dialect, Outgoing, ReplyTo};
 use crate::status::{Code, Status};
 use crate::wire::jsonrpc::arguments::Arguments;
@@ -25,7 +25,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     subscription: None,
     read_call,
     read_id,
-    around_result,
+    before_result,
+    behind_result: |out, _| out.put_slice(b",\"error\":null}"),
     failure,
     finish: |text| text,
     write_call,
@@ -92,10 +93,10 @@ fn read_call<'a>(envelope: &Envelope<'a>) -> Result<Call<'a>, Failure> {
     })
 }
 
-fn around_result(id: Option<&str>) -> (String, String) {
-    let id = id.unwrap_or("null");
-    let before = format!("{{\"id\":{id},\"ok\":true,\"result\":");
-    (before, ",\"error\":null}".to_owned())
+fn before_result(out: &mut BytesMut, id: Option<&str>) {
+    out.put_slice(b"{\"id\":");
+    out.put_slice(id.unwrap_or("null").as_bytes());
+    out.put_slice(b",\"ok\":true,\"result\":");
 }
 
 fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
@@ -113,11 +114,11 @@ fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
     out.put_slice(b"{\"id\":");
     out.put_slice(id.unwrap_or("null").as_bytes());
     out.put_slice(b",\"ok\":false,\"result\":null,\"error\":{\"code\":");
-    out.put_slice(&text(name(code)));
+    put(&mut out, name(code));
     out.put_slice(b",\"message\":");
-    out.put_slice(&text(message));
+    put(&mut out, message);
     out.put_slice(b",\"details\":{\"code\":");
-    out.put_slice(&text(code.name()));
+    put(&mut out, code.name());
     if let Some(own) = own {
         out.put_slice(b",\"error\":");
         out.put_slice(&own);
@@ -127,20 +128,20 @@ fn failure(id: Option<&str>, failure: &Failure) -> Option<BytesMut> {
 }
 
 fn write_call(out: &mut BytesMut, call: &Outgoing<'_>) {
-    out.put_slice(format!("{{\"id\":{},\"method\":", call.id).as_bytes());
-    out.put_slice(&text(&call.name));
+    out.put_slice(b"{\"id\":");
+    put(out, &call.id);
+    out.put_slice(b",\"method\":");
+    put(out, &call.name);
     out.put_slice(b",\"params\":");
     out.put_slice(match call.arguments {
         b"" => b"[]",
         arguments => arguments,
     });
-    let timeout = call.timeout.map(|it| it.as_millis().max(1).to_string());
-    let timeout = timeout.unwrap_or_else(|| "null".to_owned());
-    let meta = format!(
-        ",\"meta\":{{\"timeout_ms\":{timeout},\"idempotent\":{}}}}}",
-        call.is_idempotent
-    );
-    out.put_slice(meta.as_bytes());
+    out.put_slice(b",\"meta\":{\"timeout_ms\":");
+    put(out, &call.timeout.map(|it| it.as_millis().max(1)));
+    out.put_slice(b",\"idempotent\":");
+    put(out, &call.is_idempotent);
+    out.put_slice(b"}}");
 }
 
 #[derive(Deserialize)]

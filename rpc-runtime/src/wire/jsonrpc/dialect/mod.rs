@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 
 use super::arguments::Arguments;
@@ -37,8 +37,9 @@ pub(crate) struct Dialect {
     pub(super) read_call: for<'a> fn(&Envelope<'a>) -> Result<Call<'a>, Failure>,
     /// Returns the id of what may be no call, for the answer that says so.
     pub(super) read_id: for<'a> fn(&Envelope<'a>) -> Option<&'a str>,
-    /// Writes what stands before and behind a result.
-    pub(super) around_result: fn(id: Option<&str>) -> (String, String),
+    /// Appends what stands before a result, and what stands behind it.
+    pub(super) before_result: fn(&mut BytesMut, id: Option<&str>),
+    pub(super) behind_result: fn(&mut BytesMut, id: Option<&str>),
     /// Writes a failure; `None` is no answer.
     pub(super) failure: fn(id: Option<&str>, &Failure) -> Option<BytesMut>,
     /// Gives an answer with a result the looks of the dialect.
@@ -85,7 +86,7 @@ pub(crate) enum Notice<T> {
 #[derive(Debug)]
 pub(crate) struct Notification {
     /// What stands before an item or the end, up to the name of its member.
-    pub(super) before: String,
+    pub(super) before: Bytes,
     pub(super) behind: &'static str,
     pub(super) item: &'static str,
     pub(super) end: &'static str,
@@ -96,7 +97,7 @@ pub(crate) struct Notification {
 /// A call, as the texts of its parts.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(super) method: String,
+    pub(super) method: Cow<'a, str>,
     pub(super) arguments: Arguments<'a>,
     /// `None` for one that is not answered.
     pub(super) reply_to: ReplyTo<'a>,
