@@ -10,13 +10,14 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub(crate) const HEADER_LENGTH: usize = 16;
 
 /// Below this much spare room the buffer grows before the next read.
-const READ_AT_LEAST: usize = 4 * 1024;
+const READ_AT_LEAST: usize = 1024;
 
 /// From so many missing bytes on, a fragment is read straight into its message.
 const READ_IN_PLACE: usize = 8 * 1024;
 
-/// What the buffer of a quiet connection grows by; many connections are quiet.
-const GROW_AT_FIRST: usize = 16 * 1024;
+/// What the buffer of a quiet connection grows by; many connections are quiet. Less than a page of the system's memory, as
+/// that is what each would take.
+const GROW_AT_FIRST: usize = 2 * 1024;
 
 /// What the buffer of a busy connection grows by. A whole frame of the usual fragment size fits
 /// without a copy.
@@ -265,7 +266,7 @@ impl FrameReader {
         }
     }
 
-    /// Returns the buffer to append what is read to, with room for at least 4 KiB.
+    /// Returns the buffer to append what is read to, with room for at least 1 KiB.
     ///
     /// The room grows with what the peer has really sent, not with what a header promises: a
     /// thousand connections that each announce a large frame and then fall silent cost little.

@@ -1,6 +1,7 @@
 //! The calls that wait for their answer, the streams they opened, and what is to be written.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub(super) type Outcome = Result<Bytes, Status>;
 pub(super) struct Calls {
     dialect: &'static Dialect,
     state: Mutex<State>,
+    /// The last id that a request got.
+    last_id: AtomicU64,
+    /// Set behind the reason, which is in `state`.
+    is_closed: AtomicBool,
     /// There is something to write, or nobody left to write for.
     pub(super) changed: Notify,
     /// There is room for more.
@@ -30,7 +35,8 @@ pub(super) struct Calls {
 }
 
 struct State {
-    next: u64,
+    /// The calls that have gone out where answers have no id, but come in order.
+    sent: u64,
     /// In the order in which they went out.
     open: BTreeMap<u64, Waiting>,
     feeds: Feeds,
@@ -47,6 +53,15 @@ struct Waiting {
     stream: Option<Opening>,
 }
 
+/// A call that was queued.
+pub(super) struct Queued {
+    /// What its answer is looked for by.
+    pub(super) key: u64,
+    pub(super) answer: oneshot::Receiver<Outcome>,
+    /// No other waits for its answer.
+    pub(super) is_alone: bool,
+}
+
 /// A stream that a call opens.
 pub(super) struct Opening {
     /// The method that ends it.
@@ -60,13 +75,15 @@ impl Calls {
         Self {
             dialect,
             state: Mutex::new(State {
-                next: 0,
+                sent: 0,
                 open: BTreeMap::new(),
                 feeds: Feeds::new(window, budget),
                 out: BytesMut::new(),
                 is_left: false,
                 closed: None,
             }),
+            last_id: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
             changed: Notify::new(),
             room: Notify::new(),
             wanted: Notify::new(),
@@ -78,12 +95,10 @@ impl Calls {
     }
 
     pub(super) fn next_id(&self) -> u64 {
-        let mut state = self.state();
-        state.next += 1;
-        state.next
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Queues a call, and returns what its answer is looked for by. Whoever queues has it written.
+    /// Queues a call, which whoever queues it has written.
     ///
     /// # Errors
     ///
@@ -93,7 +108,7 @@ impl Calls {
         id: u64,
         text: &[u8],
         stream: Option<Opening>,
-    ) -> Result<(u64, oneshot::Receiver<Outcome>), Status> {
+    ) -> Result<Queued, Status> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         if let Some(reason) = &state.closed {
@@ -101,8 +116,8 @@ impl Calls {
         }
         // Without ids, what counts is the order here.
         let key = if self.dialect.is_ordered {
-            state.next += 1;
-            state.next
+            state.sent += 1;
+            state.sent
         } else {
             id
         };
@@ -110,11 +125,16 @@ impl Calls {
         state.open.insert(key, Waiting { caller, stream });
         self.dialect.framing.put(&mut state.out, text);
         let is_behind = state.feeds.is_behind();
+        let is_alone = state.open.len() == 1;
         drop(state);
         if is_behind {
             self.wanted.notify_one();
         }
-        Ok((key, receiver))
+        Ok(Queued {
+            key,
+            answer: receiver,
+            is_alone,
+        })
     }
 
     /// Forgets a call.
@@ -122,7 +142,9 @@ impl Calls {
         let mut state = self.state();
         match state.open.get_mut(&key) {
             Some(open) if self.dialect.is_ordered || open.stream.is_some() => open.caller = None,
-            _ => drop(state.open.remove(&key)),
+            Some(_) => drop(state.open.remove(&key)),
+            // It was answered, and nobody has looked.
+            None => return self.leave_feed(state, key),
         }
         drop(state);
         self.changed.notify_one();
@@ -153,9 +175,13 @@ impl Calls {
             }
             return true;
         }
+        let is_left = state.is_left;
         drop(state);
         if let Some(caller) = waiting.caller {
             let _ = caller.send(outcome);
+        }
+        if is_left {
+            self.changed.notify_one();
         }
         true
     }
@@ -204,10 +230,9 @@ impl Calls {
     /// Has the server end subscriptions. Nobody waits for the answers.
     fn unsubscribe(&self, mut state: MutexGuard<'_, State>, endings: Vec<Ending>) {
         for Ending { method, id } in endings {
-            state.next += 1;
             let arguments = format!("[{id}]");
             let call = Outgoing {
-                id: state.next,
+                id: self.next_id(),
                 name: method.as_ref().into(),
                 arguments: arguments.as_bytes(),
                 timeout: None,
@@ -248,6 +273,7 @@ impl Calls {
     pub(super) fn close(&self, reason: &Status) {
         let mut state = self.state();
         state.closed.get_or_insert_with(|| reason.clone());
+        self.is_closed.store(true, Ordering::Relaxed);
         state.feeds.close(reason);
         let open = std::mem::take(&mut state.open);
         drop(state);
@@ -257,8 +283,8 @@ impl Calls {
         self.room.notify_waiters();
     }
 
-    pub(super) fn closed(&self) -> Option<Status> {
-        self.state().closed.clone()
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     pub(super) fn open(&self) -> usize {

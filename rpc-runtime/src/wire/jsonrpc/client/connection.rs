@@ -55,12 +55,15 @@ impl Drop for Connection {
 /// Forgets a call when nobody waits for it any more.
 struct Open {
     link: Arc<Link>,
-    key: u64,
+    /// `None` for one that was answered.
+    key: Option<u64>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.link.calls.give_up(self.key);
+        if let Some(key) = self.key {
+            self.link.calls.give_up(key);
+        }
     }
 }
 
@@ -90,7 +93,7 @@ impl Connection {
 
     /// Returns whether new calls can begin here.
     pub(crate) fn is_open(&self) -> bool {
-        self.0.calls.closed().is_none()
+        !self.0.calls.is_closed()
     }
 
     /// Returns the calls that are on their way.
@@ -130,16 +133,20 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
         stream = place.take().map(|place| Opening { ending, place });
     }
     let is_stream = stream.is_some();
-    let (key, answer) = link.calls.begin(id, &text, stream).map_err(in_send)?;
+    let queued = link.calls.begin(id, &text, stream).map_err(in_send)?;
     drop(text);
-    link.write();
-    let open = Open {
+    link.write(queued.is_alone);
+    let key = queued.key;
+    let mut open = Open {
         link: Arc::clone(link),
-        key,
+        key: Some(key),
     };
     let answer = async {
         let gone = |_| Err(Status::unavailable("the connection was closed"));
-        answer.await.unwrap_or_else(gone)
+        let answer = queued.answer.await;
+        // Whoever answered has forgotten the call.
+        open.key = None;
+        answer.unwrap_or_else(gone)
     };
     let bytes = match deadline {
         None => answer.await?,
@@ -192,8 +199,8 @@ impl Link {
 
     /// Has what is queued written. One call alone is at once; others, which were woken together, are
     /// together as well.
-    fn write(&self) {
-        if self.calls.open() > 1 || !self.writer.write_at_once(&self.calls) {
+    fn write(&self, is_alone: bool) {
+        if !is_alone || !self.writer.write_at_once(&self.calls) {
             self.calls.changed.notify_one();
         }
     }
@@ -205,7 +212,7 @@ impl Link {
     async fn room(&self) {
         loop {
             let freed = self.calls.room.notified();
-            if self.has_room() || self.calls.closed().is_some() {
+            if self.has_room() || self.calls.is_closed() {
                 return;
             }
             freed.await;
