@@ -195,5 +195,7 @@ SERVE = {"kn-sock": serve_kn_sock, "tcp": serve_tcp, "http": serve_http}
 if len(sys.argv) > 2:
     CALL[sys.argv[1]](int(sys.argv[2]))
 else:
-    print("port", SERVE[sys.argv[1]](), flush=True)
+    # What a server says of itself would come in the midst of the line.
+    out, sys.stdout = sys.stdout, sys.stderr
+    print("port", SERVE[sys.argv[1]](), file=out, flush=True)
     sys.stdin.read()
