@@ -28,6 +28,7 @@ mod mocks;
 mod mounted;
 mod once;
 mod options;
+mod overload;
 mod priorities;
 mod protobuf;
 mod python;

@@ -12,11 +12,17 @@ use tokio::sync::Notify;
 /// How many items a stream has: far more than a connection and a window hold.
 const ITEMS: u32 = 5_000;
 
+/// What a connection of the server may hold, in bytes.
+const BUFFERED: usize = 1 << 20;
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 enum Policy {
     DropOldest,
+    /// Any number of them waits.
+    DropOldestOfMany,
     KeepLatest,
     Close,
+    CloseBehindMany,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,8 +64,10 @@ impl Feed for Source {
     ) -> impl Stream<Item = Result<Item, Status>> {
         ctx.slow_reader(match policy {
             Policy::DropOldest => SlowReader::DropOldest(5),
+            Policy::DropOldestOfMany => SlowReader::DropOldest(usize::MAX),
             Policy::KeepLatest => SlowReader::KeepLatest,
             Policy::Close => SlowReader::Close(5),
+            Policy::CloseBehindMany => SlowReader::Close(usize::MAX),
         });
         let source = self.clone();
         let items = (0..ITEMS).map(move |number| {
@@ -94,7 +102,9 @@ async fn client(wire: &str, source: &Source) -> (FeedClient, Option<Serving>) {
     if wire.is_empty() {
         return (FeedClient::new(feed), None);
     }
-    let serving = serve(wire, Server::new().add(feed)).await;
+    // Half of this is what may wait: far less than all items.
+    let limits = Limits::new().max_buffered(BUFFERED);
+    let serving = serve(wire, Server::new().add(feed).limits(limits)).await;
     let limits = Limits::new().stream_window(16 << 10);
     let channel = connect(&serving.url).limits(limits).await;
     (FeedClient::new(channel.expect("it listens")), Some(serving))
@@ -176,5 +186,42 @@ async fn a_stream_can_end_because_its_reader_is_slow() {
         assert!(failure.message().contains("SlowReader::Close"), "{failure}");
         assert!((5..ITEMS).contains(&next), "{next} items over {wire}");
         assert_eq!(items.skipped(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_in_bytes_too() {
+    let wires = TELL_AT_ONCE.into_iter().chain(TELL_AT_THE_END);
+    for wire in wires.filter(|it| !it.is_empty()) {
+        let source = Source::default();
+        let (client, _serving) = client(wire, &source).await;
+        let mut items = client.items(Policy::DropOldestOfMany, false);
+        let mut count = 0;
+        while let Some(item) = items.next().await {
+            item.expect("nothing fails");
+            source.has_run_out().await;
+            count += 1;
+        }
+        assert_eq!(items.skipped(), u64::from(ITEMS - count), "{wire}");
+        // With what the connection and the window hold.
+        assert!(count * 1_000 < 2 * BUFFERED as u32, "{count} over {wire}");
+
+        let mut items = client.items(Policy::CloseBehindMany, false);
+        items
+            .next()
+            .await
+            .expect("it has items")
+            .expect("it has begun");
+        // Long enough for the method to come to its end, however quick its reader is.
+        for _ in 0..ITEMS {
+            tokio::task::yield_now().await;
+        }
+        let failure = loop {
+            if let Err(failure) = items.next().await.expect("it fails") {
+                break failure;
+            }
+        };
+        assert_eq!(failure.code(), Code::ResourceExhausted, "{wire}");
+        assert!(failure.message().contains("`max_buffered`"), "{failure}");
     }
 }

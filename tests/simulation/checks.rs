@@ -69,7 +69,8 @@ impl Checked<'_> {
         let handled = self.records.handled(self.call.id);
         self.check_outcome(&handled);
         self.check_runs(&handled);
-        self.check_expected(&handled);
+        self.check_expected();
+        self.check_refusal();
         self.check_left(&handled);
         self.check_deadline(&handled);
         self.check_found(&handled);
@@ -111,7 +112,7 @@ impl Checked<'_> {
         }
     }
 
-    fn check_expected(&self, handled: &Handled) {
+    fn check_expected(&self) {
         let why = if self.is_certain() {
             "nothing went wrong"
         } else if self.is_saved() {
@@ -120,7 +121,7 @@ impl Checked<'_> {
             return;
         };
         let (expected, outcome) = (self.expected(), &self.end.outcome);
-        if *outcome != expected && !self.is_refused_early(handled) {
+        if *outcome != expected {
             self.wrong(format!(
                 "{why}, and it ended as {outcome:?} instead of {expected:?}"
             ));
@@ -168,15 +169,16 @@ impl Checked<'_> {
             && places.is_some_and(|it| it > 2)
     }
 
-    /// Whether the call was refused that left before the server's settings could say how many it takes.
-    fn is_refused_early(&self, handled: &Handled) -> bool {
-        let first = self.client.calls.iter().map(|it| it.start).min();
-        let early = self.call.start <= first.unwrap_or_default() + 50;
-        let refused = matches!(
-            &self.end.outcome,
-            Outcome::Failed(Code::ResourceExhausted, text) if text.contains("`max_calls`")
-        );
-        early && refused && handled.runs.is_empty()
+    /// No client asks for more calls at once than its server takes on a connection, so that no server
+    /// refuses one for that.
+    fn check_refusal(&self) {
+        let Outcome::Failed(Code::ResourceExhausted, text) = &self.end.outcome else {
+            return;
+        };
+        let is_garbled = self.client.weather == Weather::Broken;
+        if text.contains("the connection has the limit `max_calls`") && !is_garbled {
+            self.wrong(format!("its client asked for too much: {text}"));
+        }
     }
 
     fn expected(&self) -> Outcome {

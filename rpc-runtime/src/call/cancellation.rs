@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
@@ -20,7 +20,20 @@ pub struct Cancellation(Arc<Inner>);
 struct Inner {
     cancelled: AtomicBool,
     started: AtomicBool,
+    turn: AtomicU8,
     waiting: OnceLock<Arc<Notify>>,
+}
+
+/// What a layer decided of a call as it came, before anybody polled it: whoever polls it first need not
+/// find out by running its handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// Nobody kept the call from its handler.
+    Open = 0,
+    /// The call waits for others to end.
+    Waits = 1,
+    /// The call has its answer, and no handler sees it.
+    Refused = 2,
 }
 
 impl Cancellation {
@@ -43,6 +56,7 @@ impl Cancellation {
         let inner = Arc::get_mut(&mut self.0)?;
         let unused = !*inner.cancelled.get_mut() && inner.waiting.get().is_none();
         *inner.started.get_mut() = false;
+        *inner.turn.get_mut() = Turn::Open as u8;
         unused.then_some(self)
     }
 
@@ -54,6 +68,20 @@ impl Cancellation {
     /// Returns whether a handler may have seen the call.
     pub(crate) fn is_started(&self) -> bool {
         self.0.started.load(Ordering::Relaxed)
+    }
+
+    /// Notes what was decided of the call.
+    pub(crate) fn set_turn(&self, turn: Turn) {
+        self.0.turn.store(turn as u8, Ordering::Relaxed);
+    }
+
+    /// Returns what was decided of the call.
+    pub(crate) fn turn(&self) -> Turn {
+        match self.0.turn.load(Ordering::Relaxed) {
+            1 => Turn::Waits,
+            2 => Turn::Refused,
+            _ => Turn::Open,
+        }
     }
 
     /// Returns whether the signal was given.

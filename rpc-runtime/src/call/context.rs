@@ -225,7 +225,7 @@ impl Context {
     ///
     /// With anything but [`SlowReader::Wait`] a task asks the stream for items whether or not they are
     /// read, so one that is always ready runs as fast as it can. Up to so many items as the policy says
-    /// wait for the caller, however large they are.
+    /// wait for the caller, and fewer where they are large: see [`SlowReader`].
     ///
     /// A caller learns how many items were left out before an item by
     /// [`ResponseStream::skipped`](crate::ResponseStream::skipped), on the native wire and in process; on

@@ -146,7 +146,8 @@ impl Limits {
     /// Bounds all that one connection has received and not yet handed on, and the requests of calls
     /// that run, in bytes; 256 MiB by default. Memory of large messages that is kept for a second
     /// to be used again counts too, and gives way when it is needed. Requests and whole replies of up
-    /// to 4 KiB are not counted: [`max_calls`](Self::max_calls) bounds them.
+    /// to 4 KiB are not counted: [`max_calls`](Self::max_calls) bounds them. What waits for slow readers
+    /// ([`SlowReader`](super::SlowReader)) counts, and never takes more than half of it.
     ///
     /// Over HTTP/2 it is also the window of a connection: what has come and no handler has read yet may
     /// be this much, and [`stream_window`](Self::stream_window) in each call.

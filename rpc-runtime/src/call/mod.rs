@@ -22,6 +22,7 @@ mod slow_reader;
 mod streaming;
 
 pub use body::{Body, BodyFrame};
+pub(crate) use cancellation::Turn;
 pub use cancellation::{Cancellation, Cancelled};
 pub use connection_info::ConnectionInfo;
 pub use context::{Context, Identity};

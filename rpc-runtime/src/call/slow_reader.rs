@@ -10,7 +10,11 @@ pub(crate) const SKIPPED: HeaderName = HeaderName::from_static("rpc-skipped");
 ///
 /// Items wait at the server once the connection is full and the caller's
 /// [`stream_window`](super::Limits::stream_window) is used up; what has left is never taken back.
-/// What waits is bounded by its number alone: it is not encoded yet, and its bytes count towards no limit.
+/// What waits is bounded in number by the policy, and in bytes by half of
+/// [`max_buffered`](super::Limits::max_buffered) of its connection and half of
+/// [`Server::max_buffered_total`](crate::Server::max_buffered_total), which leaves room for other calls: an
+/// item that would go past either counts as one too many. In process it is not encoded, and bounded in
+/// number alone.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum SlowReader {

@@ -14,20 +14,56 @@ use http::{HeaderMap, HeaderValue};
 use tokio::task::AbortHandle;
 
 use crate::call::{Body, BodyFrame, Message, SKIPPED, SlowReader};
+use crate::codec::Encoding;
 use crate::status::Status;
+use crate::wire::budget::{Budget, Spare};
 
 /// How many items the task takes before others get their turn.
 const TURN: usize = 64;
 
-/// Makes a body of a handler's stream, of which at most so many items wait.
+/// What may wait of a stream.
+pub(super) struct Room {
+    pub(super) policy: SlowReader,
+    /// So many items, at least one.
+    pub(super) places: usize,
+    /// Where bytes are counted and in which encoding; in process items stay values.
+    pub(super) bytes: Option<(Arc<Budget>, Encoding)>,
+}
+
+impl Room {
+    /// Takes a place and so many bytes beside the items that wait.
+    fn take(&self, bytes: usize, waiting: usize) -> Result<Option<Spare>, Full> {
+        if waiting >= self.places {
+            return Err(Full::Places);
+        }
+        match &self.bytes {
+            Some((budget, _)) if bytes > 0 => {
+                Spare::take(budget, bytes).map(Some).ok_or(Full::Bytes)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn too_slow(&self, full: &Full) -> Status {
+        let what = match full {
+            Full::Places => format!("over {} items of the stream waited for it", self.places),
+            Full::Bytes => "what its connection holds, or all of them, came to half of the limit \
+                            `max_buffered` or `max_buffered_total`"
+                .to_owned(),
+        };
+        Status::resource_exhausted(format!(
+            "the caller reads too slowly: {what}, where the method's `SlowReader::Close` ends it"
+        ))
+    }
+}
+
+/// Makes a body of a handler's stream, of which no more waits than there is room for.
 pub(super) fn body(
     items: impl Stream<Item = Result<BodyFrame, Status>> + Send + 'static,
-    policy: SlowReader,
-    places: usize,
+    room: Room,
 ) -> Body {
     let waiting = Arc::new(Waiting {
-        policy,
-        places,
+        room,
         state: Mutex::default(),
     });
     let filling = fill(Ending(Arc::clone(&waiting)), Box::pin(items));
@@ -37,14 +73,24 @@ pub(super) fn body(
 
 /// What the task and the body share.
 struct Waiting {
-    policy: SlowReader,
-    places: usize,
+    room: Room,
     state: Mutex<State>,
+}
+
+struct Item {
+    message: Message,
+    _counted: Option<Spare>,
+}
+
+/// No item more may wait.
+enum Full {
+    Places,
+    Bytes,
 }
 
 #[derive(Default)]
 struct State {
-    items: VecDeque<Message>,
+    items: VecDeque<Item>,
     /// How many were left out since the last one was taken: all of them before those that wait.
     skipped: u32,
     skipped_in_all: u64,
@@ -59,21 +105,23 @@ impl Waiting {
     }
 
     /// Adds an item; `false` if that was the end of the stream.
-    fn put(&self, item: Message) -> bool {
-        let mut state = self.lock();
-        let mut left_out = None;
-        if state.items.len() >= self.places {
-            if let SlowReader::Close(_) = self.policy {
-                drop(state);
-                self.end(Err(self.too_slow()));
+    fn put(&self, mut message: Message) -> bool {
+        let bytes = match self.bytes(&mut message) {
+            Ok(bytes) => bytes,
+            Err(status) => {
+                self.end(Err(status));
                 return false;
             }
-            left_out = state.items.pop_front();
-            state.skipped = state.skipped.saturating_add(1);
-            state.skipped_in_all += 1;
+        };
+        let mut left_out = Vec::new();
+        let mut state = self.lock();
+        if let Err(full) = state.add(message, bytes, &self.room, &mut left_out) {
+            drop(state);
+            self.end(Err(self.room.too_slow(&full)));
+            return false;
         }
-        state.items.push_back(item);
-        let reader = state.reader.take();
+        let has_items = !state.items.is_empty();
+        let reader = state.reader.take_if(|_| has_items);
         drop(state);
         // A user's destructor may do anything, so it runs without the lock.
         drop(left_out);
@@ -81,12 +129,18 @@ impl Waiting {
         true
     }
 
-    fn too_slow(&self) -> Status {
-        let places = self.places;
-        Status::resource_exhausted(format!(
-            "the caller reads too slowly: over {places} items of the stream waited for it, where the \
-             method's `SlowReader::Close` ends it"
-        ))
+    /// Encodes an item to know how many bytes it is, unless its reader takes it at once.
+    fn bytes(&self, message: &mut Message) -> Result<usize, Status> {
+        let Some((_, encoding)) = &self.room.bytes else {
+            return Ok(0);
+        };
+        let state = self.lock();
+        let is_awaited = state.items.is_empty() && state.reader.is_some();
+        drop(state);
+        if is_awaited {
+            return Ok(0);
+        }
+        Ok(message.bytes(*encoding)?.len())
     }
 
     /// Adds the end. Only the first one counts.
@@ -100,6 +154,41 @@ impl Waiting {
 }
 
 impl State {
+    /// Adds an item of so many bytes. Those for which there is no room any more are `left_out`, the oldest
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// What there is no room for, where that ends the stream.
+    fn add(
+        &mut self,
+        message: Message,
+        bytes: usize,
+        room: &Room,
+        left_out: &mut Vec<Message>,
+    ) -> Result<(), Full> {
+        loop {
+            match room.take(bytes, self.items.len()) {
+                Ok(_counted) => {
+                    self.items.push_back(Item { message, _counted });
+                    return Ok(());
+                }
+                Err(full) if matches!(room.policy, SlowReader::Close(_)) => return Err(full),
+                Err(_) => {}
+            }
+            self.skipped = self.skipped.saturating_add(1);
+            self.skipped_in_all += 1;
+            match self.items.pop_front() {
+                Some(oldest) => left_out.push(oldest.message),
+                // There is no room even for one.
+                None => {
+                    left_out.push(message);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     /// Takes the end, with how many items were left out.
     fn take_end(&mut self) -> Option<Result<HeaderMap, Status>> {
         let mut end = self.end.as_mut()?;
@@ -166,7 +255,8 @@ impl Stream for Ahead {
         let mut state = self.waiting.lock();
         if let Some(item) = state.items.pop_front() {
             let skipped = std::mem::take(&mut state.skipped);
-            return Poll::Ready(Some(Ok(BodyFrame::Message(item.behind_skipped(skipped)))));
+            let message = item.message.behind_skipped(skipped);
+            return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
         }
         match state.take_end() {
             Some(Ok(trailers)) if trailers.is_empty() => Poll::Ready(None),
@@ -177,5 +267,74 @@ impl Stream for Ahead {
                 Poll::Pending
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+    use crate::call::ValueMessage;
+    use crate::codec::Serde;
+
+    const ITEMS: usize = 100;
+    const SIZE: usize = 10 << 10;
+
+    /// A stream of 1,000 KiB, of which at most 32 KiB may wait, and its budget.
+    async fn slow(policy: SlowReader) -> (Body, Arc<Budget>) {
+        let budget = Arc::new(Budget::new(64 << 10, None));
+        let item = |_| ValueMessage::<Serde, String>::wrap("x".repeat(SIZE));
+        let items = stream::iter((0..ITEMS).map(item).map(|it| Ok(BodyFrame::Message(it))));
+        let room = Room {
+            policy,
+            places: policy.places().unwrap(),
+            bytes: Some((Arc::clone(&budget), Encoding::MESSAGE_PACK)),
+        };
+        let body = body(items, room);
+        // As often as the task lets others run.
+        for _ in 0..ITEMS {
+            tokio::task::yield_now().await;
+        }
+        (body, budget)
+    }
+
+    #[tokio::test]
+    async fn large_items_that_wait_are_bounded_in_bytes() {
+        let (mut body, budget) = slow(SlowReader::DropOldest(usize::MAX)).await;
+        assert_eq!(budget.used() / SIZE, 3);
+        let mut skipped = Vec::new();
+        while let Some(frame) = body.frame().await {
+            if let BodyFrame::Message(message) = frame.unwrap() {
+                skipped.push(message.skipped());
+            }
+        }
+        assert_eq!(skipped, [97, 0, 0]);
+        assert_eq!(budget.used(), 0);
+
+        let (body, budget) = slow(SlowReader::DropOldest(usize::MAX)).await;
+        drop(body);
+        tokio::task::yield_now().await;
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_others_hold_is_not_there_for_items_that_wait() {
+        let budget = Arc::new(Budget::new(64 << 10, None));
+        budget.try_charge(60 << 10).unwrap();
+        let room = |policy| Room {
+            policy,
+            places: 5,
+            bytes: Some((Arc::clone(&budget), Encoding::MESSAGE_PACK)),
+        };
+        let mut state = State::default();
+        let message = || Message::encoded(vec![0; SIZE].into(), Encoding::MESSAGE_PACK);
+        let drops = room(SlowReader::DropOldest(5));
+        let added = state.add(message(), SIZE, &drops, &mut Vec::new());
+        assert!(added.is_ok() && state.items.is_empty() && state.skipped == 1);
+        let closes = room(SlowReader::Close(5));
+        let full = state.add(message(), SIZE, &closes, &mut Vec::new());
+        let status = closes.too_slow(&full.unwrap_err());
+        assert!(status.message().contains("`max_buffered`"), "{status}");
     }
 }

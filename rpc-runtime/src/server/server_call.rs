@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
-use super::ahead;
+use super::ahead::{self, Room};
 use super::blocking;
 use super::items::{self, Items};
 use crate::call::{
@@ -11,6 +12,7 @@ use crate::call::{
 };
 use crate::codec::{Codec, Encoding};
 use crate::status::Status;
+use crate::wire::budget::Budget;
 
 use bytes::Bytes;
 
@@ -140,7 +142,17 @@ impl ServerCall {
         let policy = self.context.slow_reader_policy();
         let mut response = Response::new(match policy.places() {
             None => Body::frames(items),
-            Some(places) => ahead::body(items, policy, places),
+            Some(places) => {
+                let budget = self.context.extension::<Arc<Budget>>().cloned();
+                let encoding = self.encoding.unwrap_or(self.default_encoding);
+                let bytes = budget.map(|budget| (budget, encoding));
+                let room = Room {
+                    policy,
+                    places,
+                    bytes,
+                };
+                ahead::body(items, room)
+            }
         });
         self.put_compression(&mut response);
         response.set_metadata(self.context.take_reply_metadata()?);

@@ -158,6 +158,29 @@ impl Budget {
     }
 }
 
+/// What a stream that waits for its reader takes of its connection's budget; given back when this is
+/// dropped.
+pub(crate) struct Spare {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Spare {
+    /// Counts bytes if half of every limit stays free for others.
+    pub(crate) fn take(budget: &Arc<Budget>, bytes: usize) -> Option<Self> {
+        budget.try_charge_spare(bytes).then(|| Self {
+            budget: Arc::clone(budget),
+            bytes,
+        })
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes);
+    }
+}
+
 impl Drop for Budget {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {

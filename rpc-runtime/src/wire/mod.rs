@@ -13,6 +13,8 @@ mod connected;
 pub(crate) mod cork;
 mod detect;
 mod draining;
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
+mod first_poll;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 #[cfg(any(feature = "http", feature = "jsonrpc"))]

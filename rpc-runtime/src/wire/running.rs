@@ -16,6 +16,7 @@ use crate::service::BoxService;
 use crate::status::Status;
 use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::RunningCall;
+use crate::wire::first_poll::poll_handler_may_run;
 
 /// What a call holds until it has ended.
 pub(crate) struct Running {
@@ -65,7 +66,10 @@ impl Running {
 }
 
 /// A call until its response. Dropping it gives the call up.
-pub(crate) struct Handling(Option<(CatchPanic, Running)>);
+pub(crate) struct Handling {
+    call: Option<(CatchPanic, Running)>,
+    was_polled: bool,
+}
 
 impl Handling {
     /// Begins a call.
@@ -85,7 +89,10 @@ impl Handling {
         request.set_cancellation(running.cancellation.clone());
         let started = catch_unwind(AssertUnwindSafe(|| service.start(request)));
         let future = started.map_err(|_| panicked("the service"))?;
-        Ok(Self(Some((CatchPanic(future), running))))
+        Ok(Self {
+            call: Some((CatchPanic(future), running)),
+            was_polled: false,
+        })
     }
 }
 
@@ -93,12 +100,16 @@ impl Future for Handling {
     type Output = Result<(Response, Running), Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Some((future, running)) = &mut self.0 else {
+        let is_first = !std::mem::replace(&mut self.was_polled, true);
+        let Some((future, running)) = &mut self.call else {
             return Poll::Ready(Err(Status::internal("a call was polled after its end")));
         };
+        if is_first {
+            ready!(poll_handler_may_run(running.cancellation.turn(), cx));
+        }
         match Pin::new(future).poll(cx) {
             Poll::Ready(result) => {
-                let ended = self.0.take();
+                let ended = self.call.take();
                 let running = drop_guarded(ended);
                 let running = running.ok_or_else(|| panicked("the service"))?;
                 Poll::Ready(result.map(|response| (response, running)))
@@ -121,7 +132,7 @@ fn drop_guarded(ended: Option<(CatchPanic, Running)>) -> Option<Running> {
 
 impl Handling {
     fn give_up(&mut self) {
-        if let Some((future, running)) = self.0.take() {
+        if let Some((future, running)) = self.call.take() {
             running.give_up(future);
         }
     }

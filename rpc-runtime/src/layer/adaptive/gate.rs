@@ -116,23 +116,23 @@ impl Gate {
         self.state().estimate.methods()
     }
 
-    /// Waits for a place; by its deadline or its caller's signal a call waits no longer.
-    pub(super) async fn enter(self: &Arc<Self>, request: &Request) -> Result<Permit, Status> {
-        let (_place, verdict) = match self.knock(request) {
-            Ok(permit) => return Ok(permit),
+    /// Takes a place if there is one, else one in the queue if there is room.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of a call that is too many.
+    pub(super) fn enter(self: &Arc<Self>, request: &Request) -> Result<Entered, Status> {
+        let mut queued = match self.knock(request) {
+            Ok(permit) => return Ok(Entered::Runs(permit)),
             Err(queued) => queued,
         };
-        tokio::select! {
-            // In this order, so that a call that can go on does.
-            biased;
-            verdict = verdict => verdict.unwrap_or_else(|_| Err(self.refusal(&mut self.state()))),
-            () = cancelled(request.cancellation()) => Err(given_up()),
-            () = at(request.first_deadline()) => Err(expired()),
+        match queued.verdict.try_recv() {
+            Ok(verdict) => verdict.map(Entered::Runs),
+            Err(_) => Ok(Entered::Waits(queued)),
         }
     }
 
-    /// Takes a place if there is one, else one in the queue.
-    fn knock(self: &Arc<Self>, request: &Request) -> Result<Permit, (Place, Verdict)> {
+    fn knock(self: &Arc<Self>, request: &Request) -> Result<Permit, Queued> {
         let now = Instant::now();
         let method = request.method().clone();
         let mut state = self.state();
@@ -156,7 +156,7 @@ impl Gate {
             verdict: sender,
         });
         self.shorten(&mut state);
-        Err((place, verdict))
+        Err(Queued { place, verdict })
     }
 
     fn permit(self: &Arc<Self>, state: &mut State, method: Method, now: Instant) -> Permit {
@@ -247,10 +247,36 @@ fn expired() -> Status {
         .into_not_started()
 }
 
-type Verdict = oneshot::Receiver<Result<Permit, Status>>;
+/// A call that was let in.
+pub(super) enum Entered {
+    Runs(Permit),
+    Waits(Queued),
+}
+
+/// A call in the queue; it leaves when this is dropped.
+pub(super) struct Queued {
+    place: Place,
+    verdict: oneshot::Receiver<Result<Permit, Status>>,
+}
+
+impl Queued {
+    /// Waits for a place; by its deadline or its caller's signal a call waits no longer.
+    pub(super) async fn turn(self, request: &Request) -> Result<Permit, Status> {
+        let Self { place, verdict } = self;
+        tokio::select! {
+            // In this order, so that a call that can go on does.
+            biased;
+            verdict = verdict => {
+                verdict.unwrap_or_else(|_| Err(place.gate.refusal(&mut place.gate.state())))
+            }
+            () = cancelled(request.cancellation()) => Err(given_up()),
+            () = at(request.first_deadline()) => Err(expired()),
+        }
+    }
+}
 
 /// A place in the queue, given back when it is dropped.
-pub(super) struct Place {
+struct Place {
     gate: Arc<Gate>,
     class: usize,
     id: u64,

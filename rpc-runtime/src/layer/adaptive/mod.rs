@@ -6,15 +6,16 @@ mod gate;
 mod tests;
 
 use std::fmt;
+use std::future::ready;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tower_layer::Layer;
 
-use self::gate::Gate;
-use crate::call::{FAR_AHEAD, Request, Response};
-use crate::service::Service;
+use self::gate::{Entered, Gate, Permit};
+use crate::call::{FAR_AHEAD, Request, Response, Turn};
+use crate::service::{BoxService, ResponseFuture, Service};
 use crate::status::{Code, Status};
 
 /// Lets as many calls run at once as can without becoming slow, and refuses the others early.
@@ -36,15 +37,19 @@ use crate::status::{Code, Status};
 /// **By priority**: calls of a higher [`Priority`](crate::call::Priority) go first, and those of the
 /// lowest are refused first.
 ///
-/// A call counts until its answer begins: a stream that is open costs what its items cost, which is
-/// for [`ConcurrencyLimit`](super::ConcurrencyLimit) to bound. Failures say nothing of how long calls
-/// take; those that nobody waited for do, if they took long already.
+/// A call counts from when it is made, polled or not, until its answer begins: a stream that is open
+/// costs what its items cost, which is for [`ConcurrencyLimit`](super::ConcurrencyLimit) to bound.
+/// Failures say nothing of how long calls take; those that nobody waited for do, if they took long
+/// already.
+///
+/// **Where handlers compute** without awaiting anything they keep the threads of the runtime from
+/// others. A server decides of each call as it is read, before a thread is free for its handler, so
+/// the wait for one counts as time that the call takes, and what is too much is refused before it
+/// waits. For that the layer is put around the server, or outside of its other layers: those that
+/// await something ask it only when they have a thread themselves.
 ///
 /// On a channel it bounds what this client asks of a server. Clones, and all services that the layer is
 /// put around, share what it found.
-///
-/// It sees a call when the call is first polled. Handlers that compute without awaiting anything keep the
-/// threads of the runtime from others, which then wait before the layer sees them: it does not help there.
 ///
 /// # Examples
 ///
@@ -173,12 +178,12 @@ impl fmt::Debug for AdaptiveLimit {
     }
 }
 
-impl<S> Layer<S> for AdaptiveLimit {
-    type Service = AdaptivelyLimited<S>;
+impl<S: Service> Layer<S> for AdaptiveLimit {
+    type Service = AdaptivelyLimited;
 
     fn layer(&self, inner: S) -> Self::Service {
         AdaptivelyLimited {
-            inner,
+            inner: BoxService::new(inner),
             limit: self.clone(),
         }
     }
@@ -186,17 +191,53 @@ impl<S> Layer<S> for AdaptiveLimit {
 
 /// The service that [`AdaptiveLimit`] makes.
 #[derive(Clone, Debug)]
-pub struct AdaptivelyLimited<S> {
-    inner: S,
+pub struct AdaptivelyLimited {
+    inner: BoxService,
     limit: AdaptiveLimit,
 }
 
-impl<S: Service> Service for AdaptivelyLimited<S> {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
-        let permit = self.limit.gate.enter(&request).await?;
-        let result = self.inner.call(request).await;
-        permit.end(says_how_long(&result));
-        result
+impl AdaptivelyLimited {
+    /// Decides of a call before anybody polls it: it may wait long for a thread.
+    fn start(&self, request: Request) -> ResponseFuture {
+        let decide = |turn| {
+            if let Some(cancellation) = request.cancellation() {
+                cancellation.set_turn(turn);
+            }
+        };
+        match self.limit.gate.enter(&request) {
+            Ok(Entered::Runs(permit)) => {
+                let running = self.inner.start(request);
+                Box::pin(finish(permit, running))
+            }
+            Ok(Entered::Waits(queued)) => {
+                decide(Turn::Waits);
+                let inner = self.inner.clone();
+                Box::pin(async move {
+                    let permit = queued.turn(&request).await?;
+                    finish(permit, inner.start(request)).await
+                })
+            }
+            Err(status) => {
+                decide(Turn::Refused);
+                Box::pin(ready(Err(status)))
+            }
+        }
+    }
+}
+
+async fn finish(permit: Permit, running: ResponseFuture) -> Result<Response, Status> {
+    let result = running.await;
+    permit.end(says_how_long(&result));
+    result
+}
+
+impl Service for AdaptivelyLimited {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send {
+        self.start(request)
+    }
+
+    fn call_detached(&self, request: Request) -> Result<ResponseFuture, Request> {
+        Ok(self.start(request))
     }
 
     fn keeps_deadlines(&self) -> bool {

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -300,7 +301,10 @@ async fn an_open_stream_does_not_count_and_failures_teach_nothing() {
     let service =
         service_fn(|_| async { Ok(Response::new(Body::stream(futures_util::stream::pending()))) });
     let service = BoxService::new(service).layer(limit.clone());
-    let open = join_all((0..100).map(|_| service.call(request("watch")))).await;
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(service.call(request("watch")).await);
+    }
     assert!(open.iter().all(Result::is_ok) && limit.running() == 0);
 }
 
@@ -317,4 +321,60 @@ fn methods_beyond_those_told_apart_are_taken_for_one() {
         }
         assert_eq!(limit.gate.methods(), 1_025);
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_decided_of_as_they_come_and_not_as_they_are_polled() {
+    let limit = AdaptiveLimit::new().between(2..=2).max_waiting(1);
+    let service = backend(2, &limit);
+    let cancellation = Cancellation::new();
+    let mut calls: Vec<_> = (0..6).map(|_| service.start(request("x"))).collect();
+    assert_eq!((limit.running(), limit.waiting()), (2, 1));
+    for refused in calls.split_off(3) {
+        let status = refused.now_or_never().unwrap().unwrap_err();
+        assert!(status.is_not_started(), "{status:?}");
+    }
+    let mut told = request("x");
+    told.set_cancellation(cancellation.clone());
+    assert!(service.start(told).now_or_never().unwrap().is_err());
+    assert_eq!(cancellation.turn(), Turn::Refused);
+    // One that nobody ever polls leaves its place to the one that waits.
+    drop(calls.remove(0));
+    assert_eq!((limit.running(), limit.waiting()), (2, 0));
+    drop(calls);
+    assert_eq!((limit.running(), limit.waiting()), (0, 0));
+}
+
+/// Makes so many calls in the time in which one thread, for which they all wait, computes for one.
+/// Returns how long those took that were answered.
+async fn offer_to_one_thread(service: &BoxService, each: usize, rounds: usize) -> Vec<Duration> {
+    let (mut queue, mut took) = (VecDeque::new(), Vec::new());
+    for _ in 0..rounds {
+        let came = Instant::now();
+        queue.extend((0..each).map(|_| (came, service.start(request("x")))));
+        while let Some((came, call)) = queue.pop_front() {
+            if call.await.is_ok() {
+                took.push(came.elapsed());
+                break;
+            }
+        }
+    }
+    took
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_a_thread_are_bounded_too() {
+    let limit = AdaptiveLimit::new().between(1..=10_000);
+    let computes = service_fn(|_| async {
+        tokio::time::advance(WORK).await;
+        done()
+    });
+    let service = BoxService::new(computes).layer(limit.clone());
+    let normal = offer_to_one_thread(&service, 1, 200).await;
+    assert_eq!(normal, [WORK; 200]);
+    offer_to_one_thread(&service, 10, 300).await;
+    let over = offer_to_one_thread(&service, 10, 300).await;
+    assert_eq!(over.len(), 300, "the thread always had something to do");
+    let most = over.iter().max().unwrap();
+    assert!(*most <= WORK * 3, "{most:?}");
 }

@@ -1,8 +1,10 @@
 //! HTTP/1.1, for `curl` and browsers.
 
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -18,6 +20,8 @@ use super::server::Connection;
 use super::stalled::Stalled;
 use crate::call::Cancellation;
 use crate::status::Status;
+use crate::wire::first_poll::{has_reached_handler, poll_through, poll_to_handler};
+use crate::wire::pace::{InPlace, Pace};
 
 /// What hyper reads ahead at least; a head takes no more than this and the metadata.
 pub(super) const HEAD: usize = 8 << 10;
@@ -35,11 +39,24 @@ pub(super) async fn serve(
         .header_read_timeout(config.frame_timeout)
         .max_buf_size(HEAD + config.limits.max_metadata);
     let handle = Arc::clone(&connection);
+    let pace = Arc::<Mutex<Pace>>::default();
     let service = service_fn(move |request: Request<Incoming>| {
-        let connection = Arc::clone(&handle);
+        let (connection, pace) = (Arc::clone(&handle), Arc::clone(&pace));
         async move {
             let budget = Arc::clone(&connection.budget);
-            let response = respond(connection, request.map(Chunks::Http1)).await;
+            let mut responding = pin!(respond(connection, request.map(Chunks::Http1)));
+            let mut beginning = Some(Beginning::new(pace));
+            let answered = poll_fn(|cx| match &mut beginning {
+                Some(begins) => {
+                    let polled = begins.poll(responding.as_mut(), cx);
+                    if begins.is_over {
+                        beginning = None;
+                    }
+                    polled
+                }
+                None => responding.as_mut().poll(cx),
+            });
+            let response = answered.await;
             let response = HttpBody::counted(response, budget);
             Ok::<_, Infallible>(response)
         }
@@ -59,6 +76,49 @@ pub(super) async fn serve(
     #[cfg(feature = "websocket")]
     super::upgrade::serve(&connection).await?;
     Ok(())
+}
+
+/// A request until its handler runs. Where handlers are slow, those of other connections come before this
+/// one, so that layers decide of each before the threads are taken.
+struct Beginning {
+    /// Of this connection, which has one request at a time.
+    pace: Arc<Mutex<Pace>>,
+    is_quick: bool,
+    is_over: bool,
+}
+
+impl Beginning {
+    fn new(pace: Arc<Mutex<Pace>>) -> Self {
+        let is_quick = lock(&pace).is_quick();
+        Self {
+            pace,
+            is_quick,
+            is_over: false,
+        }
+    }
+
+    fn poll<F: Future>(
+        &mut self,
+        responding: Pin<&mut F>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<F::Output> {
+        let mut turns = InPlace::default();
+        let polled = if self.is_quick && turns.begin() {
+            // No handler runs under the lock.
+            let mut pace = std::mem::take(&mut *lock(&self.pace));
+            let polled = poll_through(responding, cx, &mut pace, &mut turns);
+            *lock(&self.pace) = pace;
+            polled
+        } else {
+            poll_to_handler(responding, cx, &mut turns)
+        };
+        self.is_over = has_reached_handler();
+        polled
+    }
+}
+
+fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn drained_or_idle(connection: &Arc<Connection>, drained: &Cancellation) {

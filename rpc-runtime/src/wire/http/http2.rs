@@ -22,6 +22,7 @@ use super::server::Connection;
 use crate::call::{Cancellation, Limits};
 use crate::status::Status;
 use crate::wire::config::Config;
+use crate::wire::first_poll::{poll_through, poll_to_handler};
 use crate::wire::incomplete::Held;
 use crate::wire::pace::{InPlace, Pace};
 
@@ -111,7 +112,7 @@ impl Requests {
             if self.came.is_empty() || taken.is_ready() {
                 return taken;
             }
-            self.answer(cx);
+            self.answer();
         }
     }
 
@@ -127,18 +128,23 @@ impl Requests {
     }
 
     /// Answers each request in place, if it can be at once, and else in a task.
-    fn answer(&mut self, cx: &mut TaskContext<'_>) {
+    fn answer(&mut self) {
         let mut turns = InPlace::default();
+        // What is not ready is polled by its task next.
+        let mut cx = TaskContext::from_waker(Waker::noop());
         for (request, reply) in self.came.drain(..) {
             let mut answering = Box::pin(answer(Arc::clone(&self.connection), request, reply));
-            if self.pace.is_quick() && turns.begin() {
-                let polled = answering.as_mut().poll(cx);
-                self.pace.took(turns.end());
-                if polled.is_ready() {
-                    continue;
-                }
+            let call = answering.as_mut();
+            let polled = if !self.pace.is_quick() {
+                poll_to_handler(call, &mut cx, &mut turns)
+            } else if turns.begin() {
+                poll_through(call, &mut cx, &mut self.pace, &mut turns)
+            } else {
+                Poll::Pending
+            };
+            if polled.is_pending() {
+                self.tasks.spawn(answering);
             }
-            self.tasks.spawn(answering);
         }
     }
 }

@@ -65,6 +65,7 @@ impl Mount {
         let peer = peer.map_or_else(|| UNNAMED.into(), |it| format!("tcp://{it}").into());
         let mut extensions = self.served.extensions.clone();
         extensions.extend(of_request.clone());
+        extensions.insert(Arc::clone(&self.budget));
         Arc::new(Connection::new(
             Arc::clone(&self.config),
             self.served.clone(),

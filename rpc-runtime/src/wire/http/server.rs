@@ -51,9 +51,12 @@ pub(crate) async fn serve(
     served: Served,
     draining: Draining,
 ) -> Result<(), Status> {
-    let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
-    let connection = Connection::new(config, served, info, Arc::new(budget), wires, &draining);
+    let budget = Arc::new(budget);
+    let mut extensions = served.extensions.clone();
+    extensions.insert(Arc::clone(&budget));
+    let info = ConnectionInfo::new(Arc::clone(io.peer()), extensions);
+    let connection = Connection::new(config, served, info, budget, wires, &draining);
     let connection = Arc::new(connection);
     let drained = Cancellation::new();
     let hook = drained.clone();

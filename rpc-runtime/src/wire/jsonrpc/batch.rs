@@ -1,12 +1,11 @@
 //! The calls of one batch: all at once, the answers in their order.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use tokio::task::{JoinSet, yield_now};
 
 use crate::service::BoxFuture;
+use crate::wire::first_poll::{poll_through, poll_to_handler};
 use crate::wire::pace::{InPlace, Pace};
 
 /// Runs calls side by side, and returns what each gave, in their order; `None` for one that
@@ -29,15 +28,20 @@ pub(super) async fn all<T: Send + 'static>(
             yield_now().await;
             turns = InPlace::default();
         }
-        let mut result = None;
-        if pace.is_quick() {
-            result = once(call.as_mut()).await;
-            pace.took(turns.end());
-        }
-        if result.is_none() {
-            waiting.spawn(async move { (index, call.await) });
-        }
-        results.push(result);
+        // What is not ready is polled by its task next.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let polled = if pace.is_quick() {
+            poll_through(call.as_mut(), &mut cx, &mut pace, &mut turns)
+        } else {
+            poll_to_handler(call.as_mut(), &mut cx, &mut turns)
+        };
+        results.push(match polled {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => {
+                waiting.spawn(async move { (index, call.await) });
+                None
+            }
+        });
     }
     while let Some(joined) = waiting.join_next().await {
         if let Ok((index, result)) = joined
@@ -47,13 +51,4 @@ pub(super) async fn all<T: Send + 'static>(
         }
     }
     results
-}
-
-/// Polls a future once.
-pub(super) async fn once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }

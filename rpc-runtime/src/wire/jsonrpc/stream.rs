@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::batch::once;
 use super::dialect::{Dialect, is_kn_sock};
 use super::envelope::{Envelope, Unreadable};
 use super::framing::{Framing, Received, Splitter, kept};
@@ -24,6 +23,7 @@ use crate::transport::Io;
 use crate::wire::Draining;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
+use crate::wire::first_poll::{poll_through, poll_to_handler};
 use crate::wire::incomplete::{Held, Patience};
 use crate::wire::pace::{InPlace, Pace};
 
@@ -74,9 +74,11 @@ pub(crate) async fn serve(
         Dialects::KnSock => Dialect::KN_SOCK,
         Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
     };
-    let info = ConnectionInfo::new(Arc::clone(io.peer()), served.extensions.clone());
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
-    let (info, budget) = (Arc::new(info), Arc::new(budget));
+    let budget = Arc::new(budget);
+    let mut extensions = served.extensions.clone();
+    extensions.insert(Arc::clone(&budget));
+    let info = Arc::new(ConnectionInfo::new(Arc::clone(io.peer()), extensions));
     let drained = Cancellation::new();
     let hook = drained.clone();
     draining.on_begin(move || hook.cancel());
@@ -158,7 +160,7 @@ enum Event {
 impl Stream {
     async fn run(mut self) -> Result<(), Status> {
         loop {
-            self.begin_calls().await?;
+            self.begin_calls()?;
             if self.is_over() {
                 let _ = self.io.shutdown().await;
                 return Ok(());
@@ -178,7 +180,7 @@ impl Stream {
     }
 
     /// Begins what was received whole.
-    async fn begin_calls(&mut self) -> Result<(), Status> {
+    fn begin_calls(&mut self) -> Result<(), Status> {
         self.turns = InPlace::default();
         while self.takes_more() {
             let received = match self.splitter.next() {
@@ -187,7 +189,7 @@ impl Stream {
             };
             match received {
                 Received::Nothing => break,
-                Received::Text(text) => self.begin(kept(text)).await,
+                Received::Text(text) => self.begin(kept(text)),
                 Received::TooLarge => {
                     let failure = too_large(self.config.limits.max_message).into();
                     let refusal = self.session.refuse(&failure);
@@ -204,7 +206,7 @@ impl Stream {
 
     /// Begins a call. Most have their answer at once; one that has not becomes a task, and so does
     /// one that comes behind slow ones.
-    async fn begin(&mut self, text: Bytes) {
+    fn begin(&mut self, text: Bytes) {
         if self.may_be_kn_sock {
             let envelope = Envelope::read(&text);
             self.may_be_kn_sock = matches!(envelope, Err(Unreadable::Syntax));
@@ -214,14 +216,18 @@ impl Stream {
             }
         }
         let mut call = Box::pin(Arc::clone(&self.session).answer(text));
-        let mut answered = None;
-        if self.pace.is_quick() && self.turns.begin() {
-            answered = once(call.as_mut()).await;
-            self.pace.took(self.turns.end());
-        }
-        match answered {
-            Some(answer) => self.put(answer),
-            None => {
+        // What is not ready is polled by its task next.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let polled = if !self.pace.is_quick() {
+            poll_to_handler(call.as_mut(), &mut cx, &mut self.turns)
+        } else if self.turns.begin() {
+            poll_through(call.as_mut(), &mut cx, &mut self.pace, &mut self.turns)
+        } else {
+            Poll::Pending
+        };
+        match polled {
+            Poll::Ready(answer) => self.put(answer),
+            Poll::Pending => {
                 self.calls.spawn(call);
             }
         }

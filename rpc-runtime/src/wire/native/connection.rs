@@ -73,7 +73,7 @@ pub(super) struct Shared {
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) peer: Arc<str>,
     pub(super) served: Option<Arc<Served>>,
-    pub(super) budget: Budget,
+    pub(super) budget: Arc<Budget>,
     pub(super) spares: Spares,
     /// The places for calls of ours that the peer gives: none before its settings.
     pub(super) places: Semaphore,
@@ -95,6 +95,7 @@ impl Shared {
     pub(super) fn new(
         role: Role,
         config: Arc<Config>,
+        budget: Arc<Budget>,
         info: Arc<ConnectionInfo>,
         peer: Arc<str>,
         served: Option<Arc<Served>>,
@@ -102,7 +103,7 @@ impl Shared {
     ) -> Self {
         Self {
             role,
-            budget: Budget::new(config.limits.max_buffered, config.shared_budget.clone()),
+            budget,
             spares: Spares::default(),
             config,
             info,

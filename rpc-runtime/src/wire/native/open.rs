@@ -12,6 +12,7 @@ use crate::call::{ConnectionInfo, Request, Response};
 use crate::service::Service;
 use crate::status::Status;
 use crate::transport::Io;
+use crate::wire::budget::Budget;
 use crate::wire::config::{Config, Served};
 
 /// Makes a connection of a byte stream. Nothing happens until the driver is polled.
@@ -25,14 +26,17 @@ pub(crate) fn open(
     received: BytesMut,
 ) -> (Connection, Driver) {
     let (reader, writer, peer, guard) = io.into_parts();
+    let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
+    let budget = Arc::new(budget);
     let shared = Arc::new_cyclic(|weak| {
         let mut extensions = served
             .as_ref()
             .map_or_else(Extensions::new, |it| it.extensions.clone());
         extensions.insert(PeerService(Weak::clone(weak)));
+        extensions.insert(Arc::clone(&budget));
         let info = Arc::new(ConnectionInfo::new(Arc::clone(&peer), extensions));
         let served = served.map(Arc::new);
-        Shared::new(role, config, info, peer, served, writer)
+        Shared::new(role, config, budget, info, peer, served, writer)
     });
     let driver = Driver::new(Arc::clone(&shared), reader, received, guard);
     (Connection::new(shared), driver)

@@ -27,7 +27,7 @@ use super::room::Wanted;
 use super::state::State;
 use crate::call::{
     Body, Cancellation, Limits, Message, Method, MethodTable, Request, Schema, ServiceDescriptor,
-    deadline_after,
+    Turn, deadline_after,
 };
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
@@ -352,10 +352,10 @@ impl Responder {
             Ok(future) => CatchPanic(future),
             Err(_) => return self.fail(reply, panicked("the service")),
         };
-        if self.may_run_in_place(numbered, load) {
+        let turn = cancellation.turn();
+        if self.may_run_in_place(numbered, load, turn) {
             let rest = self.run_in_place(reply, future, &cancellation);
-            let taken = self.turns.end();
-            self.pace(numbered).took(taken);
+            self.note_pace(numbered, turn);
             match rest {
                 None => {
                     self.spare = cancellation.reclaim();
@@ -414,12 +414,25 @@ impl Responder {
         found.map_or(&mut self.others, |it| &mut it.pace)
     }
 
-    fn may_run_in_place(&mut self, numbered: Option<usize>, load: Load) -> bool {
+    fn may_run_in_place(&mut self, numbered: Option<usize>, load: Load, turn: Turn) -> bool {
         let waiting = self.frames.len() + load.small;
-        self.pace(numbered).is_quick()
-            && load.room
-            && waiting <= self.shared.config.limits.max_outgoing
-            && self.turns.begin()
+        let has_room = load.room && waiting <= self.shared.config.limits.max_outgoing;
+        match turn {
+            Turn::Open => self.pace(numbered).is_quick() && has_room && self.turns.begin(),
+            Turn::Waits => false,
+            // Its answer is there, and must not wait behind handlers for a thread.
+            Turn::Refused => has_room,
+        }
+    }
+
+    /// Notes how long a handler took in place; where none ran, that says nothing of the method.
+    fn note_pace(&mut self, numbered: Option<usize>, turn: Turn) {
+        if turn == Turn::Open {
+            let taken = self.turns.end();
+            self.pace(numbered).took(taken);
+        } else {
+            self.turns.interrupted();
+        }
     }
 
     fn spawn(&mut self, call: u64, mut entry: PeersCall, reply: Reply, future: CatchPanic) {
