@@ -143,9 +143,13 @@ impl Wires {
     }
 
     /// Says whether JSON-RPC is spoken.
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    #[cfg(feature = "http")]
     pub(super) fn has_json_rpc(self) -> bool {
-        self.json_rpc
+        #[cfg(feature = "jsonrpc")]
+        let json_rpc = self.json_rpc;
+        #[cfg(not(feature = "jsonrpc"))]
+        let json_rpc = false;
+        json_rpc
     }
 
     fn others(self) -> impl Iterator<Item = (Wire, Detector)> {

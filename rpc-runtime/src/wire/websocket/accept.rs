@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
+#[cfg(feature = "jsonrpc")]
 use super::extension::Agreed;
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
 use super::{Settings, origin};
@@ -17,6 +18,7 @@ use super::{Settings, origin};
 pub(crate) enum Accepted {
     Native,
     /// JSON-RPC, and how it is compressed.
+    #[cfg(feature = "jsonrpc")]
     JsonRpc(Option<Agreed>),
 }
 
@@ -94,13 +96,20 @@ pub(crate) fn accept(
         .find(|it| *it == Subprotocol::Native || has_json_rpc);
     let accepted = match subprotocol {
         Some(Subprotocol::Native) => Accepted::Native,
+        #[cfg(feature = "jsonrpc")]
         Some(Subprotocol::JsonRpc) => json_rpc(headers, settings),
+        #[cfg(feature = "jsonrpc")]
         None if has_json_rpc && !is_named => json_rpc(headers, settings),
         _ => {
             let text = "`Sec-WebSocket-Protocol` names nothing that is spoken here";
             return Err(bad_request(text));
         }
     };
+    Ok((accepted, answer(key, subprotocol, accepted)))
+}
+
+/// Makes the headers of an answer.
+fn answer(key: &HeaderValue, subprotocol: Option<Subprotocol>, accepted: Accepted) -> HeaderMap {
     let mut answer = HeaderMap::new();
     let mut insert = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -113,12 +122,14 @@ pub(crate) fn accept(
     if let Some(subprotocol) = subprotocol {
         insert(SEC_WEBSOCKET_PROTOCOL, subprotocol.name());
     }
+    #[cfg(feature = "jsonrpc")]
     if let Accepted::JsonRpc(Some(agreed)) = accepted {
         insert(SEC_WEBSOCKET_EXTENSIONS, &agreed.answer());
     }
-    Ok((accepted, answer))
+    answer
 }
 
+#[cfg(feature = "jsonrpc")]
 fn json_rpc(headers: &HeaderMap, settings: &Settings) -> Accepted {
     let agreed = settings.compresses.then(|| Agreed::choose(headers));
     Accepted::JsonRpc(agreed.flatten())
@@ -198,6 +209,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "jsonrpc")]
     #[test]
     fn json_rpc_needs_no_name_and_is_compressed_where_that_is_asked_for() {
         let settings = Settings {

@@ -7,27 +7,33 @@
 //! [`messages`], what JSON-RPC does.
 
 mod accept;
-#[cfg(test)]
+#[cfg(all(test, feature = "jsonrpc"))]
 mod autobahn_tests;
 mod byte_stream;
 mod close;
 mod connect;
 mod decoder;
+#[cfg(feature = "jsonrpc")]
 mod deflate;
 mod extension;
 mod frame;
 mod handshake;
+#[cfg(feature = "jsonrpc")]
 mod lines;
 mod mask;
+#[cfg(feature = "jsonrpc")]
 mod messages;
 mod origin;
 mod serve;
 mod socket;
+#[cfg(feature = "jsonrpc")]
 mod utf8;
 
 pub(crate) use accept::{Accepted, Refused, accept, is_upgrade};
 pub(crate) use byte_stream::ByteStream;
-pub(crate) use connect::{Target, open, open_lines};
+#[cfg(feature = "jsonrpc")]
+pub(crate) use connect::open_lines;
+pub(crate) use connect::{Target, open};
 pub(crate) use handshake::Subprotocol;
 pub(crate) use serve::serve;
 
@@ -47,5 +53,6 @@ pub(crate) struct Settings {
     /// Pages of every origin may connect.
     pub(crate) any_origin: bool,
     /// Messages are compressed for clients that can.
+    #[cfg(feature = "jsonrpc")]
     pub(crate) compresses: bool,
 }
