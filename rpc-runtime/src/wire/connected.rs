@@ -151,6 +151,10 @@ impl ClientWire {
                     let io = websocket::open_lines(io, target, &config).await?;
                     Ok(connect_json(io, config, jsonrpc::Dialect::JSON_RPC))
                 }
+                #[cfg(not(feature = "jsonrpc"))]
+                websocket::Subprotocol::JsonRpc => {
+                    Err(Status::unimplemented("JSON-RPC is not built in"))
+                }
             },
             #[cfg(feature = "http")]
             Self::Http(server) => {

@@ -114,9 +114,14 @@ impl Wires {
     pub(super) fn mounted(self) -> Self {
         Self {
             http: true,
+            #[cfg(feature = "websocket")]
+            websocket: false,
             #[cfg(feature = "jsonrpc")]
             json_rpc: self.json_rpc,
-            ..Self::default()
+            #[cfg(feature = "jsonrpc")]
+            kn_sock: false,
+            #[cfg(feature = "jsonrpc")]
+            length_prefixed: false,
         }
     }
 
@@ -143,7 +148,7 @@ impl Wires {
     }
 
     /// Says whether JSON-RPC is spoken.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "websocket", all(feature = "http", feature = "jsonrpc")))]
     pub(super) fn has_json_rpc(self) -> bool {
         #[cfg(feature = "jsonrpc")]
         let json_rpc = self.json_rpc;

@@ -8,7 +8,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
-#[cfg(feature = "jsonrpc")]
 use super::extension::Agreed;
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
 use super::{Settings, origin};
@@ -18,7 +17,6 @@ use super::{Settings, origin};
 pub(crate) enum Accepted {
     Native,
     /// JSON-RPC, and how it is compressed.
-    #[cfg(feature = "jsonrpc")]
     JsonRpc(Option<Agreed>),
 }
 
@@ -96,9 +94,7 @@ pub(crate) fn accept(
         .find(|it| *it == Subprotocol::Native || has_json_rpc);
     let accepted = match subprotocol {
         Some(Subprotocol::Native) => Accepted::Native,
-        #[cfg(feature = "jsonrpc")]
         Some(Subprotocol::JsonRpc) => json_rpc(headers, settings),
-        #[cfg(feature = "jsonrpc")]
         None if has_json_rpc && !is_named => json_rpc(headers, settings),
         _ => {
             let text = "`Sec-WebSocket-Protocol` names nothing that is spoken here";
@@ -122,14 +118,12 @@ fn answer(key: &HeaderValue, subprotocol: Option<Subprotocol>, accepted: Accepte
     if let Some(subprotocol) = subprotocol {
         insert(SEC_WEBSOCKET_PROTOCOL, subprotocol.name());
     }
-    #[cfg(feature = "jsonrpc")]
     if let Accepted::JsonRpc(Some(agreed)) = accepted {
         insert(SEC_WEBSOCKET_EXTENSIONS, &agreed.answer());
     }
     answer
 }
 
-#[cfg(feature = "jsonrpc")]
 fn json_rpc(headers: &HeaderMap, settings: &Settings) -> Accepted {
     let agreed = settings.compresses.then(|| Agreed::choose(headers));
     Accepted::JsonRpc(agreed.flatten())
@@ -209,7 +203,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "jsonrpc")]
     #[test]
     fn json_rpc_needs_no_name_and_is_compressed_where_that_is_asked_for() {
         let settings = Settings {

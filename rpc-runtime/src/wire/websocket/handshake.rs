@@ -15,7 +15,6 @@ pub(crate) enum Subprotocol {
     /// The bytes of the native wire, in binary messages whose bounds mean nothing.
     Native,
     /// A text of JSON-RPC in each message.
-    #[cfg(feature = "jsonrpc")]
     JsonRpc,
 }
 
@@ -23,17 +22,12 @@ impl Subprotocol {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "rpc-native.1",
-            #[cfg(feature = "jsonrpc")]
             Self::JsonRpc => "jsonrpc",
         }
     }
 
     pub(super) fn of(name: &str) -> Option<Self> {
-        let all = [
-            Self::Native,
-            #[cfg(feature = "jsonrpc")]
-            Self::JsonRpc,
-        ];
+        let all = [Self::Native, Self::JsonRpc];
         all.into_iter().find(|it| it.name() == name)
     }
 }

@@ -10,6 +10,10 @@ mod accept;
 #[cfg(all(test, feature = "jsonrpc"))]
 mod autobahn_tests;
 mod byte_stream;
+#[cfg_attr(
+    not(feature = "jsonrpc"),
+    allow(dead_code, reason = "messages have it")
+)]
 mod close;
 mod connect;
 mod decoder;
@@ -25,6 +29,10 @@ mod mask;
 mod messages;
 mod origin;
 mod serve;
+#[cfg_attr(
+    not(feature = "jsonrpc"),
+    allow(dead_code, reason = "messages have it")
+)]
 mod socket;
 #[cfg(feature = "jsonrpc")]
 mod utf8;
@@ -53,6 +61,5 @@ pub(crate) struct Settings {
     /// Pages of every origin may connect.
     pub(crate) any_origin: bool,
     /// Messages are compressed for clients that can.
-    #[cfg(feature = "jsonrpc")]
     pub(crate) compresses: bool,
 }

@@ -40,5 +40,7 @@ pub(crate) async fn serve(
             let (dialect, draining) = (Dialects::JsonRpcInMessages, draining.clone());
             jsonrpc::serve(io, none, dialect, config, served, draining).await
         }
+        #[cfg(not(feature = "jsonrpc"))]
+        Accepted::JsonRpc(_) => Ok(()),
     }
 }
