@@ -16,7 +16,11 @@ pub fn run<P: Peer>() -> ! {
         counted::<P>();
     }
     let Some(workload) = Workload::named(&name) else {
-        eprintln!("usage: {} {} | calls NUMBER", P::NAME, Workload::names().join(" | "));
+        eprintln!(
+            "usage: {} {} | calls NUMBER",
+            P::NAME,
+            Workload::names().join(" | ")
+        );
         std::process::exit(2);
     };
     let code = match on_runtime::<P, _>(workloads::run::<P>(workload)) {

@@ -23,7 +23,10 @@ pub(crate) async fn run<P: Peer>(calls: u64) -> Result<()> {
                     if id >= calls {
                         return Ok(());
                     }
-                    ensure!(peer.echo(id).await? == expected_checksum(id), "not the echo");
+                    ensure!(
+                        peer.echo(id).await? == expected_checksum(id),
+                        "not the echo"
+                    );
                 }
             })
         })
