@@ -1,6 +1,8 @@
 //! What a client is set to for HTTP.
 
 use super::connect::Connect;
+#[cfg(doc)]
+use crate::call::Limits;
 
 impl<T> Connect<T> {
     /// Bounds the connections to each gRPC server; 8 by default, at least 1.
