@@ -7,9 +7,11 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use rpc_runtime::call::MethodKind;
 use rpc_runtime::{
-    Channel, Code, Context, Encoding, RpcClient, RpcError, Server, Status, Streaming, rpc_service,
+    Channel, Code, Context, Encoding, Limits, RpcClient, RpcError, Server, Status, Streaming,
+    rpc_service,
 };
-use rpc_tests::serving::{Serving, serve};
+use rpc_tests::math::{Calculator, MathClient, MathServer};
+use rpc_tests::serving::{Serving, connect, serve};
 use serde::{Deserialize, Serialize};
 
 /// The runtime by another path.
@@ -411,5 +413,61 @@ async fn a_proxy_says_what_the_server_behind_said_where_it_is_told_to() {
         let proxy = serve("tcp", server).await;
         let store = StoreClient::connect(&proxy.url).await.unwrap();
         assert_eq!(codes(&store).await, expected);
+    }
+}
+
+/// "Never" is written as the longest time that there is, and no arithmetic with it may fail.
+#[tokio::test]
+async fn times_and_sizes_without_an_end_are_far_ahead() {
+    const NEVER: Duration = Duration::MAX;
+    let limits = || {
+        Limits::new()
+            .max_message(usize::MAX)
+            .max_metadata(usize::MAX)
+            .max_buffered(usize::MAX)
+            .max_outgoing(usize::MAX)
+            .max_batch(usize::MAX)
+            .max_subscriptions(usize::MAX)
+            .max_element_memory(usize::MAX)
+            .max_stack(usize::MAX)
+            .max_calls(u32::MAX)
+            .stream_window(u32::MAX)
+            .message_timeout(NEVER)
+    };
+    for transport in [
+        "mem",
+        "tls",
+        "ws",
+        "grpc",
+        "connect+http",
+        "connect+http1",
+        "jsonrpc+tcp",
+        "jsonrpc+ws",
+        "lpjson",
+    ] {
+        let server = Server::new()
+            .add(MathServer::new(Calculator::new()))
+            .limits(limits())
+            .keepalive(NEVER, NEVER)
+            .idle_timeout(NEVER)
+            .handshake_timeout(NEVER)
+            .frame_timeout(NEVER)
+            .cancel_grace(NEVER)
+            .shutdown_timeout(NEVER)
+            .drain_delay(NEVER);
+        let serving = serve(transport, server).await;
+        let connecting = connect(&serving.url)
+            .limits(limits())
+            .keepalive(NEVER, NEVER);
+        let channel = connecting
+            .connect_timeout(NEVER)
+            .max_connections(usize::MAX)
+            .await;
+        let channel = channel.unwrap();
+        let math = MathClient::new(channel.with_encoding(Encoding::JSON));
+        for _ in 0..2 {
+            let sum = math.add(2, 3).timeout(NEVER).await;
+            assert_eq!(sum.unwrap(), 5, "{transport}");
+        }
     }
 }

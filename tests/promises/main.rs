@@ -46,6 +46,16 @@ macro_rules! over {
 /// no frames of the native wire.
 macro_rules! over_http_and_tls {
     ($($name:ident)*) => {
+        over_http2_and_tls! { $($name)* }
+        mod over_http1 {
+            over!("connect+http1": $($name)*);
+        }
+    };
+}
+
+/// The same, but for HTTP/1.1, which has no credit.
+macro_rules! over_http2_and_tls {
+    ($($name:ident)*) => {
         mod over_grpc {
             over!("grpc": $($name)*);
         }

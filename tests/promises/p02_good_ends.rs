@@ -4,6 +4,7 @@ use futures_util::{StreamExt, stream};
 use rpc_runtime::{Code, Status, Streaming};
 use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{RawPeer, block, field, field_of, flag, frame, kind, method, raw_server};
+use tokio::sync::oneshot;
 
 use crate::probe::{Event, Panics, ProbeClient, Probing, Then, Trap, bounded};
 
@@ -33,8 +34,17 @@ over_http_and_tls! {
     a_panic_and_a_failure_are_not_ends
     a_server_that_is_dropped_has_not_ended_its_streams
     a_client_that_gives_up_has_not_ended_its_upload
-    an_upload_that_fails_has_not_ended
-    an_upload_that_panics_has_not_ended
+    an_upload_that_fails_half_way_has_not_ended
+}
+
+/// Over HTTP/1.1 such a call is never sent.
+mod that_fails_at_once {
+    use super::{an_upload_that_fails_has_not_ended, an_upload_that_panics_has_not_ended};
+
+    over_http2_and_tls! {
+        an_upload_that_fails_has_not_ended
+        an_upload_that_panics_has_not_ended
+    }
 }
 
 /// A stream that a hand-made server accepted, with two items of it sent.
@@ -208,6 +218,24 @@ async fn an_upload_that_fails_has_not_ended(transport: &str) {
         .unwrap_err();
     assert_eq!(status.code(), Code::DataLoss);
     probing.expect(&[Event::Started]).await;
+    ends_badly(&mut probing, 1).await;
+    probing.works().await;
+}
+
+async fn an_upload_that_fails_half_way_has_not_ended(transport: &str) {
+    let mut probing = Probing::on(transport).await;
+    let (began, begin) = oneshot::channel();
+    let begin = stream::once(async {
+        let _ = begin.await;
+        Err(Status::data_loss("the disk is gone"))
+    });
+    let first = stream::iter([Ok(Trap(Panics::Never))]);
+    let numbers = Streaming::try_from_stream(first.chain(begin));
+    let upload = probing.client.collect(numbers).start();
+    probing.expect(&[Event::Started]).await;
+    let _ = began.send(());
+    let status = bounded(upload).await.unwrap_err();
+    assert_eq!(status.code(), Code::DataLoss);
     ends_badly(&mut probing, 1).await;
     probing.works().await;
 }

@@ -40,8 +40,15 @@ mod over_json_and_websocket {
     }
 }
 
-over_http_and_tls! {
+over_http2_and_tls! {
     a_slow_reader_slows_its_own_stream_only
+}
+
+/// A stream has a connection for itself there.
+mod over_http1 {
+    over! { "connect+http1":
+        a_slow_reader_over_http1_slows_its_own_stream_only
+    }
 }
 
 async fn a_slow_reader_slows_its_own_stream_only(transport: &str) {
@@ -78,6 +85,32 @@ async fn a_slow_reader_slows_its_own_stream_only(transport: &str) {
         (100 - fits..=100 + fits).contains(&made),
         "{made} items for 100 that were read"
     );
+}
+
+/// What is not read is held by the connection of the stream: the server makes no more than the kernel takes.
+async fn a_slow_reader_over_http1_slows_its_own_stream_only(transport: &str) {
+    const ITEM: usize = 100_000;
+    let probing = Probing::on(transport).await;
+    let mut slow = probing.client.flow(ITEM as u64);
+    bounded(slow.accepted()).await.unwrap();
+    let produced = || probing.shared.produced.load(Ordering::SeqCst);
+    let mut before = 0;
+    // Other calls pass, and at some time nothing more of the stream is made.
+    while produced() > before {
+        before = produced();
+        for _ in 0..50 {
+            probing.works().await;
+        }
+        let held = before * ITEM;
+        assert!(
+            held < 64 << 20,
+            "{held} bytes were made, and nobody read one"
+        );
+    }
+    for _ in 0..before + 10 {
+        assert_eq!(bounded(slow.next()).await.unwrap().unwrap().len(), ITEM);
+    }
+    assert!(produced() > before, "the stream goes on when it is read");
 }
 
 async fn credit_holds_an_upload_back(transport: &str) {

@@ -391,7 +391,9 @@ impl Probing {
         let serving = serve(transport, configure(server)).await;
         // What is tested there is said by hand.
         let url = serving.url.replacen("jsonrpc+ws", "ws", 1);
-        let channel = connect(&url).await.expect("the server listens");
+        // Over HTTP/1.1 each call has one for itself.
+        let connect = connect(&url).max_connections(32);
+        let channel = connect.await.expect("the server listens");
         Self {
             client: ProbeClient::new(channel.clone()),
             channel,

@@ -23,7 +23,19 @@ pub fn timeless_runtime() -> Result<Runtime> {
 
 /// Starts a server at `url` (`tcp://127.0.0.1:0`, or `mem:` and any name) and connects to it.
 pub async fn connect(url: &str) -> Result<BenchClient> {
-    let server = Server::new()
+    connect_to(Server::new(), url).await
+}
+
+/// The same with a server that accepts every wire, and so looks at the first bytes of a connection.
+#[cfg(feature = "wires")]
+pub async fn connect_among_wires(url: &str) -> Result<BenchClient> {
+    use rpc_runtime::Wire::{Http, JsonRpc, KnSock, LengthPrefixedJson, WebSocket};
+    let wires = [Http, WebSocket, JsonRpc, KnSock, LengthPrefixedJson];
+    connect_to(Server::new().accept(wires), url).await
+}
+
+async fn connect_to(server: Server, url: &str) -> Result<BenchClient> {
+    let server = server
         .add(BenchServer::new(Service))
         .listen(url)
         .bind()

@@ -12,8 +12,15 @@ use crate::workloads::{self, Workload};
 /// Runs the workload that the command line names, and ends the process.
 pub fn run<P: Peer>() -> ! {
     let name = std::env::args().nth(1).unwrap_or_default();
+    if name == "calls" {
+        counted::<P>();
+    }
     let Some(workload) = Workload::named(&name) else {
-        eprintln!("usage: {} {}", P::NAME, Workload::names().join(" | "));
+        eprintln!(
+            "usage: {} {} | calls NUMBER",
+            P::NAME,
+            Workload::names().join(" | ")
+        );
         std::process::exit(2);
     };
     let code = match on_runtime::<P, _>(workloads::run::<P>(workload)) {
@@ -25,6 +32,17 @@ pub fn run<P: Peer>() -> ! {
     };
     // Servers never end, so nothing is waited for.
     std::process::exit(code);
+}
+
+/// Makes the number of calls that the command line says, all on one thread, and ends the process.
+fn counted<P: Peer>() -> ! {
+    let calls = std::env::args().nth(2).and_then(|it| it.parse().ok());
+    let calls = workloads::counted::run::<P>(calls.unwrap_or(1_000));
+    let made = single_threaded().and_then(|it| it.block_on(LocalSet::new().run_until(calls)));
+    if let Err(error) = &made {
+        eprintln!("{}: {error:#}", P::NAME);
+    }
+    std::process::exit(i32::from(made.is_err()));
 }
 
 /// The workload runs in a task, on a worker, as the code of a service would.

@@ -6,6 +6,8 @@ mod call;
 mod channel;
 mod connect;
 mod endpoint;
+#[cfg(feature = "http")]
+mod http;
 mod outgoing;
 mod pool;
 mod reply_call;

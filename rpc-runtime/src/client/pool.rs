@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::endpoint::{Attempt, Endpoint};
 use crate::call::{Request, Response};
 use crate::service::ResponseFuture;
 use crate::status::Status;
-use crate::wire::{Connection, may_go_again};
+use crate::wire::{Connection, Place, may_go_again};
 
 /// A further connection that had no calls at this many looks in a row is closed.
 const IDLE_LOOKS: u32 = 3;
@@ -66,43 +66,49 @@ impl Endpoint {
                 false => None,
             };
             let started = own.try_start(request);
-            request = match started.or_else(|request| self.further().start(request)) {
-                Ok(future) => match ended(future, spare).await {
-                    Ok(result) => return result,
-                    Err(again) => {
-                        request = again;
+            let call = match started.or_else(|request| self.further().start(request)) {
+                Ok(call) => call,
+                Err(waiting) => match self.place(own, end).await? {
+                    Some((connection, place)) => connection.start_at(place, waiting),
+                    None => {
+                        request = waiting;
                         continue;
                     }
                 },
-                Err(request) => request,
             };
-            let grown = self.grow();
-            let mut open = self.further().open();
-            open.push(own);
-            let grown = async {
-                match &grown {
-                    Some(attempt) => attempt.over().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let places = open
-                .iter()
-                .map(|it| async move { (it, it.place(end).await) });
-            tokio::select! {
-                (connection, place) = first_of(places) => match place {
-                    Ok(place) => {
-                        let call = connection.start_at(place, request);
-                        match ended(call, spare).await {
-                            Ok(result) => return result,
-                            Err(again) => request = again,
-                        }
-                    }
-                    // Another connection may have one, or be made.
-                    Err(status) if status.is_not_started() && !connection.is_open() => {}
-                    Err(status) => return Err(status),
-                },
-                () = grown => {}
+            match ended(call, spare).await {
+                Ok(result) => return result,
+                Err(again) => request = again,
             }
+        }
+    }
+
+    /// Waits for a place on any connection; `None` when there is another reason to look again.
+    async fn place(
+        self: &Arc<Self>,
+        own: Arc<Connection>,
+        end: Option<Instant>,
+    ) -> Result<Option<(Arc<Connection>, Place)>, Status> {
+        let grown = self.grow();
+        let mut open = self.further().open();
+        open.push(own);
+        let grown = async {
+            match &grown {
+                Some(attempt) => attempt.over().await,
+                None => std::future::pending().await,
+            }
+        };
+        let places = open
+            .into_iter()
+            .map(|it| async move { (it.place(end).await, it) });
+        tokio::select! {
+            (place, connection) = first_of(places) => match place {
+                Ok(place) => Ok(Some((connection, place))),
+                // Another connection may have one, or be made.
+                Err(status) if status.is_not_started() && !connection.is_open() => Ok(None),
+                Err(status) => Err(status),
+            },
+            () = grown => Ok(None),
         }
     }
 

@@ -8,12 +8,8 @@ use super::endpoint::Destination;
 use super::servers::Instance;
 use super::servers::{BoxDiscover, Discover, Dns, ServerFile};
 use crate::status::{Phase, Status};
-use crate::transport::{self, Address, Io};
+use crate::transport::{self, Io};
 use crate::wire::ClientWire;
-#[cfg(feature = "http")]
-use crate::wire::HttpServer;
-#[cfg(feature = "websocket")]
-use crate::wire::{http::WebUrl, websocket};
 
 /// Where to connect to: a URL, a list of URLs, or what finds servers ([`Dns`], [`ServerFile`], or a
 /// [`Discover`] of your own in a [`Target`]).
@@ -76,58 +72,12 @@ impl Target {
 
 /// Reads a URL: what is spoken, and where.
 pub(super) fn parse_url(url: &str) -> Result<Destination, Status> {
-    try_parse(url).map_err(|error| {
+    let parsed = ClientWire::parse(url.trim());
+    let (wire, address) = parsed.map_err(|error| {
         let status = Status::invalid_argument("the URL cannot be used");
         status.with_source(error).in_phase(Phase::Connect)
-    })
-}
-
-fn try_parse(url: &str) -> Result<Destination, Box<dyn Error + Send + Sync>> {
-    #[cfg(feature = "websocket")]
-    if let Some(parsed) = parse_websocket(url.trim()) {
-        return parsed.map(|(target, address)| Destination::Address {
-            wire: ClientWire::WebSocket(target),
-            address,
-        });
-    }
-    #[cfg(feature = "jsonrpc")]
-    if let Some(parsed) = crate::wire::jsonrpc::Server::of(url.trim()) {
-        let (server, address) = parsed?;
-        let wire = ClientWire::Json(server);
-        return Ok(Destination::Address { wire, address });
-    }
-    #[cfg(feature = "http")]
-    if let Some(parsed) = HttpServer::parse(url) {
-        let (server, address) = parsed?;
-        let wire = ClientWire::Http(server);
-        return Ok(Destination::Address { wire, address });
-    }
-    Ok(Destination::Address {
-        wire: ClientWire::Native,
-        address: url.parse()?,
-    })
-}
-
-/// Reads a URL of WebSocket: RFC 6455, section 3.
-#[cfg(feature = "websocket")]
-fn parse_websocket(
-    url: &str,
-) -> Option<Result<(websocket::Target, Address), Box<dyn Error + Send + Sync>>> {
-    let (scheme, rest) = url.split_once("://")?;
-    let is_secure = match scheme.to_ascii_lowercase().as_str() {
-        "ws" => false,
-        "wss" => true,
-        _ => return None,
-    };
-    let read = WebUrl::read(rest, is_secure);
-    Some(read.map(|(url, address)| {
-        let target = websocket::Target {
-            url,
-            subprotocol: Some(websocket::Subprotocol::Native),
-            offers_compression: false,
-        };
-        (target, address)
-    }))
+    })?;
+    Ok(Destination::Address { wire, address })
 }
 
 /// Opens the byte stream that a channel to this URL would use, for programs that pass bytes on
@@ -144,18 +94,11 @@ pub async fn open(url: &str) -> Result<Io, crate::Error> {
     let failed = |error: Box<dyn Error + Send + Sync>| {
         crate::Error::new(format!("cannot connect to {url}"), error)
     };
-    #[cfg(feature = "websocket")]
-    if let Some(parsed) = parse_websocket(url.trim()) {
-        let (target, address) = parsed.map_err(failed)?;
-        let io = transport::connect(&address).await;
-        let io = io.map_err(|it| failed(it.into()))?;
-        let opened = websocket::open(io, &target).await;
-        return Ok(opened.map_err(|it| failed(it.into()))?.with_peer(url));
-    }
-    let parsed = url.parse::<Address>();
-    let address = parsed.map_err(|error| failed(error.into()))?;
+    let (wire, address) = ClientWire::parse(url.trim()).map_err(failed)?;
     let io = transport::connect(&address).await;
-    Ok(io.map_err(|it| failed(it.into()))?.with_peer(url))
+    let io = io.map_err(|it| failed(it.into()))?;
+    let io = wire.open(io).await.map_err(|it| failed(it.into()))?;
+    Ok(io.with_peer(url))
 }
 
 impl IntoTarget for &str {

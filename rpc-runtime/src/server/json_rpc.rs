@@ -16,7 +16,7 @@ impl Server {
     ///
     /// Serving panics if there is no such service.
     pub fn json_rpc_service(mut self, name: impl Into<String>) -> Self {
-        self.config.json_rpc_service = Some(name.into());
+        self.config.json_rpc.service = Some(name.into());
         self
     }
 
@@ -33,7 +33,7 @@ impl Server {
     pub fn json_rpc_path(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
         assert!(path.starts_with('/'), "`{path}` does not begin with `/`");
-        self.config.json_rpc_path = path;
+        self.config.http.json_rpc_path = path;
         self
     }
 
@@ -63,7 +63,7 @@ impl Server {
 
 /// Checks that the service is there which is called by the names of its methods alone.
 pub(super) fn check_service(config: &Config, router: &Router) {
-    if let Some(name) = &config.json_rpc_service {
+    if let Some(name) = &config.json_rpc.service {
         let is_served = router.services().iter().any(|it| it.name() == name);
         assert!(is_served, "no service `{name}` is served here");
     }

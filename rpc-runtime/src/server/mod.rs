@@ -11,6 +11,8 @@ mod dispatch;
 mod function;
 #[cfg(feature = "health")]
 pub mod health;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(all(feature = "http", feature = "tower"))]
 mod http_service;
 mod in_process;
@@ -35,6 +37,7 @@ mod server;
 mod server_call;
 mod signals;
 mod standard;
+mod times;
 #[cfg(any(feature = "health", feature = "registry"))]
 mod unfold;
 

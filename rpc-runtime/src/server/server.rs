@@ -25,8 +25,6 @@ use crate::service::{BoxService, Service};
 #[cfg(feature = "tls")]
 use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
-#[cfg(feature = "http")]
-use crate::wire::Cors;
 use crate::wire::budget::SharedBudget;
 use crate::wire::config::{Config, RunningCalls, Served};
 use crate::wire::{Wire, Wires};
@@ -68,9 +66,9 @@ pub struct Server {
     max_buffered_total: usize,
     blocking_threads: usize,
     answers: (Duration, usize),
-    shutdown_timeout: Duration,
-    drain_delay: Duration,
-    age: Option<Age>,
+    pub(super) shutdown_timeout: Duration,
+    pub(super) drain_delay: Duration,
+    pub(super) age: Option<Age>,
     extensions: Extensions,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -226,62 +224,6 @@ impl Server {
         self
     }
 
-    /// Lets HTTP requests that come from this machine name another host than `localhost` or an IP
-    /// address, such as those of a reverse proxy that passes the name on.
-    ///
-    /// Without it they are refused with 403, because a page in a browser could reach the server
-    /// under a name of its own (DNS rebinding). Requests from elsewhere are not asked. Ports are
-    /// not compared.
-    #[cfg(feature = "http")]
-    pub fn http_host(mut self, host: impl Into<String>) -> Self {
-        self.config.http_hosts.push(host.into());
-        self
-    }
-
-    /// Lets pages of other sites call from a browser: Connect, gRPC-Web and JSON-RPC. None may by
-    /// default.
-    ///
-    /// # Panics
-    ///
-    /// Panics if any origin may send credentials.
-    #[cfg(feature = "http")]
-    pub fn cors(mut self, cors: Cors) -> Self {
-        cors.check();
-        self.config.cors = Some(cors);
-        self
-    }
-
-    /// Lets pages of another origin, such as `https://app.example`, connect by
-    /// [WebSocket](Wire::WebSocket); call it once for each.
-    ///
-    /// Without it only pages may that come from the very host and port that they connect to, and
-    /// others are refused with 403: a browser lets every page of every site try. Programs that are
-    /// no browsers name no origin, and are not asked.
-    #[cfg(feature = "websocket")]
-    pub fn websocket_origin(mut self, origin: impl Into<String>) -> Self {
-        self.config.websocket.origins.push(origin.into());
-        self
-    }
-
-    /// Lets pages of every origin connect by [WebSocket](Wire::WebSocket): for a server that knows its
-    /// callers by something that a browser does not send by itself, or that everybody may call.
-    #[cfg(feature = "websocket")]
-    pub fn websocket_any_origin(mut self) -> Self {
-        self.config.websocket.any_origin = true;
-        self
-    }
-
-    /// Compresses messages of JSON-RPC over [WebSocket](Wire::WebSocket) from 256 bytes on, for clients that can
-    /// (RFC 7692): less bytes on a slow line for more work. It is off by default.
-    ///
-    /// Do not turn it on where one message holds a secret beside text of an attacker's choice: the
-    /// length of it then tells of the secret. The native wire is never compressed.
-    #[cfg(feature = "websocket")]
-    pub fn websocket_compression(mut self, is_on: bool) -> Self {
-        self.config.websocket.compresses = is_on;
-        self
-    }
-
     /// Gives every call a value that its context has as an
     /// [extension](crate::Context::extension).
     pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
@@ -333,70 +275,6 @@ impl Server {
     /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted): no answer goes before its time.
     pub fn keep_answers(mut self, max_age: Duration, max_bytes: usize) -> Self {
         self.answers = (max_age, max_bytes);
-        self
-    }
-
-    /// Sets how long a client may be silent before it is pinged, and how long it then has to
-    /// answer before its connection is closed; 20 seconds each by default. The second time also
-    /// bounds how long a client may take no byte of what waits for it.
-    pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
-        self.config.keepalive_interval = interval;
-        self.config.keepalive_timeout = timeout;
-        self
-    }
-
-    /// Closes a connection that has had no call for so long; never by default.
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.config.idle_timeout = Some(timeout);
-        self
-    }
-
-    /// Ends each connection in good order once it is so old, give or take a tenth, so that not all of
-    /// them end together; never by default. Its client is told, makes new calls on another connection,
-    /// and may find another server there: without this, servers that are added behind a balancer of
-    /// connections get nothing to do. Calls that are open have `grace` to finish before they are dropped
-    /// with the connection; one that was on its way meanwhile was not started, and
-    /// [`Retry`](crate::layer::Retry) makes it again, whatever its method does.
-    pub fn max_connection_age(mut self, age: Duration, grace: Duration) -> Self {
-        self.age = Some(Age { age, grace });
-        self
-    }
-
-    /// Bounds the time in which a client must introduce itself; 10 seconds by default. The handshake
-    /// of TLS comes before that and has as long for itself.
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.config.handshake_timeout = timeout;
-        self
-    }
-
-    /// Bounds the time that one frame may take from its first byte to its last; 60 seconds by
-    /// default.
-    pub fn frame_timeout(mut self, timeout: Duration) -> Self {
-        self.config.frame_timeout = timeout;
-        self
-    }
-
-    /// Sets how long the future of a cancelled handler goes on before it is dropped; 100
-    /// milliseconds by default.
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.config.cancel_grace = grace;
-        self
-    }
-
-    /// Bounds the time that open calls have to finish at a shutdown; 10 seconds by default.
-    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = timeout;
-        self
-    }
-
-    /// Sets how long the server serves on after [`shutdown`](super::ShutdownHandle::shutdown) while
-    /// health checks say that it is not ready; by default not at all.
-    ///
-    /// For load balancers and orchestrators, which need a moment to hear of it and send no more: as
-    /// long as they take between two looks, and a little more. New connections and calls are accepted
-    /// meanwhile. Clients that watch the health are told at once.
-    pub fn drain_delay(mut self, delay: Duration) -> Self {
-        self.drain_delay = delay;
         self
     }
 

@@ -56,17 +56,23 @@ pub(crate) async fn serve(
         Wire::WebSocket => Ok(()),
         #[cfg(feature = "jsonrpc")]
         Wire::JsonRpc | Wire::KnSock | Wire::LengthPrefixedJson => {
-            let dialects = match wire {
-                Wire::LengthPrefixedJson => Dialects::LengthPrefixed,
-                Wire::KnSock => Dialects::KnSock,
-                _ if wires.has_kn_sock() => Dialects::JsonRpcOrKnSock,
-                _ => Dialects::JsonRpc,
-            };
+            let dialects = dialects(wire, wires);
             Box::pin(super::jsonrpc::serve(
                 io, received, dialects, config, served, draining,
             ))
             .await
         }
+    }
+}
+
+/// Returns the dialects that may follow the first bytes of one of them.
+#[cfg(feature = "jsonrpc")]
+fn dialects(wire: Wire, wires: Wires) -> Dialects {
+    match wire {
+        Wire::LengthPrefixedJson => Dialects::LengthPrefixed,
+        Wire::KnSock => Dialects::KnSock,
+        _ if wires.has_kn_sock() => Dialects::JsonRpcOrKnSock,
+        _ => Dialects::JsonRpc,
     }
 }
 

@@ -18,17 +18,8 @@ pub(crate) struct Config {
     pub(crate) shared_budget: Option<Arc<SharedBudget>>,
     /// How long a peer may be silent before it is pinged.
     pub(crate) keepalive_interval: Duration,
-    /// The same for a server of HTTP, which may not be pinged often.
-    #[cfg(feature = "http")]
-    pub(crate) http_keepalive_interval: Duration,
     /// How many connections a client may make to one gRPC server.
     pub(crate) max_connections: usize,
-    /// Whether requests go out compressed, over gRPC.
-    #[cfg(feature = "http")]
-    pub(crate) compress_requests: bool,
-    /// How long the URL of a call may be that goes out by GET, over Connect; 0 for none.
-    #[cfg(feature = "http")]
-    pub(crate) connect_get: usize,
     /// How long a silent peer has to answer, and one that does not read has to take a byte.
     pub(crate) keepalive_timeout: Duration,
     /// How long the peer may take for its preface and settings.
@@ -39,19 +30,10 @@ pub(crate) struct Config {
     pub(crate) cancel_grace: Duration,
     /// A connection without a call for so long is closed.
     pub(crate) idle_timeout: Option<Duration>,
-    /// Names of this server that HTTP requests from the same machine may give.
     #[cfg(feature = "http")]
-    pub(crate) http_hosts: Vec<String>,
-    /// The service whose methods JSON-RPC calls by their names alone.
+    pub(crate) http: super::http::Settings,
     #[cfg(feature = "jsonrpc")]
-    pub(crate) json_rpc_service: Option<String>,
-    /// Where requests of JSON-RPC go.
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
-    pub(crate) json_rpc_path: String,
-    /// Which pages of other sites may call.
-    #[cfg(feature = "http")]
-    pub(crate) cors: Option<super::Cors>,
-    /// Who may connect by WebSocket.
+    pub(crate) json_rpc: super::jsonrpc::Settings,
     #[cfg(feature = "websocket")]
     pub(crate) websocket: super::websocket::Settings,
 }
@@ -62,26 +44,16 @@ impl Default for Config {
             limits: Limits::default(),
             shared_budget: None,
             keepalive_interval: Duration::from_secs(20),
-            #[cfg(feature = "http")]
-            http_keepalive_interval: Duration::from_secs(310),
             max_connections: 8,
-            #[cfg(feature = "http")]
-            compress_requests: false,
-            #[cfg(feature = "http")]
-            connect_get: 0,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),
             cancel_grace: Duration::from_millis(100),
             idle_timeout: None,
             #[cfg(feature = "http")]
-            http_hosts: Vec::new(),
+            http: super::http::Settings::default(),
             #[cfg(feature = "jsonrpc")]
-            json_rpc_service: None,
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            json_rpc_path: "/".to_owned(),
-            #[cfg(feature = "http")]
-            cors: None,
+            json_rpc: super::jsonrpc::Settings::default(),
             #[cfg(feature = "websocket")]
             websocket: super::websocket::Settings::default(),
         }

@@ -1,13 +1,12 @@
 //! A byte stream that was connected becomes a connection of the wire that its URL names.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::config::{Config, Served};
-#[cfg(all(feature = "http", feature = "jsonrpc"))]
-use super::http::JsonRpcConnection;
 #[cfg(feature = "http")]
 use super::http::{HttpConnection, HttpServer};
 #[cfg(feature = "jsonrpc")]
@@ -18,16 +17,16 @@ use super::websocket;
 use crate::call::{Request, Response};
 use crate::service::BoxFuture;
 use crate::status::Status;
-use crate::transport::Io;
+use crate::transport::{Address, Io};
 
 /// What a client speaks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ClientWire {
     Native,
-    /// gRPC, gRPC-Web or Connect.
+    /// gRPC, gRPC-Web, Connect, or JSON-RPC.
     #[cfg(feature = "http")]
     Http(HttpServer),
-    /// The native wire inside of WebSocket.
+    /// The native wire or JSON-RPC, inside of WebSocket.
     #[cfg(feature = "websocket")]
     WebSocket(websocket::Target),
     #[cfg(feature = "jsonrpc")]
@@ -41,36 +40,60 @@ pub(crate) enum Connection {
     Http(HttpConnection),
     #[cfg(feature = "jsonrpc")]
     Json(jsonrpc::Connection),
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
-    JsonOverHttp(JsonRpcConnection),
 }
 
 /// Says whether a call that failed like this on a connection that
 /// [may end when idle](Connection::may_end_when_idle) can be made on another.
-#[cfg_attr(
-    not(all(feature = "http", feature = "jsonrpc")),
-    allow(unused_variables)
-)]
+#[cfg_attr(not(feature = "http"), allow(unused_variables))]
 pub(crate) fn may_go_again(status: &Status, is_idempotent: bool) -> bool {
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
-    {
-        super::http::json_rpc_may_go_again(status, is_idempotent)
-    }
-    #[cfg(not(all(feature = "http", feature = "jsonrpc")))]
-    {
-        false
-    }
+    #[cfg(feature = "http")]
+    let may = super::http::http_may_go_again(status, is_idempotent);
+    #[cfg(not(feature = "http"))]
+    let may = false;
+    may
 }
 
 /// A place for a call on a connection that has few; free again when this is dropped.
 pub(crate) enum Place {
     #[cfg(feature = "http")]
     Http(super::http::HttpPlace),
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
-    JsonOverHttp(super::http::JsonRpcPlace),
 }
 
 impl ClientWire {
+    /// Reads a URL: what is spoken, and where.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn parse(url: &str) -> Result<(Self, Address), Box<dyn Error + Send + Sync>> {
+        #[cfg(feature = "websocket")]
+        if let Some(parsed) = websocket::Target::parse(url) {
+            return parsed.map(|(target, address)| (Self::WebSocket(target), address));
+        }
+        #[cfg(feature = "http")]
+        if let Some(parsed) = HttpServer::parse(url) {
+            return parsed.map(|(server, address)| (Self::Http(server), address));
+        }
+        #[cfg(feature = "jsonrpc")]
+        if let Some(parsed) = jsonrpc::Server::parse(url) {
+            return parsed.map(|(server, address)| (Self::Json(server), address));
+        }
+        Ok((Self::Native, url.parse()?))
+    }
+
+    /// Makes the byte stream over which this wire is spoken.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the peer.
+    pub(crate) async fn open(&self, io: Io) -> Result<Io, Status> {
+        #[cfg(feature = "websocket")]
+        if let Self::WebSocket(target) = self {
+            return websocket::open(io, target).await;
+        }
+        Ok(io)
+    }
+
     /// How errors name a server whose URL says more than where it is.
     pub(crate) fn url(&self) -> Option<String> {
         match self {
@@ -95,7 +118,7 @@ impl ClientWire {
             #[cfg(feature = "websocket")]
             Self::WebSocket(_) => &[super::http::ALPN_HTTP1],
             #[cfg(feature = "jsonrpc")]
-            Self::Json(server) => server.alpn(),
+            Self::Json(_) => &[],
         };
         names.iter().map(|it| it.to_vec()).collect()
     }
@@ -111,19 +134,30 @@ impl ClientWire {
         config: Arc<Config>,
         served: Option<Served>,
     ) -> Result<Connection, Status> {
+        if served.is_some() && !self.is_native() {
+            let text =
+                "only over the native wire can a server call back: leave out `Connect::serve`";
+            return Err(Status::invalid_argument(text));
+        }
         match self {
             Self::Native => connect_native(io, config, served).await,
             #[cfg(feature = "websocket")]
-            Self::WebSocket(target) => {
-                let io = websocket::open(io, target).await?;
-                connect_native(io, config, served).await
-            }
+            Self::WebSocket(target) => match target.spoken {
+                websocket::Subprotocol::Native => {
+                    connect_native(self.open(io).await?, config, served).await
+                }
+                #[cfg(feature = "jsonrpc")]
+                websocket::Subprotocol::JsonRpc => {
+                    let io = websocket::open_lines(io, target, &config).await?;
+                    Ok(connect_json(io, config, jsonrpc::Dialect::JSON_RPC))
+                }
+                #[cfg(not(feature = "jsonrpc"))]
+                websocket::Subprotocol::JsonRpc => {
+                    Err(Status::unimplemented("JSON-RPC is not built in"))
+                }
+            },
             #[cfg(feature = "http")]
             Self::Http(server) => {
-                if served.is_some() {
-                    let text = "a server cannot call back over HTTP: leave out `Connect::serve`";
-                    return Err(Status::invalid_argument(text));
-                }
                 let opened = HttpConnection::open(io, config, server.clone()).await;
                 let (connection, driver) = opened?;
                 tokio::spawn(log_end(driver));
@@ -131,13 +165,17 @@ impl ClientWire {
                 Ok(Connection::Http(connection))
             }
             #[cfg(feature = "jsonrpc")]
-            Self::Json(server) => {
-                if served.is_some() {
-                    let text = "a server cannot call back in JSON: leave out `Connect::serve`";
-                    return Err(Status::invalid_argument(text));
-                }
-                connect_json(io, config, server).await
-            }
+            Self::Json(server) => Ok(connect_json(io, config, server.dialect)),
+        }
+    }
+
+    fn is_native(&self) -> bool {
+        match self {
+            Self::Native => true,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(target) => target.spoken == websocket::Subprotocol::Native,
+            #[cfg(any(feature = "http", feature = "jsonrpc"))]
+            _ => false,
         }
     }
 }
@@ -156,26 +194,10 @@ async fn connect_native(
 
 /// Makes a connection of what carries texts of JSON.
 #[cfg(feature = "jsonrpc")]
-async fn connect_json(
-    io: Io,
-    config: Arc<Config>,
-    server: &jsonrpc::Server,
-) -> Result<Connection, Status> {
-    let io = match &server.carrier {
-        jsonrpc::Carrier::Bytes => io,
-        #[cfg(feature = "websocket")]
-        jsonrpc::Carrier::WebSocket(target) => websocket::open_lines(io, target, &config).await?,
-        #[cfg(feature = "http")]
-        jsonrpc::Carrier::Http(url) => {
-            let opened = JsonRpcConnection::open(io, url, config).await?;
-            let (connection, driver) = opened;
-            tokio::spawn(log_end(driver));
-            return Ok(Connection::JsonOverHttp(connection));
-        }
-    };
-    let (connection, driver) = jsonrpc::Connection::open(io, server.dialect, config);
+fn connect_json(io: Io, config: Arc<Config>, dialect: &'static jsonrpc::Dialect) -> Connection {
+    let (connection, driver) = jsonrpc::Connection::open(io, dialect, config);
     tokio::spawn(log_end(driver));
-    Ok(Connection::Json(connection))
+    Connection::Json(connection)
 }
 
 async fn log_end(driver: impl Future<Output = Result<(), Status>>) {
@@ -193,8 +215,6 @@ impl Connection {
             Self::Http(connection) => connection.is_open(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.is_open(),
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            Self::JsonOverHttp(connection) => connection.is_open(),
         }
     }
 
@@ -206,8 +226,6 @@ impl Connection {
             Self::Http(connection) => connection.calls(),
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => connection.calls(),
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            Self::JsonOverHttp(connection) => connection.calls(),
         }
     }
 
@@ -227,23 +245,17 @@ impl Connection {
             },
             #[cfg(feature = "jsonrpc")]
             Self::Json(connection) => Ok(connection.start(request)),
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            Self::JsonOverHttp(connection) => match connection.take_place() {
-                Some(place) => Ok(connection.start(request, place)),
-                None => Err(request),
-            },
         }
     }
 
     /// Says whether the server may close it under a call, as servers of HTTP/1.1 do with idle ones.
     pub(crate) fn may_end_when_idle(&self) -> bool {
-        #[cfg(all(feature = "http", feature = "jsonrpc"))]
-        {
-            matches!(self, Self::JsonOverHttp(_))
-        }
-        #[cfg(not(all(feature = "http", feature = "jsonrpc")))]
-        {
-            false
+        match self {
+            #[cfg(feature = "http")]
+            Self::Http(connection) => connection.may_end_when_idle(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(_) => false,
+            Self::Native(_) => false,
         }
     }
 
@@ -257,8 +269,6 @@ impl Connection {
             Self::Json(_) => std::future::pending().await,
             #[cfg(feature = "http")]
             Self::Http(connection) => connection.place(end).await.map(Place::Http),
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            Self::JsonOverHttp(connection) => connection.place(end).await.map(Place::JsonOverHttp),
         }
     }
 
@@ -274,16 +284,6 @@ impl Connection {
             (Self::Json(connection), _) => connection.start(request),
             #[cfg(feature = "http")]
             (Self::Http(connection), Place::Http(place)) => connection.start(request, place),
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            (Self::JsonOverHttp(connection), Place::JsonOverHttp(place)) => {
-                connection.start(request, place)
-            }
-            // A place is of the connection that gave it.
-            #[cfg(all(feature = "http", feature = "jsonrpc"))]
-            (Self::Http(_), _) | (Self::JsonOverHttp(_), _) => {
-                let status = Status::internal("the place is of another connection");
-                Box::pin(std::future::ready(Err(status)))
-            }
         }
     }
 }

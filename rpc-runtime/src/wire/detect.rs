@@ -114,9 +114,14 @@ impl Wires {
     pub(super) fn mounted(self) -> Self {
         Self {
             http: true,
+            #[cfg(feature = "websocket")]
+            websocket: false,
             #[cfg(feature = "jsonrpc")]
             json_rpc: self.json_rpc,
-            ..Self::default()
+            #[cfg(feature = "jsonrpc")]
+            kn_sock: false,
+            #[cfg(feature = "jsonrpc")]
+            length_prefixed: false,
         }
     }
 
@@ -143,9 +148,13 @@ impl Wires {
     }
 
     /// Says whether JSON-RPC is spoken.
-    #[cfg(all(feature = "http", feature = "jsonrpc"))]
+    #[cfg(any(feature = "websocket", all(feature = "http", feature = "jsonrpc")))]
     pub(super) fn has_json_rpc(self) -> bool {
-        self.json_rpc
+        #[cfg(feature = "jsonrpc")]
+        let json_rpc = self.json_rpc;
+        #[cfg(not(feature = "jsonrpc"))]
+        let json_rpc = false;
+        json_rpc
     }
 
     fn others(self) -> impl Iterator<Item = (Wire, Detector)> {

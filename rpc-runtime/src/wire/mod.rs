@@ -29,11 +29,9 @@ mod running;
 pub(crate) mod websocket;
 
 pub(crate) use accepted::serve;
-pub(crate) use connected::{ClientWire, Connection, may_go_again};
+pub(crate) use connected::{ClientWire, Connection, Place, may_go_again};
 pub use detect::Wire;
 pub(crate) use detect::Wires;
 pub(crate) use draining::Draining;
 #[cfg(feature = "http")]
 pub use http::Cors;
-#[cfg(feature = "http")]
-pub(crate) use http::HttpServer;

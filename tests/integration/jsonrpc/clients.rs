@@ -302,12 +302,12 @@ async fn answers_of_http_have_every_form() {
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\nconnection: close\r\n\r\n{",
             Code::Unavailable,
-            "broke within the answer",
+            "the connection broke",
         ),
         (
             "SSH-2.0-x close\r\n",
             Code::Unavailable,
-            "the connection broke",
+            "does not speak HTTP/1.1: is it a JSON-RPC server?",
         ),
     ] {
         let url = answering(answer).await;

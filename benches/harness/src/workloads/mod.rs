@@ -1,6 +1,7 @@
 //! What is measured, one function a workload.
 
 mod bytes;
+pub(crate) mod counted;
 mod fairness;
 mod latency;
 mod memory;

@@ -252,29 +252,8 @@ impl Sending {
                 return Poll::Ready(());
             }
             if !self.chunk.is_empty() {
-                let last = self.body.is_end();
-                match poll_send(&mut self.stream, &mut self.chunk, last, cx) {
-                    Poll::Ready(Ok(false)) => {
-                        if self.chunk.is_empty() && std::mem::take(&mut self.is_long) {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                    }
-                    Poll::Ready(Ok(true) | Err(_)) => return Poll::Ready(()),
-                    Poll::Pending => {
-                        // A peer that takes nothing does not keep a call from its deadline.
-                        let waiting = self.chunk.len() + self.body.waiting();
-                        if let Err(status) = self.held.set(waiting) {
-                            if !self.body.fail(status) {
-                                self.stream.send_reset(Reason::ENHANCE_YOUR_CALM);
-                                return Poll::Ready(());
-                            }
-                        } else if !ready!(self.body.poll_expired(cx)) {
-                            self.stream.send_reset(Reason::CANCEL);
-                            return Poll::Ready(());
-                        }
-                        self.chunk.clear();
-                    }
+                if ready!(self.poll_chunk(cx)) {
+                    return Poll::Ready(());
                 }
                 continue;
             }
@@ -300,6 +279,39 @@ impl Sending {
                 }
             }
         }
+    }
+}
+
+impl Sending {
+    /// Hands over what there is room for of the chunk. True if the stream has ended.
+    fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        let last = self.body.is_end();
+        match poll_send(&mut self.stream, &mut self.chunk, last, cx) {
+            Poll::Ready(Ok(false)) => {
+                if self.chunk.is_empty() && std::mem::take(&mut self.is_long) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(false)
+            }
+            Poll::Ready(Ok(true) | Err(_)) => Poll::Ready(true),
+            Poll::Pending => self.poll_given_up(cx),
+        }
+    }
+
+    /// Ready when the peer has taken nothing for so long that the chunk is given up: there is no room
+    /// for it any more, or the call's deadline has passed. True if the stream has ended with that.
+    fn poll_given_up(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        let waiting = self.chunk.len() + self.body.waiting();
+        let (can_say_so, reason) = match self.held.set(waiting) {
+            Err(status) => (self.body.fail(status), Reason::ENHANCE_YOUR_CALM),
+            Ok(()) => (ready!(self.body.poll_expired(cx)), Reason::CANCEL),
+        };
+        self.chunk.clear();
+        if !can_say_so {
+            self.stream.send_reset(reason);
+        }
+        Poll::Ready(!can_say_so)
     }
 }
 

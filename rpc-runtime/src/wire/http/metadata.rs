@@ -86,12 +86,7 @@ pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMa
         if is_reserved(name) {
             continue;
         }
-        length += name.as_str().len() + value.len();
-        if length > limit {
-            return Err(Status::resource_exhausted(format!(
-                "the metadata is over the limit `max_metadata` of {limit} bytes"
-            )));
-        }
+        add_length(&mut length, name, value, limit)?;
         if name.as_str().ends_with(BINARY) {
             for part in value.as_bytes().split(|byte| *byte == b',') {
                 append(&mut metadata, name, normalized(name, part)?)?;
@@ -118,12 +113,7 @@ pub(super) fn put_headers(
         if is_reserved(name) {
             continue;
         }
-        length += name.as_str().len() + value.len();
-        if length > limit {
-            return Err(Status::resource_exhausted(format!(
-                "the metadata is over the limit `max_metadata` of {limit} bytes"
-            )));
-        }
+        add_length(&mut length, name, value, limit)?;
         if name.as_str().ends_with(BINARY) {
             append(headers, name, normalized(name, value.as_bytes())?)?;
         } else {
@@ -131,6 +121,21 @@ pub(super) fn put_headers(
         }
     }
     Ok(())
+}
+
+fn add_length(
+    length: &mut usize,
+    name: &HeaderName,
+    value: &HeaderValue,
+    limit: usize,
+) -> Result<(), Status> {
+    *length += name.as_str().len() + value.len();
+    if *length <= limit {
+        return Ok(());
+    }
+    Err(Status::resource_exhausted(format!(
+        "the metadata is over the limit `max_metadata` of {limit} bytes"
+    )))
 }
 
 fn append(map: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Status> {

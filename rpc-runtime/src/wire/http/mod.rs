@@ -33,10 +33,11 @@ mod prefixed;
 mod reply_body;
 mod respond;
 mod server;
+mod settings;
 mod stalled;
 #[cfg(feature = "websocket")]
 mod upgrade;
-#[cfg(feature = "jsonrpc")]
+#[cfg(any(feature = "jsonrpc", feature = "websocket"))]
 mod web_url;
 mod whole_body;
 
@@ -45,18 +46,17 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 #[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-pub(crate) use client::{Connection as HttpConnection, Place as HttpPlace};
+pub(crate) use client::{
+    Connection as HttpConnection, Place as HttpPlace, may_go_again as http_may_go_again,
+};
 pub use cors::Cors;
 pub(crate) use detect::detect;
-#[cfg(feature = "jsonrpc")]
-pub(crate) use json_rpc::{
-    Connection as JsonRpcConnection, Place as JsonRpcPlace, may_go_again as json_rpc_may_go_again,
-};
 #[cfg(feature = "tower")]
 pub(crate) use mounted::Mount;
 pub(crate) use peer_url::HttpServer;
 #[cfg(feature = "tower")]
 pub use reply_body::HttpBody;
 pub(crate) use server::serve;
-#[cfg(feature = "jsonrpc")]
+pub(crate) use settings::Settings;
+#[cfg(feature = "websocket")]
 pub(crate) use web_url::WebUrl;

@@ -3,25 +3,57 @@
 use std::error::Error;
 use std::fmt;
 
+#[cfg(feature = "jsonrpc")]
+use http::uri::PathAndQuery;
 use http::uri::{Authority, Scheme};
 
 #[cfg(feature = "tls")]
 use super::ALPN_HTTP1;
 use super::ALPN_HTTP2;
 use super::dialect::Dialect;
+#[cfg(feature = "jsonrpc")]
+use super::web_url::WebUrl;
 use crate::transport::Address;
 
+/// What is spoken to a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spoken {
+    In(Dialect),
+    /// JSON-RPC, at one path for all methods.
+    #[cfg(feature = "jsonrpc")]
+    JsonRpc,
+}
+
+const GRPC: Spoken = Spoken::In(Dialect::Grpc);
+const GRPC_WEB: Spoken = Spoken::In(Dialect::GrpcWeb);
+const CONNECT: Spoken = Spoken::In(Dialect::Connect);
+
 /// What the URLs of servers begin with, what is spoken there, and below that.
-const SCHEMES: [(&str, Dialect, Below); 8] = [
-    ("grpc", Dialect::Grpc, Below::Tcp),
-    ("grpcs", Dialect::Grpc, Below::Tls),
-    ("grpc-web+http", Dialect::GrpcWeb, Below::Tcp),
-    ("grpc-web+http1", Dialect::GrpcWeb, Below::TcpInHttp1),
-    ("grpc-web+https", Dialect::GrpcWeb, Below::Tls),
-    ("connect+http", Dialect::Connect, Below::Tcp),
-    ("connect+http1", Dialect::Connect, Below::TcpInHttp1),
-    ("connect+https", Dialect::Connect, Below::Tls),
+const SCHEMES: &[(&str, Spoken, Below)] = &[
+    ("grpc", GRPC, Below::Tcp),
+    ("grpcs", GRPC, Below::Tls),
+    ("grpc-web+http", GRPC_WEB, Below::Tcp),
+    ("grpc-web+http1", GRPC_WEB, Below::TcpInHttp1),
+    ("grpc-web+https", GRPC_WEB, Below::Tls),
+    ("connect+http", CONNECT, Below::Tcp),
+    ("connect+http1", CONNECT, Below::TcpInHttp1),
+    ("connect+https", CONNECT, Below::Tls),
+    #[cfg(feature = "jsonrpc")]
+    ("jsonrpc+http", Spoken::JsonRpc, Below::TcpInHttp1),
+    #[cfg(feature = "jsonrpc")]
+    ("jsonrpc+https", Spoken::JsonRpc, Below::Tls),
 ];
+
+impl Spoken {
+    /// Returns its name, as errors have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::In(dialect) => dialect.name(),
+            #[cfg(feature = "jsonrpc")]
+            Self::JsonRpc => "JSON-RPC",
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Below {
@@ -35,11 +67,16 @@ enum Below {
 /// A server as requests name it, in `:scheme` and `:authority`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HttpServer {
-    pub(super) dialect: Dialect,
+    pub(super) spoken: Spoken,
     below: Below,
-    /// Host and port.
+    /// Host, and port if there is one.
     pub(super) authority: Authority,
+    /// Where requests go whose path does not name the method.
+    #[cfg(feature = "jsonrpc")]
+    pub(super) path: PathAndQuery,
 }
+
+type Parsed = Result<(HttpServer, Address), Box<dyn Error + Send + Sync>>;
 
 impl HttpServer {
     /// Reads a URL; `None` for one that is not of HTTP.
@@ -47,34 +84,41 @@ impl HttpServer {
     /// # Errors
     ///
     /// What is wrong with host or port.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a server, where it is, or what is wrong"
-    )]
-    pub(crate) fn parse(
-        url: &str,
-    ) -> Option<Result<(Self, Address), Box<dyn Error + Send + Sync>>> {
-        let (scheme, authority) = url.trim().split_once("://")?;
+    pub(crate) fn parse(url: &str) -> Option<Parsed> {
+        let (scheme, rest) = url.trim().split_once("://")?;
         let mut schemes = SCHEMES.iter();
-        let (_, dialect, below) = schemes.find(|(it, ..)| it.eq_ignore_ascii_case(scheme))?;
-        Some(Self::at(authority, *dialect, *below))
+        let (_, spoken, below) = schemes.find(|(it, ..)| it.eq_ignore_ascii_case(scheme))?;
+        Some(match spoken {
+            Spoken::In(_) => Self::at(rest, *spoken, *below),
+            #[cfg(feature = "jsonrpc")]
+            Spoken::JsonRpc => Self::at_path(rest, *spoken, *below),
+        })
     }
 
-    fn at(
-        authority: &str,
-        dialect: Dialect,
-        below: Below,
-    ) -> Result<(Self, Address), Box<dyn Error + Send + Sync>> {
+    fn at(authority: &str, spoken: Spoken, below: Below) -> Parsed {
         let below_http = match below {
             Below::Tcp | Below::TcpInHttp1 => "tcp",
             Below::Tls => "tls",
         };
         let address = format!("{below_http}://{authority}").parse()?;
-        let authority = authority.parse()?;
         let server = Self {
-            dialect,
+            spoken,
             below,
-            authority,
+            authority: authority.parse()?,
+            #[cfg(feature = "jsonrpc")]
+            path: PathAndQuery::from_static("/"),
+        };
+        Ok((server, address))
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    fn at_path(rest: &str, spoken: Spoken, below: Below) -> Parsed {
+        let (url, address) = WebUrl::read(rest, below == Below::Tls)?;
+        let server = Self {
+            spoken,
+            below,
+            authority: url.authority,
+            path: url.path,
         };
         Ok((server, address))
     }
@@ -90,8 +134,8 @@ impl HttpServer {
     /// Returns what is offered in ALPN, the preferred first. gRPC needs HTTP/2.
     #[cfg(feature = "tls")]
     pub(crate) fn alpn(&self) -> &'static [&'static [u8]] {
-        match self.dialect {
-            Dialect::Grpc => &[ALPN_HTTP2],
+        match self.spoken {
+            GRPC => &[ALPN_HTTP2],
             _ => &[ALPN_HTTP2, ALPN_HTTP1],
         }
     }
@@ -101,21 +145,16 @@ impl HttpServer {
         match self.below {
             Below::Tcp => true,
             Below::TcpInHttp1 => false,
-            Below::Tls => self.dialect == Dialect::Grpc || agreed == Some(ALPN_HTTP2),
+            Below::Tls => self.spoken == GRPC || agreed == Some(ALPN_HTTP2),
         }
     }
 
     /// Returns the URL that asks for HTTP/1.1, where another one does not.
     pub(super) fn over_http1(&self) -> Option<String> {
-        let could = self.dialect != Dialect::Grpc && self.below == Below::Tcp;
-        let below = Below::TcpInHttp1;
-        could.then(|| {
-            Self {
-                below,
-                ..self.clone()
-            }
-            .to_string()
-        })
+        let could = self.spoken != GRPC && self.below == Below::Tcp;
+        let mut other = self.clone();
+        other.below = Below::TcpInHttp1;
+        could.then(|| other.to_string())
     }
 }
 
@@ -123,8 +162,13 @@ impl fmt::Display for HttpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut schemes = SCHEMES.iter();
         let found =
-            schemes.find(|(_, dialect, below)| (*dialect, *below) == (self.dialect, self.below));
+            schemes.find(|(_, spoken, below)| (*spoken, *below) == (self.spoken, self.below));
         let scheme = found.map_or("http", |(scheme, ..)| scheme);
-        write!(f, "{scheme}://{}", self.authority)
+        write!(f, "{scheme}://{}", self.authority)?;
+        #[cfg(feature = "jsonrpc")]
+        if self.path != "/" {
+            write!(f, "{}", self.path)?;
+        }
+        Ok(())
     }
 }

@@ -142,16 +142,6 @@ impl HttpBody {
             held,
         })
     }
-
-    /// The body of a request, counted while it goes out.
-    #[cfg(feature = "jsonrpc")]
-    pub(super) fn of_request(text: Bytes, budget: Arc<Budget>) -> Self {
-        Self {
-            body: ReplyBody::Bytes(text),
-            rest: Bytes::new(),
-            held: Held::new(budget),
-        }
-    }
 }
 
 impl http_body::Body for HttpBody {

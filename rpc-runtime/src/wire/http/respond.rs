@@ -35,8 +35,8 @@ pub(super) async fn respond(
     request: Request<Chunks>,
 ) -> Response<ReplyBody> {
     let _open = connection.open_request();
-    let (peer, hosts) = (connection.info.peer(), &connection.config.http_hosts);
-    if !host::is_allowed(peer, request.uri(), request.headers(), hosts) {
+    let hosts = &connection.config.http.hosts;
+    if connection.is_local && !host::is_allowed(request.uri(), request.headers(), hosts) {
         let text = "this host name is not served here (see `Server::http_host`)";
         return plain(StatusCode::FORBIDDEN, text);
     }
@@ -46,7 +46,7 @@ pub(super) async fn respond(
         ControlFlow::Break(response) => return response,
     };
     let config = Arc::clone(&connection.config);
-    let Some(cors) = &config.cors else {
+    let Some(cors) = &config.http.cors else {
         return answer(connection, request).await;
     };
     if Cors::is_preflight(request.method(), request.headers()) {

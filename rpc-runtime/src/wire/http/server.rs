@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::detect::is_http2;
 use super::prefixed::Prefixed;
-use super::{http1, http2};
+use super::{host, http1, http2};
 use crate::call::{Cancellation, ConnectionInfo, deadline_after};
 use crate::status::Status;
 use crate::transport::Io;
@@ -22,6 +22,8 @@ pub(super) struct Connection {
     pub(super) config: Arc<Config>,
     pub(super) served: Served,
     pub(super) info: Arc<ConnectionInfo>,
+    /// The peer is on the same machine.
+    pub(super) is_local: bool,
     pub(super) budget: Arc<Budget>,
     #[cfg(feature = "websocket")]
     pub(super) upgrading: super::upgrade::Upgrading,
@@ -97,6 +99,7 @@ impl Connection {
             json_rpc: wires
                 .has_json_rpc()
                 .then(|| super::json_rpc::session(&config, &served, &info, &budget)),
+            is_local: host::is_loopback(info.peer()),
             config,
             served,
             info,

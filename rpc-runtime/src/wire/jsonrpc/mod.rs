@@ -24,7 +24,7 @@ mod subscriptions;
 mod tests;
 mod text;
 
-pub(crate) use client::{Carrier, Connection, Server};
+pub(crate) use client::{Connection, Server};
 #[cfg(feature = "http")]
 pub(crate) use client::{answer_of, request};
 pub(crate) use detect::{detect_lengths, detect_lines};
@@ -34,3 +34,10 @@ pub(crate) use session::{Beside, Session};
 pub(crate) use stream::{Dialects, serve};
 #[cfg(feature = "http")]
 pub(crate) use text::Text;
+
+/// What a server is set to.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Settings {
+    /// The service whose methods are called by their names alone.
+    pub(crate) service: Option<String>,
+}

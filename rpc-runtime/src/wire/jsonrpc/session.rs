@@ -54,7 +54,7 @@ struct Open<'a> {
     handling: Handling,
     /// Goes on with the stream that it opens, if it opens one: that has the id of the call, and a place too.
     place: Option<RunningCall>,
-    stream: Option<(Option<&'a str>, RunningCall)>,
+    stream: Option<StreamPlace<'a>>,
     /// What its name could have meant, where nobody serves it.
     unknown: Option<Box<Named>>,
 }
@@ -321,7 +321,7 @@ impl Session {
             let status = Status::unavailable("the server is shutting down");
             return Err(status.into_not_started().into());
         }
-        let flat = self.config.json_rpc_service.as_deref();
+        let flat = self.config.json_rpc.service.as_deref();
         let named = Named::find(&*self.methods, flat, &call.method);
         if let Some(subscriptions) = subscriptions.filter(|_| !named.is_known)
             && is_ending(&call.method)
@@ -332,17 +332,7 @@ impl Session {
         }
         let place = self.open.begin()?;
         let counted = self.running.begin()?;
-        let kind = named.method.descriptor().map(|it| it.kind());
-        let stream = match (kind, subscriptions, call.reply_to) {
-            (None | Some(MethodKind::Unary), ..) => None,
-            (Some(MethodKind::ServerStreaming), Some(them), ReplyTo::Caller(id)) => {
-                Some((id, them.place()?))
-            }
-            _ => {
-                let text = "a method that streams cannot be called here";
-                return Err(Status::unimplemented(text).into());
-            }
-        };
+        let stream = place_of_stream(&named.method, subscriptions, call.reply_to)?;
         let (request, deadline) = self.request(named.method.clone(), call, text)?;
         let running = Running::new(deadline, self.config.cancel_grace, counted);
         let unknown = (!named.is_known).then(|| Box::new(named));
@@ -443,6 +433,28 @@ impl Session {
             return Err(too_large(limit).into());
         }
         Ok(out)
+    }
+}
+
+/// A place for a stream, and the id of the call that opens it.
+type StreamPlace<'a> = (Option<&'a str>, RunningCall);
+
+/// Takes a place for the stream that a call opens, if it opens one.
+fn place_of_stream<'a>(
+    method: &Method,
+    subscriptions: Option<&Subscriptions>,
+    reply_to: ReplyTo<'a>,
+) -> Result<Option<StreamPlace<'a>>, Status> {
+    let kind = method.descriptor().map(|it| it.kind());
+    match (kind, subscriptions, reply_to) {
+        (None | Some(MethodKind::Unary), ..) => Ok(None),
+        (Some(MethodKind::ServerStreaming), Some(them), ReplyTo::Caller(id)) => {
+            Ok(Some((id, them.place()?)))
+        }
+        _ => {
+            let text = "a method that streams cannot be called here";
+            Err(Status::unimplemented(text))
+        }
     }
 }
 

@@ -50,6 +50,17 @@ pub(crate) enum Dialects {
     LengthPrefixed,
 }
 
+impl Dialects {
+    /// Returns the one that is spoken, at first.
+    fn first(self) -> &'static Dialect {
+        match self {
+            Self::JsonRpc | Self::JsonRpcInMessages | Self::JsonRpcOrKnSock => Dialect::JSON_RPC,
+            Self::KnSock => Dialect::KN_SOCK,
+            Self::LengthPrefixed => Dialect::LENGTH_PREFIXED,
+        }
+    }
+}
+
 /// Serves a byte stream of which `received` was read already.
 ///
 /// # Errors
@@ -67,13 +78,7 @@ pub(crate) async fn serve(
     served: Served,
     draining: Draining,
 ) -> Result<(), Status> {
-    let dialect = match dialects {
-        Dialects::JsonRpc | Dialects::JsonRpcInMessages | Dialects::JsonRpcOrKnSock => {
-            Dialect::JSON_RPC
-        }
-        Dialects::KnSock => Dialect::KN_SOCK,
-        Dialects::LengthPrefixed => Dialect::LENGTH_PREFIXED,
-    };
+    let dialect = dialects.first();
     let budget = Budget::new(config.limits.max_buffered, config.shared_budget.clone());
     let budget = Arc::new(budget);
     let mut extensions = served.extensions.clone();

@@ -101,6 +101,11 @@ pub(crate) fn accept(
             return Err(bad_request(text));
         }
     };
+    Ok((accepted, answer(key, subprotocol, accepted)))
+}
+
+/// Makes the headers of an answer.
+fn answer(key: &HeaderValue, subprotocol: Option<Subprotocol>, accepted: Accepted) -> HeaderMap {
     let mut answer = HeaderMap::new();
     let mut insert = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -116,7 +121,7 @@ pub(crate) fn accept(
     if let Accepted::JsonRpc(Some(agreed)) = accepted {
         insert(SEC_WEBSOCKET_EXTENSIONS, &agreed.answer());
     }
-    Ok((accepted, answer))
+    answer
 }
 
 fn json_rpc(headers: &HeaderMap, settings: &Settings) -> Accepted {

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use super::Side;
 use super::connect::{Target, connect};
 use super::extension::Agreed;
-use super::handshake::answer_to;
+use super::handshake::{Subprotocol, answer_to};
 use super::messages::Messages;
 use crate::transport::Io;
 use crate::wire::http::WebUrl;
@@ -157,7 +157,8 @@ async fn open(address: &str, path: &str) -> Messages {
         url: WebUrl::read(&format!("{address}{path}"), false)
             .expect("a URL")
             .0,
-        subprotocol: None,
+        spoken: Subprotocol::JsonRpc,
+        is_named: false,
         offers_compression: true,
     };
     let (received, agreed) = connect(&mut io, &target).await.expect("it agrees");

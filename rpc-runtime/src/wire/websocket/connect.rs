@@ -1,5 +1,6 @@
 //! The opening handshake, as a client makes it: RFC 6455, section 4.1.
 
+use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
@@ -15,10 +16,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::extension::{Agreed, OFFER};
 use super::handshake::{Subprotocol, VERSION, answer_to, list, lists};
+#[cfg(feature = "jsonrpc")]
 use super::lines::Lines;
 use super::{ByteStream, Side};
 use crate::status::Status;
-use crate::transport::Io;
+use crate::transport::{Address, Io};
+#[cfg(feature = "jsonrpc")]
 use crate::wire::config::Config;
 use crate::wire::http::WebUrl;
 
@@ -31,18 +34,62 @@ const MOST_HEADERS: usize = 64;
 /// How much of the text of a refusal is shown.
 const MOST_SHOWN: usize = 200;
 
+/// What the URLs of servers begin with, what is spoken inside, and whether that is over TLS.
+const SCHEMES: &[(&str, Subprotocol, bool)] = &[
+    ("ws", Subprotocol::Native, false),
+    ("wss", Subprotocol::Native, true),
+    #[cfg(feature = "jsonrpc")]
+    ("jsonrpc+ws", Subprotocol::JsonRpc, false),
+    #[cfg(feature = "jsonrpc")]
+    ("jsonrpc+wss", Subprotocol::JsonRpc, true),
+];
+
 /// What a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Target {
     pub(crate) url: WebUrl,
-    /// What is asked for; some servers know no names, and speak but one thing.
-    pub(crate) subprotocol: Option<Subprotocol>,
-    pub(crate) offers_compression: bool,
+    pub(crate) spoken: Subprotocol,
+    /// What is spoken is asked for by its name: some servers know none, and speak but one thing.
+    pub(super) is_named: bool,
+    pub(super) offers_compression: bool,
+}
+
+impl Target {
+    /// Reads a URL (RFC 6455, section 3), and where it connects to; `None` for one that is not of
+    /// WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    #[allow(
+        clippy::type_complexity,
+        reason = "a target, where it is, or what is wrong"
+    )]
+    pub(crate) fn parse(
+        url: &str,
+    ) -> Option<Result<(Self, Address), Box<dyn Error + Send + Sync>>> {
+        let (scheme, rest) = url.trim().split_once("://")?;
+        let mut schemes = SCHEMES.iter();
+        let (_, spoken, is_secure) = schemes.find(|(it, ..)| it.eq_ignore_ascii_case(scheme))?;
+        Some(WebUrl::read(rest, *is_secure).map(|(url, address)| {
+            let target = Self {
+                url,
+                spoken: *spoken,
+                is_named: *spoken == Subprotocol::Native,
+                offers_compression: false,
+            };
+            (target, address)
+        }))
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.url.is_secure { "wss" } else { "ws" };
+        let mut schemes = SCHEMES.iter();
+        let found = schemes.find(|(_, spoken, is_secure)| {
+            (*spoken, *is_secure) == (self.spoken, self.url.is_secure)
+        });
+        let scheme = found.map_or("ws", |(scheme, ..)| scheme);
         write!(f, "{scheme}://{}", self.url)
     }
 }
@@ -70,6 +117,7 @@ pub(crate) async fn open(mut io: Io, target: &Target) -> Result<Io, Status> {
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection.
+#[cfg(feature = "jsonrpc")]
 pub(crate) async fn open_lines(mut io: Io, target: &Target, config: &Config) -> Result<Io, Status> {
     let (received, agreed) = connect(&mut io, target).await?;
     Ok(Lines::open(io, Side::Client, agreed, config, received))
@@ -130,8 +178,8 @@ fn request(target: &Target, key: &str) -> String {
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {VERSION}\r\n"
     );
-    if let Some(subprotocol) = target.subprotocol {
-        let name = subprotocol.name();
+    if target.is_named {
+        let name = target.spoken.name();
         request.push_str(&format!("Sec-WebSocket-Protocol: {name}\r\n"));
     }
     if target.offers_compression {
@@ -189,7 +237,7 @@ impl Answer {
             let text = "the answer of the server is not that of one that speaks WebSocket";
             return Err(Status::unavailable(text));
         }
-        let wanted = target.subprotocol.map(Subprotocol::name);
+        let wanted = target.is_named.then(|| target.spoken.name());
         let spoken: Vec<_> = list(headers, &SEC_WEBSOCKET_PROTOCOL).collect();
         if spoken != Vec::from_iter(wanted) {
             let wanted = wanted.unwrap_or("what has no name");
@@ -236,7 +284,8 @@ mod tests {
     fn target() -> Target {
         Target {
             url: WebUrl::read("localhost:1/a?b", false).unwrap().0,
-            subprotocol: Some(Subprotocol::Native),
+            spoken: Subprotocol::Native,
+            is_named: true,
             offers_compression: false,
         }
     }

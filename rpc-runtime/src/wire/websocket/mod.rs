@@ -7,27 +7,41 @@
 //! [`messages`], what JSON-RPC does.
 
 mod accept;
-#[cfg(test)]
+#[cfg(all(test, feature = "jsonrpc"))]
 mod autobahn_tests;
 mod byte_stream;
+#[cfg_attr(
+    not(feature = "jsonrpc"),
+    allow(dead_code, reason = "messages have it")
+)]
 mod close;
 mod connect;
 mod decoder;
+#[cfg(feature = "jsonrpc")]
 mod deflate;
 mod extension;
 mod frame;
 mod handshake;
+#[cfg(feature = "jsonrpc")]
 mod lines;
 mod mask;
+#[cfg(feature = "jsonrpc")]
 mod messages;
 mod origin;
 mod serve;
+#[cfg_attr(
+    not(feature = "jsonrpc"),
+    allow(dead_code, reason = "messages have it")
+)]
 mod socket;
+#[cfg(feature = "jsonrpc")]
 mod utf8;
 
 pub(crate) use accept::{Accepted, Refused, accept, is_upgrade};
 pub(crate) use byte_stream::ByteStream;
-pub(crate) use connect::{Target, open, open_lines};
+#[cfg(feature = "jsonrpc")]
+pub(crate) use connect::open_lines;
+pub(crate) use connect::{Target, open};
 pub(crate) use handshake::Subprotocol;
 pub(crate) use serve::serve;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+#[cfg(feature = "jsonrpc")]
 use super::lines::Lines;
 use super::{Accepted, ByteStream, Side};
 use crate::status::Status;
@@ -11,6 +12,7 @@ use crate::transport::Io;
 use crate::wire::accepted::serve_native;
 use crate::wire::config::{Config, Served};
 use crate::wire::draining::Draining;
+#[cfg(feature = "jsonrpc")]
 use crate::wire::jsonrpc::{self, Dialects};
 
 /// Serves a connection of which `received` was read already, to its end.
@@ -32,10 +34,13 @@ pub(crate) async fn serve(
             let io = ByteStream::open(io, Side::Server, received);
             serve_native(io, none, config, served, draining).await
         }
+        #[cfg(feature = "jsonrpc")]
         Accepted::JsonRpc(agreed) => {
             let io = Lines::open(io, Side::Server, agreed, &config, received);
             let (dialect, draining) = (Dialects::JsonRpcInMessages, draining.clone());
             jsonrpc::serve(io, none, dialect, config, served, draining).await
         }
+        #[cfg(not(feature = "jsonrpc"))]
+        Accepted::JsonRpc(_) => Ok(()),
     }
 }

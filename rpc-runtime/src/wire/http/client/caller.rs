@@ -18,6 +18,8 @@ use super::open_call::{Answer, OpenCall, Responding};
 use super::request_body::{self, ChunkedUpload, RequestBody};
 use super::request_head::{Form, Head, kind_of};
 use super::upload::{Upload, upload};
+#[cfg(feature = "jsonrpc")]
+use crate::call::EXPECTED_KIND;
 use crate::call::{Body, BodyFrame, Compressed, Message, MethodKind, Request, Response, Rope};
 use crate::codec::Encoding;
 use crate::service::BoxFuture;
@@ -27,6 +29,8 @@ use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::envelopes::Batches;
 use crate::wire::http::envelopes::frame::{COMPRESSED, Encoder, HEADER_LENGTH};
 use crate::wire::http::grpc::status;
+#[cfg(feature = "jsonrpc")]
+use crate::wire::http::json_rpc;
 
 /// The side whose limits these are, as errors name it.
 pub(super) const OWNER: &str = "client";
@@ -70,14 +74,18 @@ async fn begin_stream(
     mut request: Request,
     place: Place,
 ) -> Result<Responding, Status> {
+    let form = Form::of(&link.server, &request);
+    #[cfg(feature = "jsonrpc")]
+    if form == Form::JsonRpc {
+        json_rpc::check_kind(&request)?;
+    }
     let is_both_ways = kind_of(&request) == Some(MethodKind::Bidirectional);
     if is_both_ways && matches!(requests, Requests::Http1(_)) {
         let text = "a method that streams both ways needs HTTP/2, and HTTP/1.1 is spoken here";
         return Err(Status::unimplemented(text));
     }
-    let form = Form::of(link.server.dialect, &request);
     let awaits_first = request.body().has_head() || form == Form::Whole;
-    let head = if awaits_first {
+    let first = if awaits_first {
         match request.body_mut().frame().await.transpose()? {
             Some(BodyFrame::Message(message)) => Some(message),
             _ => None,
@@ -85,7 +93,7 @@ async fn begin_stream(
     } else {
         None
     };
-    begin(link, requests, &mut request, head, place)
+    begin(link, requests, &mut request, first, place)
 }
 
 /// Sends a request; its stream goes on by itself.
@@ -97,8 +105,12 @@ fn begin(
     place: Place,
 ) -> Result<Responding, Status> {
     let encoding = request.encoding().unwrap_or(Encoding::MESSAGE_PACK);
-    let form = Form::of(link.server.dialect, request);
-    let outgoing = Outgoing::new(link, request, first, (encoding, form))?;
+    let form = Form::of(&link.server, request);
+    let outgoing = match form {
+        #[cfg(feature = "jsonrpc")]
+        Form::JsonRpc => Outgoing::json_rpc(link, request)?,
+        _ => Outgoing::new(link, request, first, (encoding, form))?,
+    };
     let mut call = OpenCall::new(link, request, (encoding, form), place);
     let answer = match requests {
         Requests::Http2(http2) => outgoing.send_in_http2(http2, &mut call)?,
@@ -113,7 +125,7 @@ struct Outgoing {
     /// The head is all of it.
     is_get: bool,
     /// The first message, encoded, and what of it is handed over as it is.
-    first: BytesMut,
+    first: Bytes,
     large: Option<Rope>,
     /// What streams behind that.
     body: Body,
@@ -132,7 +144,7 @@ impl Outgoing {
             form,
             encoding,
             compression: encoder.compression,
-            has_args: first.is_some() && form == Form::Envelopes,
+            has_args: first.is_some() && form != Form::Whole,
         };
         let mut head = says.write(link, request)?;
         let mut body = request.take_body();
@@ -153,10 +165,31 @@ impl Outgoing {
         Ok(Self {
             is_get: large.is_none() && says.put_in_url(link, request, &mut head, &out),
             head,
-            first: out,
+            first: out.freeze(),
             large,
             body,
             encoder,
+        })
+    }
+
+    #[cfg(feature = "jsonrpc")]
+    fn json_rpc(link: &Link, request: &mut Request) -> Result<Self, Status> {
+        json_rpc::check_kind(request)?;
+        request.metadata_mut().remove(EXPECTED_KIND);
+        let says = Head {
+            form: Form::JsonRpc,
+            encoding: Encoding::JSON,
+            compression: Compression::Identity,
+            has_args: false,
+        };
+        let head = says.write(link, request)?;
+        Ok(Self {
+            head,
+            is_get: false,
+            first: json_rpc::text(request, link.config.limits.max_message)?,
+            large: None,
+            body: Body::empty(),
+            encoder: encoder(link, request, Encoding::JSON),
         })
     }
 
@@ -170,7 +203,7 @@ impl Outgoing {
         if self.is_get {
             drop(stream);
         } else if !self.body.is_stream() && self.large.is_none() && self.first.len() <= AT_ONCE {
-            let sent = stream.send_data(self.first.freeze(), true);
+            let sent = stream.send_data(self.first, true);
             sent.map_err(status::of_broken_stream)?;
         } else {
             let first = pieces(self.first, self.large);
@@ -209,8 +242,8 @@ fn in_http1(mut head: http::Request<()>) -> Result<http::Request<()>, Status> {
     Ok(head)
 }
 
-fn pieces(first: BytesMut, large: Option<Rope>) -> VecDeque<Bytes> {
-    let first = std::iter::once(first.freeze()).chain(large.into_iter().flatten());
+fn pieces(first: Bytes, large: Option<Rope>) -> VecDeque<Bytes> {
+    let first = std::iter::once(first).chain(large.into_iter().flatten());
     first.filter(|it| !it.is_empty()).collect()
 }
 
@@ -258,7 +291,7 @@ fn encoder(link: &Link, request: &Request, encoding: Encoding) -> Encoder {
     let asked = request.extensions().get::<Compressed>();
     let single = || request.body().single()?.is_compressed();
     let asked = asked.map(|it| it.0).or_else(single);
-    let is_compressed = asked.unwrap_or(link.config.compress_requests);
+    let is_compressed = asked.unwrap_or(link.config.http.compress_requests);
     Encoder {
         encoding,
         compression: if is_compressed {

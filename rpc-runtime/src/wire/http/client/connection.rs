@@ -18,9 +18,9 @@ use crate::status::{Phase, Status};
 use crate::transport::Io;
 use crate::wire::budget::Budget;
 use crate::wire::config::Config;
-use crate::wire::http::HttpServer;
 use crate::wire::http::http2::{connection_window, max_header_list, send_buffer};
 use crate::wire::http::keepalive::Keepalive;
+use crate::wire::http::peer_url::HttpServer;
 use crate::wire::http::prefixed::Prefixed;
 
 /// A handle to begin calls with. The connection closes when the last one is gone and its calls
@@ -138,6 +138,11 @@ impl Connection {
         placed.map_err(|status| status.in_phase(Phase::Send).at_peer(&self.link.peer))
     }
 
+    /// Says whether the server may close it under a call, as servers of HTTP/1.1 do with idle ones.
+    pub(crate) fn may_end_when_idle(&self) -> bool {
+        matches!(self.requests, Requests::Http1(_))
+    }
+
     /// Returns the calls that are on their way.
     pub(crate) fn calls(&self) -> usize {
         self.link.calls.load(Ordering::Relaxed)
@@ -172,7 +177,7 @@ async fn handshake(
     let keepalive = Keepalive::new(
         connection.ping_pong(),
         last_read,
-        config.http_keepalive_interval,
+        config.http.keepalive_interval,
         config.keepalive_timeout,
         config.frame_timeout,
     );
@@ -321,7 +326,7 @@ impl Driver {
 
     fn doubt(&self) -> String {
         let server = &self.link.server;
-        let name = server.dialect.name();
+        let name = server.spoken.name();
         match server.over_http1() {
             Some(url) => format!("is it a {name} server? (one without HTTP/2: `{url}`)"),
             None => format!("is it a {name} server?"),

@@ -25,19 +25,26 @@ pub(super) struct Download(Option<Open>);
 struct Open {
     messages: Messages,
     call: OpenCall,
+    dialect: Dialect,
     /// All messages have come, and the trailers are next.
     read: bool,
 }
 
 impl Download {
-    pub(super) fn new(chunks: Chunks, compression: Compression, call: OpenCall) -> Self {
+    pub(super) fn new(
+        chunks: Chunks,
+        compression: Compression,
+        call: OpenCall,
+        dialect: Dialect,
+    ) -> Self {
         let limits = &call.link.config.limits;
         let decoder = Decoder::new(limits.max_message, OWNER, compression);
-        let decoder = decoder.with_end(call.link.server.dialect.end_flag());
+        let decoder = decoder.with_end(dialect.end_flag());
         let (budget, patience) = (&call.link.budget, limits.message_timeout);
         Self(Some(Open {
             messages: Messages::new(chunks, decoder, budget, patience, false),
             call,
+            dialect,
             read: false,
         }))
     }
@@ -71,7 +78,7 @@ impl Open {
     /// Reads what is behind the messages.
     fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Next, Status>> {
         let link = &self.call.link;
-        let trailers = match link.server.dialect {
+        let trailers = match self.dialect {
             Dialect::Grpc => {
                 let trailers = ready!(self.messages.chunks.poll_trailers(cx)).map_err(of_broken)?;
                 Some(trailers.ok_or_else(|| {

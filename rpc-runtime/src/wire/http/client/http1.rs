@@ -3,6 +3,7 @@
 //! A call is given up by closing its connection, and nobody can be asked whether he is still there: a
 //! server that is silent is found by the deadlines of the calls.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -30,6 +31,21 @@ pub(super) struct Http1 {
     sender: Mutex<Option<Sender>>,
     link: Arc<Link>,
     closing: Cancellation,
+    /// A call had its answer here, so the server may close the connection at any time.
+    is_used: AtomicBool,
+}
+
+/// Says that a connection ended under a call, which it had been idle before, and before anything of an
+/// answer came: the server closes such connections, and most likely saw nothing of the call.
+struct EndedWhileIdle;
+
+/// Says whether a call can be made again on another connection: it was not sent, or it is one that may
+/// run twice and met the end of an idle connection (RFC 9110, section 9.2.2).
+pub(crate) fn may_go_again(status: &Status, is_idempotent: bool) -> bool {
+    let met_the_end = status
+        .attachment()
+        .is_some_and(|it| it.is::<EndedWhileIdle>());
+    met_the_end && (is_idempotent || status.is_not_started())
 }
 
 /// What comes of a request: its answer, and what the next one needs.
@@ -64,6 +80,7 @@ impl Http1 {
             sender: Mutex::new(Some(sender)),
             link: Arc::clone(link),
             closing,
+            is_used: AtomicBool::new(false),
         });
         let link = Arc::clone(link);
         let driver = async move {
@@ -108,16 +125,24 @@ impl Http1 {
         };
         let sender = self.sender().take();
         let link = Arc::clone(&self.link);
+        let was_used = self.is_used.load(Ordering::Relaxed);
         let answering = async move {
             let gone = || {
                 let text = "the connection is closed";
                 Status::unavailable(text).into_not_started()
             };
-            let mut sender = sender.ok_or_else(gone)?;
+            let ended = |status: Status| match was_used {
+                true => status.with_attachment(Arc::new(EndedWhileIdle)),
+                false => status,
+            };
+            let mut sender = sender.ok_or_else(|| ended(gone()))?;
             let ready = sender.ready().await;
-            ready.map_err(|error| gone().with_source(error))?;
+            ready.map_err(|error| ended(gone().with_source(error)))?;
             let answer = sender.send_request(request).await;
-            let answer = answer.map_err(|error| of_broken_exchange(error, &link))?;
+            let answer = answer.map_err(|error| match error.is_parse() {
+                true => of_broken_exchange(error, &link),
+                false => ended(of_broken_exchange(error, &link)),
+            })?;
             Ok((answer, sender))
         };
         (Box::pin(answering), exchange)
@@ -163,6 +188,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         match self.sender.take() {
             Some(sender) if self.is_answered && !sender.is_closed() => {
+                self.http1.is_used.store(true, Ordering::Relaxed);
                 *self.http1.sender() = Some(sender);
             }
             _ => self.http1.close(),
@@ -187,7 +213,7 @@ fn of_broken_exchange(error: hyper::Error, link: &Link) -> Status {
         return Status::resource_exhausted(text).with_source(error);
     }
     if error.is_parse() {
-        let name = link.server.dialect.name();
+        let name = link.server.spoken.name();
         let text = format!("the peer does not speak HTTP/1.1: is it a {name} server?");
         return Status::unavailable(text).with_source(error);
     }

@@ -1,4 +1,4 @@
-//! Calls of ours over HTTP: gRPC, gRPC-Web and Connect.
+//! Calls of ours over HTTP: gRPC, gRPC-Web, Connect, and JSON-RPC.
 //!
 //! [`connection`] is one to a server, over HTTP/2 ([`handle`]) or [`http1`]; [`caller`] begins calls
 //! on it, each an [`open_call`]. [`request_head`] and [`reply_head`] are the heads; [`upload`],
@@ -18,3 +18,4 @@ mod upload;
 mod whole_download;
 
 pub(crate) use connection::{Connection, Place};
+pub(crate) use http1::may_go_again;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
 use super::download::Download;
 use super::open_call::OpenCall;
@@ -30,20 +30,22 @@ pub(super) fn read_head(
     let link = Arc::clone(&call.link);
     let (head, stream) = response.into_parts();
     let mut response = match call.form {
-        Form::Envelopes => envelopes(head.status, head.headers, stream, call),
+        Form::Envelopes(dialect) => envelopes(dialect, head, stream, call),
         Form::Whole => whole(head.status, &head.headers, stream, call),
+        #[cfg(feature = "jsonrpc")]
+        Form::JsonRpc => text(head.status, &head.headers, stream, call),
     }?;
     response.set_peer(link);
     Ok(response)
 }
 
 fn envelopes(
-    http_status: StatusCode,
-    mut headers: HeaderMap,
+    dialect: Dialect,
+    head: response::Parts,
     stream: Chunks,
     mut call: OpenCall,
 ) -> Result<Response, Status> {
-    let dialect = call.link.server.dialect;
+    let (http_status, mut headers) = (head.status, head.headers);
     let limits = &call.link.config.limits;
     let subtype = match headers.get(CONTENT_TYPE).and_then(Protocol::of) {
         Some(Protocol::Enveloped(answered, subtype)) if answered == dialect => subtype,
@@ -69,7 +71,8 @@ fn envelopes(
     }
     let compression = offered(Compression::of(&headers, &dialect.compression_headers()))?;
     let metadata = status::metadata_of_reply(&headers, limits)?;
-    let mut response = Response::new(Body::frames(Download::new(stream, compression, call)));
+    let body = Download::new(stream, compression, call, dialect);
+    let mut response = Response::new(Body::frames(body));
     response.set_metadata(metadata.into());
     Ok(response)
 }
@@ -105,6 +108,20 @@ fn whole(
     let mut response = Response::new(Body::frames(body));
     response.set_metadata(metadata.into());
     Ok(response)
+}
+
+/// The body is what counts: many servers say in the HTTP status as well that there is no result.
+#[cfg(feature = "jsonrpc")]
+fn text(
+    http_status: StatusCode,
+    headers: &HeaderMap,
+    stream: Chunks,
+    mut call: OpenCall,
+) -> Result<Response, Status> {
+    let compression = offered(Compression::of(headers, &CompressionHeaders::OF_HTTP))?;
+    call.encoding = Encoding::JSON;
+    let body = WholeDownload::new(stream, compression, call, Outcome::JsonRpc(http_status));
+    Ok(Response::new(Body::frames(body)))
 }
 
 /// Takes apart what is metadata before a reply, and behind it.

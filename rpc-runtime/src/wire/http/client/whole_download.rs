@@ -15,6 +15,8 @@ use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{Chunks, Stopped};
 use crate::wire::http::compression::{Compression, Unpacked};
 use crate::wire::http::connect;
+#[cfg(feature = "jsonrpc")]
+use crate::wire::http::json_rpc;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 
 /// The body of an answer. Dropping it before its end gives the call up.
@@ -37,6 +39,9 @@ pub(super) enum Outcome {
     Message(HeaderMap),
     /// A failure, behind these headers.
     Failure(StatusCode, HeaderMap),
+    /// A text of JSON-RPC, behind this status.
+    #[cfg(feature = "jsonrpc")]
+    JsonRpc(StatusCode),
 }
 
 impl WholeDownload {
@@ -98,6 +103,13 @@ impl Open {
             Outcome::Failure(http, headers) => {
                 let failure = connect::of_answer(http, &body.bytes, limits);
                 Err(connect::with_metadata(failure, headers, limits))
+            }
+            #[cfg(feature = "jsonrpc")]
+            Outcome::JsonRpc(http) => {
+                let result = json_rpc::result(http, &body.bytes)?;
+                let message =
+                    Message::with_limits(result, self.call.encoding, limits.decode_limits());
+                Ok((message, HeaderMap::new()))
             }
         }
     }

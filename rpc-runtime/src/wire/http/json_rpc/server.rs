@@ -43,7 +43,7 @@ pub(in crate::wire::http) fn session_for(
 ) -> Option<Arc<Session>> {
     let session = connection.json_rpc.as_ref()?;
     let is_text = request.method() == Verb::POST
-        && request.uri().path() == connection.config.json_rpc_path
+        && request.uri().path() == connection.config.http.json_rpc_path
         && is_json(request.headers());
     is_text.then(|| Arc::clone(session))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -121,29 +121,13 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
     if !link.has_room() {
         Box::pin(within(deadline, link.room(), "room in `max_outgoing`")).await?;
     }
-    let id = link.calls.next_id();
-    let limit = link.config.limits.max_message;
-    let in_send = |status: Status| status.in_phase(Phase::Send);
-    let ending = request::ending(link.dialect, &request).map_err(in_send)?;
     let stream_deadline = request.deadline_instant();
-    let text = request::text(link.dialect, request, id, limit).map_err(in_send)?;
-    let (mut place, mut stream) = (Some(place), None);
-    if let Some(ending) = ending {
-        let ending = ending.into();
-        stream = place.take().map(|place| Opening { ending, place });
-    }
-    let is_stream = stream.is_some();
-    let queued = link.calls.begin(id, &text, stream).map_err(in_send)?;
-    drop(text);
-    link.write(queued.is_alone);
-    let key = queued.key;
-    let mut open = Open {
-        link: Arc::clone(link),
-        key: Some(key),
-    };
+    let begun = begin(link, request, place);
+    let begun = begun.map_err(|status| status.in_phase(Phase::Send))?;
+    let Begun { mut open, key, .. } = begun;
     let answer = async {
         let gone = |_| Err(Status::unavailable("the connection was closed"));
-        let answer = queued.answer.await;
+        let answer = begun.answer.await;
         // Whoever answered has forgotten the call.
         open.key = None;
         answer.unwrap_or_else(gone)
@@ -154,24 +138,49 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
             Status::deadline_exceeded("the deadline passed before the call ended")
         })??,
     };
-    if is_stream {
-        drop(open);
+    let Some(_place) = begun.place else {
         let items = Items::new(Arc::clone(link), key, stream_deadline);
         let mut response = Response::new(Body::stream(items));
         response.set_peer(Arc::clone(link) as _);
         return Ok(response);
+    };
+    link.whole(bytes)
+}
+
+/// A call whose text is queued.
+struct Begun {
+    open: Open,
+    key: u64,
+    answer: oneshot::Receiver<Result<Bytes, Status>>,
+    /// That of the call; a stream keeps its own.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+fn begin(
+    link: &Arc<Link>,
+    mut request: Request,
+    place: OwnedSemaphorePermit,
+) -> Result<Begun, Status> {
+    let id = link.calls.next_id();
+    let ending = request::ending(link.dialect, &request)?;
+    let limit = link.config.limits.max_message;
+    let text = request::text(link.dialect, &mut request, id, limit)?;
+    let (mut place, mut stream) = (Some(place), None);
+    if let Some(ending) = ending {
+        let ending = ending.into();
+        stream = place.take().map(|place| Opening { ending, place });
     }
-    let length = bytes.len();
-    let limits = link.config.limits.decode_limits();
-    let message = Message::with_limits(bytes, Encoding::JSON, limits);
-    let mut response = Response::new(Body::message(message));
-    if length > SMALL {
-        let mut held = Held::new(Arc::clone(&link.budget));
-        held.set(length)?;
-        response.on_end(held);
-    }
-    response.set_peer(Arc::clone(link) as _);
-    Ok(response)
+    let queued = link.calls.begin(id, &text, stream)?;
+    link.write(queued.is_alone);
+    Ok(Begun {
+        open: Open {
+            link: Arc::clone(link),
+            key: Some(queued.key),
+        },
+        key: queued.key,
+        answer: queued.answer,
+        place,
+    })
 }
 
 /// Waits for what a call needs before it begins, no longer than it may take.
@@ -190,6 +199,21 @@ async fn within<F: Future>(
 }
 
 impl Link {
+    /// Makes the response of an answer that is one value.
+    fn whole(self: &Arc<Self>, bytes: Bytes) -> Result<Response, Status> {
+        let length = bytes.len();
+        let limits = self.config.limits.decode_limits();
+        let message = Message::with_limits(bytes, Encoding::JSON, limits);
+        let mut response = Response::new(Body::message(message));
+        if length > SMALL {
+            let mut held = Held::new(Arc::clone(&self.budget));
+            held.set(length)?;
+            response.on_end(held);
+        }
+        response.set_peer(Arc::clone(self) as _);
+        Ok(response)
+    }
+
     /// Waits for a place, no longer than the call may take.
     async fn place(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, Status> {
         let place = Arc::clone(&self.places).acquire_owned();

@@ -13,4 +13,4 @@ mod writer;
 #[cfg(feature = "http")]
 pub(crate) use answer::answer_of;
 pub(crate) use connection::Connection;
-pub(crate) use server::{Carrier, Server};
+pub(crate) use server::Server;

@@ -17,7 +17,7 @@ use crate::wire::jsonrpc::dialect::{Dialect, Outgoing};
 /// What the dialect has no form for, and a text over the limit.
 pub(crate) fn text(
     dialect: &Dialect,
-    mut request: Request,
+    request: &mut Request,
     id: u64,
     limit: usize,
 ) -> Result<BytesMut, Status> {

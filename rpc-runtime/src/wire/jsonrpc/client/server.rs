@@ -1,31 +1,21 @@
-//! The servers of JSON, and their URLs.
+//! The servers of JSON on byte streams, and their URLs.
 
 use std::error::Error;
 
 use crate::transport::Address;
 use crate::wire::jsonrpc::Dialect;
-#[cfg(feature = "websocket")]
-use crate::wire::websocket;
+
+/// What URLs begin with, what is spoken there, and below that; what follows `jsonrpc+` says that itself.
+const SCHEMES: [(&str, &Dialect, &str); 2] = [
+    ("knsock", Dialect::KN_SOCK, "tcp"),
+    ("lpjson", Dialect::LENGTH_PREFIXED, "tcp"),
+];
 
 /// A server as its URL names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Server {
     pub(crate) dialect: &'static Dialect,
-    pub(crate) carrier: Carrier,
     pub(crate) url: String,
-}
-
-/// What carries the texts.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Carrier {
-    /// A byte stream, as its dialect has it.
-    Bytes,
-    /// The bodies of POST requests.
-    #[cfg(feature = "http")]
-    Http(crate::wire::http::WebUrl),
-    /// The messages of a WebSocket.
-    #[cfg(feature = "websocket")]
-    WebSocket(websocket::Target),
 }
 
 impl Server {
@@ -38,58 +28,21 @@ impl Server {
         clippy::type_complexity,
         reason = "a server, where it is, or what is wrong"
     )]
-    pub(crate) fn of(url: &str) -> Option<Result<(Self, Address), Box<dyn Error + Send + Sync>>> {
+    pub(crate) fn parse(
+        url: &str,
+    ) -> Option<Result<(Self, Address), Box<dyn Error + Send + Sync>>> {
         let (scheme, rest) = url.split_once(':')?;
         let scheme = scheme.to_ascii_lowercase();
-        let (dialect, below) = match scheme.as_str() {
-            "knsock" => (Dialect::KN_SOCK, "tcp"),
-            "lpjson" => (Dialect::LENGTH_PREFIXED, "tcp"),
-            scheme => (Dialect::JSON_RPC, scheme.strip_prefix("jsonrpc+")?),
+        let mut schemes = SCHEMES.iter();
+        let (dialect, below) = match schemes.find(|(it, ..)| *it == scheme) {
+            Some((_, dialect, below)) => (*dialect, *below),
+            None => (Dialect::JSON_RPC, scheme.strip_prefix("jsonrpc+")?),
         };
-        Some(carrier(below, rest).map(|(carrier, address)| {
-            let url = url.to_owned();
-            let server = Self {
-                dialect,
-                carrier,
-                url,
-            };
-            (server, address)
-        }))
-    }
-
-    /// What is spoken below the texts, if it has a name in ALPN.
-    #[cfg(feature = "tls")]
-    pub(crate) fn alpn(&self) -> &'static [&'static [u8]] {
-        match self.carrier {
-            Carrier::Bytes => &[],
-            #[cfg(feature = "http")]
-            Carrier::Http(_) => &[crate::wire::http::ALPN_HTTP1],
-            #[cfg(feature = "websocket")]
-            Carrier::WebSocket(_) => &[crate::wire::http::ALPN_HTTP1],
-        }
-    }
-}
-
-fn carrier(below: &str, rest: &str) -> Result<(Carrier, Address), Box<dyn Error + Send + Sync>> {
-    #[cfg(feature = "http")]
-    let web = rest.strip_prefix("//").unwrap_or(rest);
-    match below {
-        #[cfg(feature = "http")]
-        "http" | "https" => {
-            let (url, address) = crate::wire::http::WebUrl::read(web, below == "https")?;
-            Ok((Carrier::Http(url), address))
-        }
-        #[cfg(feature = "websocket")]
-        "ws" | "wss" => {
-            let (url, address) = crate::wire::http::WebUrl::read(web, below == "wss")?;
-            // Most servers of JSON-RPC know no name for it.
-            let target = websocket::Target {
-                url,
-                subprotocol: None,
-                offers_compression: false,
-            };
-            Ok((Carrier::WebSocket(target), address))
-        }
-        below => Ok((Carrier::Bytes, format!("{below}:{rest}").parse()?)),
+        let address = format!("{below}:{rest}").parse::<Address>();
+        let url = url.to_owned();
+        Some(match address {
+            Ok(address) => Ok((Self { dialect, url }, address)),
+            Err(error) => Err(error.into()),
+        })
     }
 }

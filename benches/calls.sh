@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Counts the instructions of one small call of peers, client and server together, which do not depend on how busy the
+# machine is (what is read at once does, a little):
+#
+#   bash benches/calls.sh peer-rpc-grpc peer-tonic
+#
+# One thread, 64 callers, one connection over loopback; the slope between two numbers of calls, the median of three runs.
+set -euo pipefail
+cd "$(dirname "$0")"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+unset RUST_BACKTRACE
+
+readonly few=2000 many=12000
+
+collected() {
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$CARGO_TARGET_DIR/release/$1" calls "$2" 2>&1 |
+        sed -n 's/.*Collected : //p'
+}
+
+bash setup.sh
+for peer in "$@"; do
+    cargo build --quiet --locked --release -p "$peer"
+    for _ in 1 2 3; do
+        echo $((($(collected "$peer" "$many") - $(collected "$peer" "$few")) / (many - few)))
+    done | sort -n | sed -n 2p | xargs printf '%-24s %8s instructions a call\n' "$peer"
+done
