@@ -164,7 +164,7 @@ async fn the_registry_and_redis_restart_and_no_call_fails() {
         let lease = Lease::new("math", &server.url).length(LEASE);
         leases.push(lease.keep(&remote).await.unwrap());
     }
-    let channel = Channel::connect(Registered::new("math", &remote).hold(LEASE * 4));
+    let channel = Channel::connect(Registered::new("math", &remote).hold(LONG / 3));
     let channel = channel.await.unwrap();
     until_answered_by(&channel, &["first", "second"]).await;
 
@@ -186,9 +186,14 @@ async fn the_registry_and_redis_restart_and_no_call_fails() {
     // The registry is another process: what it knew is in Redis.
     serving.task.abort();
     assert!((&mut serving.task).await.unwrap_err().is_cancelled());
-    let again = Server::new().add(redis.registry().service());
-    let address = url.clone();
-    let again = again.listen(address).bind().await.unwrap();
+    let mut again = None;
+    eventually("what the registry listened at is free again", async || {
+        let server = Server::new().add(redis.registry().service());
+        again = server.listen(url.clone()).bind().await.ok();
+        again.is_some()
+    })
+    .await;
+    let again = again.expect("it listens");
     let stop = again.shutdown_handle();
     let again = tokio::spawn(again.serve());
     until_known(&redis.registry(), &[&first, &second]).await;

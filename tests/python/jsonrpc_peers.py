@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 import threading
+import time
 
 
 def check(what, found, expected):
@@ -54,12 +55,14 @@ def serve_kn_sock():
         port = free.getsockname()[1]
     run = lambda: start_rpc_server(port, functions(), host="127.0.0.1")
     threading.Thread(target=run, daemon=True).start()
+    # From another address: a connection from the same one could be given this very port, be connected to itself,
+    # and keep the server from it.
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)).close()
             return port
         except OSError:
-            pass
+            time.sleep(0.01)
 
 
 def call_tcp(port):

@@ -7,8 +7,7 @@ cd "$(dirname "$0")/../.."
 
 proof=$PWD/target/proof
 tree=$proof/tree
-# The same as for `tests/promises/prove.sh`, so that nothing is compiled twice.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$proof/build}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 export RUST_BACKTRACE=0
 export RPC_SEEDS=${RPC_SEEDS:-2000}
 bound=240
@@ -32,7 +31,8 @@ done
 touch "$tree"/rpc-runtime/src/lib.rs
 
 began=$SECONDS
-built=$(cd "$tree" && cargo test -p rpc-tests --test simulation --no-run --message-format short 2>&1) ||
+# The same flags as in .ci/run, so that only this project's crates are compiled again.
+built=$(cd "$tree" && cargo test --locked --workspace --all-features --test simulation --no-run --message-format short 2>&1) ||
     { echo "$built" >&2; exit 1; }
 test=$(sed -n 's/.*Executable .*(\(.*\))$/\1/p' <<<"$built")
 cd "$tree/tests"

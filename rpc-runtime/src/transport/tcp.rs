@@ -35,9 +35,22 @@ async fn connect_any(host: &str, addresses: &[SocketAddr]) -> io::Result<Io> {
 
 async fn connect_one(address: SocketAddr) -> io::Result<Io> {
     let stream = TcpStream::connect(address).await?;
+    not_itself(&stream, address)?;
     // Frames are already gathered into large writes; Nagle would only hold the last one back.
     stream.set_nodelay(true)?;
     Ok(into_io(stream, address))
+}
+
+/// Refuses a socket that is connected to itself.
+///
+/// That happens where nobody listens at a port of this host and the system gives that very port to the socket that
+/// connects to it, as RFC 9293 section 3.5 (simultaneous open) allows. It would keep the server from its port.
+fn not_itself(stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
+    if stream.local_addr()? == peer {
+        let nobody = "nobody listens there: the socket was connected to itself";
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, nobody));
+    }
+    Ok(())
 }
 
 fn into_io(stream: TcpStream, peer: SocketAddr) -> Io {
@@ -145,6 +158,16 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let io = connect_any("host", &[closed, open]).await.unwrap();
         assert_eq!(**io.peer(), format!("tcp://{open}"));
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_connected_to_itself_is_refused() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let stream = socket.connect(own).await.unwrap();
+        let error = not_itself(&stream, own).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
