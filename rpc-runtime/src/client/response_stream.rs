@@ -406,10 +406,10 @@ impl Download {
                 State::Streaming(streaming) => streaming,
                 State::Resuming(resuming) => {
                     let resumed = ready!(resuming.as_mut().poll(cx));
-                    if let Err(status) = resumed.and_then(|it| self.gone_on(it)) {
-                        return Poll::Ready(Some(Err(self.fail(status))));
+                    match resumed.and_then(|it| self.gone_on(it)) {
+                        Ok(()) => continue,
+                        Err(status) => return Poll::Ready(Some(Err(self.fail(status)))),
                     }
-                    continue;
                 }
                 _ => return Poll::Ready(None),
             };
@@ -431,13 +431,9 @@ impl Download {
                     self.trailers = trailers;
                 }
                 Some(Err(status)) => {
-                    let resumption = self.resumption.take_if(|it| it.may_go_on(&status));
-                    if let Some(resumption) = resumption {
-                        self.state = State::Resuming(resumption.go_on(status));
-                        continue;
+                    if let Some(status) = self.broken(status) {
+                        return Poll::Ready(Some(Err(self.fail(status))));
                     }
-                    self.skipped = all_skipped(status.metadata()).unwrap_or(self.skipped);
-                    return Poll::Ready(Some(Err(self.fail(status))));
                 }
                 None => {
                     self.state = State::Ended;
@@ -449,6 +445,20 @@ impl Download {
 }
 
 impl Download {
+    /// Goes on with the stream behind a failure, or gives that back.
+    fn broken(&mut self, status: Status) -> Option<Status> {
+        match self.resumption.take_if(|it| it.may_go_on(&status)) {
+            Some(resumption) => {
+                self.state = State::Resuming(resumption.go_on(status));
+                None
+            }
+            None => {
+                self.skipped = all_skipped(status.metadata()).unwrap_or(self.skipped);
+                Some(status)
+            }
+        }
+    }
+
     /// Reads on where a stream goes on.
     fn gone_on(&mut self, resumed: Resumed) -> Result<(), Status> {
         let Resumed {

@@ -53,6 +53,8 @@ pub(super) fn unknown() -> Status {
 
 /// A stream of a handler that its caller can come back to. Its task fills it and ends it.
 pub(super) struct KeptStream {
+    /// The how-manieth it is.
+    pub(super) number: u64,
     pub(super) token: Bytes,
     streams: Streams,
     caller: Caller,
@@ -99,13 +101,14 @@ struct Reading {
 
 impl KeptStream {
     pub(super) fn new(
-        token: Bytes,
+        (number, token): (u64, Bytes),
         streams: Streams,
         caller: Caller,
         deadline: Option<Instant>,
     ) -> Self {
         let buffer = Buffer::new(streams.bytes());
         Self {
+            number,
             token,
             streams,
             caller,

@@ -43,6 +43,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Table {
+    /// How many streams have begun.
+    begun: u64,
     kept: HashMap<Bytes, Arc<KeptStream>>,
     /// Those whose end was read, oldest first; some of them may be gone.
     ended: VecDeque<Weak<KeptStream>>,
@@ -90,19 +92,16 @@ impl Streams {
             return None;
         }
         let token = Bytes::copy_from_slice(&token);
-        let stream = Arc::new(KeptStream::new(
-            token.clone(),
-            self.clone(),
-            caller,
-            deadline,
-        ));
         let mut table = self.table();
         let is_full = table.kept.len() >= self.0.limits.streams && !table.make_place();
         if is_full || self.is_closed() {
             drop(table);
-            tracing::debug!(?stream, "no place: a stream is served without being kept");
+            tracing::debug!(?caller, "no place: a stream is served without being kept");
             return None;
         }
+        table.begun += 1;
+        let name = (table.begun, token.clone());
+        let stream = Arc::new(KeptStream::new(name, self.clone(), caller, deadline));
         table.kept.insert(token, Arc::clone(&stream));
         drop(table);
         Some(Place {
@@ -171,16 +170,22 @@ impl Streams {
         let time = time.saturating_sub(HEARD.min(time / 10));
         let closes = deadline_after(Instant::now(), time);
         self.0.closed.store(true, Ordering::SeqCst);
-        let kept: Vec<_> = self.table().kept.values().cloned().collect();
-        kept.iter().for_each(|it| it.close(closes));
+        self.in_order().iter().for_each(|it| it.close(closes));
     }
 
     /// Ends all of them.
     pub(in crate::server) fn end(&self) {
         self.0.closed.store(true, Ordering::SeqCst);
-        let kept: Vec<_> = self.table().kept.values().cloned().collect();
         let reason = || Status::unavailable("the server has ended");
-        kept.iter().for_each(|it| it.finish(reason()));
+        self.in_order().iter().for_each(|it| it.finish(reason()));
+    }
+
+    /// Returns all of them in the order in which they began, so that the same events always lead to the
+    /// same order of wake-ups.
+    fn in_order(&self) -> Vec<Arc<KeptStream>> {
+        let mut kept: Vec<_> = self.table().kept.values().cloned().collect();
+        kept.sort_unstable_by_key(|it| it.number);
+        kept
     }
 }
 
