@@ -19,5 +19,6 @@ pub trait Store {
     async fn put(&self, request: Value) -> Result<Key, Status>;
     #[rpc(once, priority = High)]
     async fn pay(&self, request: Value) -> Result<Key, Status>;
+    #[rpc(resumable)]
     fn watch(&self, request: Key) -> impl Stream<Item = Result<Value, StoreError>>;
 }

@@ -34,6 +34,7 @@ mod protobuf;
 mod python;
 mod reconnect;
 mod registry_redis;
+mod resume;
 mod retry;
 mod schemas;
 mod servers;

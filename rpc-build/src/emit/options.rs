@@ -12,6 +12,7 @@ pub(crate) const ERROR: i32 = 57103;
 pub(crate) const ERROR_CODE: i32 = 57104;
 pub(crate) const PRIORITY: i32 = 57105;
 pub(crate) const ONCE: i32 = 57106;
+pub(crate) const RESUMABLE: i32 = 57107;
 
 /// What a method's options say, as it is written there.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) error: Option<String>,
     pub(crate) priority: Option<String>,
     pub(crate) once: bool,
+    pub(crate) resumable: bool,
 }
 
 /// What is said of a second call.
@@ -51,6 +53,7 @@ impl Options {
             error: text(options, ERROR),
             priority: text(options, PRIORITY),
             once: flag(options, ONCE),
+            resumable: flag(options, RESUMABLE),
         }
     }
 }

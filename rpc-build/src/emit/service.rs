@@ -10,7 +10,7 @@ use proc_macro2::Ident;
 use super::comments::Comments;
 use super::errors::resolve_error;
 use super::options::{
-    ERROR, Idempotency, ONCE, Options, PRIORITY, SINCE, TIMEOUT, is_timeout, is_version,
+    ERROR, Idempotency, ONCE, Options, PRIORITY, RESUMABLE, SINCE, TIMEOUT, is_timeout, is_version,
     rust_priority,
 };
 use super::plan::{Plan, TypeIndex, package_of};
@@ -136,6 +136,7 @@ impl<'a> Reader<'a> {
         self.check_options(&options, path);
         self.check_priority(&options, path);
         self.check_once(&options, takes_stream || returns_stream, path);
+        self.check_resumable(&options, returns_stream && !takes_stream, path);
         let error = options
             .error
             .as_deref()
@@ -200,6 +201,15 @@ impl<'a> Reader<'a> {
             let message = "`once` is for methods that must not run twice, `idempotency_level` says that this \
                            one may";
             self.report(path, ONCE, message.to_owned(), "remove one of them");
+        }
+    }
+
+    /// What is kept and given again is a stream of ours; what was read of a caller's is gone.
+    fn check_resumable(&mut self, options: &Options, is_download: bool, path: &[i32; 4]) {
+        if options.resumable && !is_download {
+            let message = "`resumable` lets callers go on with a stream that the method returns, and it can take \
+                           none";
+            self.report(path, RESUMABLE, message.to_owned(), "remove it");
         }
     }
 

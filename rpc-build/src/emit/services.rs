@@ -105,6 +105,7 @@ fn expand_options(method: &Method) -> Option<TokenStream> {
         idempotency,
         priority,
         once,
+        resumable,
         ..
     } = &method.options;
     let name = (pascal_case(&method.ident) != method.wire_name).then(|| {
@@ -117,6 +118,7 @@ fn expand_options(method: &Method) -> Option<TokenStream> {
         Idempotency::ReadOnly => Some(quote! { read_only }),
     };
     let once = once.then(|| quote! { once });
+    let resumable = resumable.then(|| quote! { resumable });
     let priority = priority.as_deref().and_then(rust_priority).map(|priority| {
         let priority = format_ident!("{priority}");
         quote! { priority = #priority }
@@ -127,6 +129,7 @@ fn expand_options(method: &Method) -> Option<TokenStream> {
         .into_iter()
         .chain(idempotency)
         .chain(once)
+        .chain(resumable)
         .chain(priority)
         .chain(timeout)
         .chain(since)

@@ -77,6 +77,7 @@ fn expand_options(method: &Method, rt: &TokenStream) -> TokenStream {
         (options.idempotent.is_some(), quote! { .idempotent() }),
         (options.read_only.is_some(), quote! { .read_only() }),
         (options.once.is_some(), quote! { .once() }),
+        (options.resumable.is_some(), quote! { .resumable() }),
         (options.blocking.is_some(), quote! { .blocking() }),
         (options.bare.is_some(), quote! { .bare() }),
         (

@@ -30,6 +30,7 @@ pub(super) fn parse_method(
     check_blocking_upload(&options, &arguments, errors);
     let streams = arguments.has_upload() || output.as_ref().is_some_and(Output::is_stream);
     check_once(&options, streams, errors);
+    check_resumable(&options, &arguments, output.as_ref(), errors);
     let ident = function.sig.ident.clone();
     let output = match output {
         Some(output) if errors.len() == mistakes => output,
@@ -223,6 +224,33 @@ fn check_once(options: &MethodOptions, streams: bool, errors: &mut Errors) {
                 "`once` is for methods that must not run twice, `{other}` says that this one may\n\
                  (remove one of them)"
             ),
+        );
+    }
+}
+
+/// What is kept and given again is a stream of the method; what was read of its caller's is gone. Of
+/// an output that could not be read, nothing is said.
+fn check_resumable(
+    options: &MethodOptions,
+    arguments: &Arguments,
+    output: Option<&Output>,
+    errors: &mut Errors,
+) {
+    let Some(resumable) = &options.resumable else {
+        return;
+    };
+    if output.is_some_and(|it| !it.is_stream()) {
+        errors.push(
+            resumable,
+            "`resumable` lets callers go on with the stream that a method returns, and this one returns none\n\
+             (remove `resumable`)",
+        );
+    } else if arguments.has_upload() {
+        errors.push(
+            resumable,
+            "`resumable` lets callers go on with a stream, which they cannot with their own: what was read of it \
+             is gone\n\
+             (remove `resumable`, or the `Streaming` argument)",
         );
     }
 }

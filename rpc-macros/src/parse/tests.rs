@@ -365,6 +365,21 @@ fn forms_that_contradict_each_other_are_refused() {
             "`idempotent` says",
         ),
         (
+            "#[rpc(resumable)] async fn f(&self);",
+            "resumable",
+            "this one returns none",
+        ),
+        (
+            "#[rpc(resumable)] async fn f(&self, a: Streaming<A>);",
+            "resumable",
+            "this one returns none",
+        ),
+        (
+            "#[rpc(resumable)] fn f(&self, a: Streaming<A>) -> impl Stream<Item = B>;",
+            "resumable",
+            "what was read of it is gone",
+        ),
+        (
             "#[rpc(fast)] async fn f(&self);",
             "fast",
             "expected one of `name`, `idempotent`",

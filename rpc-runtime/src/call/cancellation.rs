@@ -21,6 +21,7 @@ struct Inner {
     cancelled: AtomicBool,
     started: AtomicBool,
     turn: AtomicU8,
+    lost: AtomicBool,
     waiting: OnceLock<Arc<Notify>>,
 }
 
@@ -49,6 +50,19 @@ impl Cancellation {
         if let Some(waiting) = self.0.waiting.get() {
             waiting.notify_waiters();
         }
+    }
+
+    /// Gives the signal because the connection to the caller was lost, who may want to go on.
+    pub(crate) fn lose(&self) {
+        if !self.is_cancelled() {
+            self.0.lost.store(true, Ordering::SeqCst);
+        }
+        self.cancel();
+    }
+
+    /// Returns whether the first reason for the signal was that the connection was lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.0.lost.load(Ordering::SeqCst)
     }
 
     /// Gives the signal back for another call, if nobody else holds it or ever waited for it.

@@ -63,6 +63,7 @@ pub struct MethodDescriptor {
     idempotent: bool,
     read_only: bool,
     once: bool,
+    resumable: bool,
     blocking: bool,
     bare: bool,
     deprecated: bool,
@@ -82,6 +83,7 @@ impl MethodDescriptor {
             idempotent: false,
             read_only: false,
             once: false,
+            resumable: false,
             blocking: false,
             bare: false,
             deprecated: false,
@@ -110,6 +112,13 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// Says that a caller can go on with the method's stream when its connection was lost.
+    #[must_use]
+    pub const fn resumable(mut self) -> Self {
+        self.resumable = true;
         self
     }
 
@@ -203,6 +212,11 @@ impl MethodDescriptor {
     /// Returns whether a call that is made again gets the answer that the first time had.
     pub const fn is_once(&self) -> bool {
         self.once
+    }
+
+    /// Returns whether a caller can go on with the method's stream when its connection was lost.
+    pub const fn is_resumable(&self) -> bool {
+        self.resumable
     }
 
     /// Returns whether the method runs on a thread of its own.

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::body::Body;
 use super::cancellation::Cancellation;
 use super::connection_info::ConnectionInfo;
-use super::context::{CompressionChoice, Context, Inner};
+use super::context::{CompressionChoice, Context, Identity, Inner};
 use super::metadata::Metadata;
 use super::method::Method;
+use super::resume::{Resume, ResumeOut};
 use crate::codec::Encoding;
 
 /// What a client asks of a [`Service`](crate::Service): a method, metadata, a deadline, and a
@@ -135,9 +136,25 @@ impl Request {
         }
     }
 
+    /// Returns whether it goes on with a stream. Such a call is made by who knows of the stream, and not
+    /// twice: the second would take the stream from the first.
+    pub(crate) fn goes_on(&self) -> bool {
+        let resume = self.extensions.get::<ResumeOut>();
+        matches!(resume, Some(ResumeOut(Resume::Behind { .. })))
+    }
+
     /// Returns the same request once more, unless its body is a stream.
     pub(crate) fn try_clone(&mut self) -> Option<Self> {
+        let body = self.body.try_clone()?;
         Some(Self {
+            body,
+            ..self.clone_without_body()
+        })
+    }
+
+    /// Returns the same request once more, with an empty body.
+    pub(crate) fn clone_without_body(&self) -> Self {
+        Self {
             method: self.method.clone(),
             metadata: self.metadata.clone(),
             deadline: self.deadline,
@@ -146,8 +163,8 @@ impl Request {
             extensions: self.extensions.clone(),
             connection: self.connection.clone(),
             cancellation: self.cancellation.clone(),
-            body: self.body.try_clone()?,
-        })
+            body: Body::empty(),
+        }
     }
 
     /// Returns the encoding of the messages both ways; `None` leaves it to the service's codec.
@@ -174,6 +191,12 @@ impl Request {
     /// Returns the connection that brought the request; `None` in process.
     pub fn connection(&self) -> Option<&Arc<ConnectionInfo>> {
         self.connection.as_ref()
+    }
+
+    /// Returns who the caller proved to be, where a layer found that out or its certificate says it.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        let of_connection = || self.connection()?.extensions().get::<Identity>();
+        self.extensions.get::<Identity>().or_else(of_connection)
     }
 
     /// Returns who sent the request, as a URL; `None` in process.

@@ -264,7 +264,7 @@ impl Exchange {
                 State::Ready(_) => {
                     if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended)
                     {
-                        self.state = State::Calling(outgoing.begin(false)?);
+                        self.state = State::Calling(outgoing.begin()?);
                     }
                 }
                 State::Calling(running) => {

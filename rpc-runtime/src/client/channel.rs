@@ -36,6 +36,8 @@ pub struct Channel {
     encoding: Option<Encoding>,
     timeout: Option<Duration>,
     forwards: bool,
+    /// It connects again when a connection is lost.
+    reconnects: bool,
 }
 
 impl Channel {
@@ -52,6 +54,7 @@ impl Channel {
             encoding: None,
             timeout: None,
             forwards: false,
+            reconnects: false,
         }
     }
 
@@ -110,7 +113,10 @@ impl Channel {
     }
 
     pub(super) fn over_servers(servers: Servers) -> Self {
-        Self::new(servers)
+        Self {
+            reconnects: true,
+            ..Self::new(servers)
+        }
     }
 
     /// Returns a channel to whoever made the call that `context` belongs to, over the same
@@ -235,6 +241,11 @@ impl Channel {
 
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// Returns whether it connects again, to the same server, when a connection is lost.
+    pub(super) fn reconnects(&self) -> bool {
+        self.reconnects
     }
 
     pub(super) fn forwards(&self) -> bool {

@@ -12,6 +12,7 @@ mod outgoing;
 mod pool;
 mod reply_call;
 mod response_stream;
+mod resume;
 mod servers;
 mod spawned;
 mod stub;

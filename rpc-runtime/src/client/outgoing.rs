@@ -10,6 +10,7 @@ use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::channel::Channel;
+use super::resume::Resumption;
 use crate::call::{
     Body, BoxError, Context, Method, MethodHandle, Peer, Request, Response, append_metadata,
     check_encoding, deadline_after, deadline_in,
@@ -93,9 +94,28 @@ impl OutgoingCall {
         }
     }
 
-    /// Begins the call. A call with an answer of one message always has a deadline; one that is
-    /// answered by a stream has one if it was asked for, and else a bound on its acceptance.
-    pub(super) fn begin(mut self: Box<Self>, streams: bool) -> Result<Running, Status> {
+    /// Begins a call that is answered by one message. It always has a deadline.
+    pub(super) fn begin(mut self: Box<Self>) -> Result<Running, Status> {
+        self.prepare(false)?;
+        Ok(self.run())
+    }
+
+    /// Begins a call that is answered by a stream: with a deadline if one was asked for, and else a
+    /// bound on its acceptance. Returns also how to go on with it when its connection is lost, where its
+    /// method says that this can be done.
+    pub(super) fn begin_stream(
+        mut self: Box<Self>,
+    ) -> Result<(Running, Option<Box<Resumption>>), Status> {
+        self.prepare(true)?;
+        let descriptor = self.method().descriptor();
+        let may_resume =
+            descriptor.is_some_and(|it| it.is_resumable()) && self.channel.reconnects();
+        let resumption =
+            may_resume.then(|| Resumption::new(self.channel.service(), &mut self.request));
+        Ok((self.run(), resumption))
+    }
+
+    fn prepare(&mut self, streams: bool) -> Result<(), Status> {
         if let Some(status) = self.mistake.take() {
             return Err(status);
         }
@@ -103,17 +123,20 @@ impl OutgoingCall {
         let encoding = encoding.unwrap_or(self.default_encoding);
         (self.check_encoding)(encoding).map_err(|status| status.in_phase(Phase::Send))?;
         self.request.set_encoding(encoding);
-        self.set_deadline(streams)?;
+        self.set_deadline(streams)
+    }
+
+    fn run(self: Box<Self>) -> Running {
         let Self {
             channel,
             request,
             retry,
             ..
         } = *self;
-        Ok(match retry {
+        match retry {
             None => Running::new(channel.service(), request),
             Some(retry) => Running::new(&channel.service().clone().layer(*retry), request),
-        })
+        }
     }
 
     fn set_deadline(&mut self, streams: bool) -> Result<(), Status> {
@@ -158,7 +181,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn new(service: &BoxService, request: Request) -> Self {
+    pub(super) fn new(service: &BoxService, request: Request) -> Self {
         let watch = if service.keeps_deadlines() {
             Watch::default()
         } else {

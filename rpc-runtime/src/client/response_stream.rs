@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::blocking;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
+use super::resume::{Resumed, Resuming, Resumption, lost_items};
 use super::spawned::Spawned;
 use crate::call::{
     Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, SKIPPED,
@@ -28,6 +29,9 @@ use crate::status::{Phase, Status};
 /// cancels the call at the server. It yields `Result<T, X>` and, after the end or an `Err`, `None`.
 /// `None` without an `Err` before it means that the server ended the stream; a stream that broke
 /// off never ends that way.
+///
+/// A stream of a method that is marked [`#[rpc(resumable)]`](crate::rpc_service#resumable-streams) goes on
+/// by itself when its connection is lost, where its wire and its server can do that.
 ///
 /// There is no bound on the whole unless [`timeout`](Self::timeout) or the method sets one. The
 /// server must accept the stream within the channel's timeout, 30 seconds by default.
@@ -64,6 +68,9 @@ impl<T, X> ResponseStream<T, X> {
                 metadata: HeaderMap::new(),
                 trailers: HeaderMap::new(),
                 skipped: 0,
+                resumption: None,
+                accepts_gaps: false,
+                lost: 0,
                 state: State::Ready(outgoing),
             },
             decode,
@@ -114,6 +121,15 @@ impl<T, X> ResponseStream<T, X> {
     /// channel does, if it has one: see [`Call::retry`](crate::Call::retry).
     pub fn retry(mut self, retry: Retry) -> Self {
         self.configure(|outgoing| outgoing.set_retry(retry));
+        self
+    }
+
+    /// Goes on with a stream of a method that is marked `#[rpc(resumable)]` also if some of its items are
+    /// lost: see [`lost`](Self::lost). Without it such a stream fails with
+    /// [`Code::DataLoss`](crate::Code::DataLoss), and nobody misses items without knowing it.
+    pub fn accept_gaps(mut self) -> Self {
+        self.configure(|_| {});
+        self.download.accepts_gaps = true;
         self
     }
 
@@ -179,6 +195,13 @@ impl<T, X> ResponseStream<T, X> {
     /// no word for it, always.
     pub fn skipped(&self) -> u64 {
         self.download.skipped
+    }
+
+    /// Returns how many items of a stream that [accepts gaps](Self::accept_gaps) are lost so far: the
+    /// connection broke, and the server had kept fewer than were on their way. It counts those before the
+    /// item that came last.
+    pub fn lost(&self) -> u64 {
+        self.download.lost
     }
 
     /// Makes the call and blocks the thread for each item, for programs without a runtime.
@@ -262,26 +285,37 @@ struct Download {
     trailers: HeaderMap,
     /// How many items were left out so far.
     skipped: u64,
+    /// How to go on when the connection is lost, where that can be done.
+    resumption: Option<Box<Resumption>>,
+    accepts_gaps: bool,
+    /// How many items are lost so far because a connection was.
+    lost: u64,
     state: State,
 }
 
 enum State {
     Ready(Box<OutgoingCall>),
     Calling(Running),
-    Spawned(Spawned<Result<(Response, Watch), Status>>),
+    Spawned(Spawned<Result<Begun, Status>>),
     Streaming(Box<(Body, Watch)>),
+    /// The connection was lost, and the stream is gone on with.
+    Resuming(Resuming),
     /// It was set up after it had begun, and has yet to say so.
     Misused,
     Ended,
 }
+
+/// A stream that was accepted.
+type Begun = (Response, Watch, Option<Box<Resumption>>);
 
 impl Download {
     fn spawn(&mut self) {
         self.arm_first_item();
         if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended) {
             self.state = State::Spawned(Spawned::new(async move {
-                let mut running = outgoing.begin(true)?;
-                poll_fn(|cx| running.poll_response(cx)).await
+                let (mut running, resumption) = outgoing.begin_stream()?;
+                let (response, watch) = poll_fn(|cx| running.poll_response(cx)).await?;
+                Ok((response, watch, resumption))
             }));
         }
     }
@@ -294,6 +328,7 @@ impl Download {
     /// Ends the stream with a failure.
     fn fail(&mut self, status: Status) -> Status {
         self.state = State::Ended;
+        self.resumption = None;
         self.first_item = None;
         self.origin.name(name_peer(status, self.peer.as_ref()))
     }
@@ -312,11 +347,17 @@ impl Download {
     fn poll_accepted(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
         loop {
             let (mut response, watch) = match &mut self.state {
-                State::Streaming(_) | State::Ended => return Poll::Ready(Ok(())),
+                State::Streaming(_) | State::Resuming(_) | State::Ended => {
+                    return Poll::Ready(Ok(()));
+                }
                 State::Misused => return Poll::Ready(Err(misused())),
                 State::Calling(running) => ready!(running.poll_response(cx))?,
                 State::Spawned(task) => match ready!(Pin::new(task).poll(cx)) {
-                    Ok(result) => result?,
+                    Ok(result) => {
+                        let (response, watch, resumption) = result?;
+                        self.resumption = resumption;
+                        (response, watch)
+                    }
                     Err(error) => {
                         let status = Status::internal("the task of the call failed");
                         return Poll::Ready(Err(status.with_source(error)));
@@ -326,11 +367,16 @@ impl Download {
                     self.arm_first_item();
                     if let State::Ready(outgoing) = std::mem::replace(&mut self.state, State::Ended)
                     {
-                        self.state = State::Calling(outgoing.begin(true)?);
+                        let (running, resumption) = outgoing.begin_stream()?;
+                        self.state = State::Calling(running);
+                        self.resumption = resumption;
                     }
                     continue;
                 }
             };
+            if let Some(resumption) = &mut self.resumption {
+                resumption.accepted(&mut response);
+            }
             self.peer = response.take_peer();
             self.metadata = std::mem::take(response.metadata_mut());
             self.trailers = std::mem::take(response.trailers_mut());
@@ -355,11 +401,19 @@ impl Download {
         if let Err(status) = ready!(self.poll_accepted(cx)) {
             return Poll::Ready(Some(Err(self.fail(status))));
         }
-        let State::Streaming(streaming) = &mut self.state else {
-            return Poll::Ready(None);
-        };
-        let (body, watch) = &mut **streaming;
         loop {
+            let streaming = match &mut self.state {
+                State::Streaming(streaming) => streaming,
+                State::Resuming(resuming) => {
+                    let resumed = ready!(resuming.as_mut().poll(cx));
+                    match resumed.and_then(|it| self.gone_on(it)) {
+                        Ok(()) => continue,
+                        Err(status) => return Poll::Ready(Some(Err(self.fail(status)))),
+                    }
+                }
+                _ => return Poll::Ready(None),
+            };
+            let (body, watch) = &mut **streaming;
             let Poll::Ready(frame) = body.poll_frame(cx) else {
                 let status = ready!(watch.poll_expired(cx));
                 return Poll::Ready(Some(Err(self.fail(status))));
@@ -367,6 +421,9 @@ impl Download {
             match frame {
                 Some(Ok(BodyFrame::Message(message))) => {
                     self.skipped = self.skipped.saturating_add(message.skipped().into());
+                    if let Some(resumption) = &mut self.resumption {
+                        resumption.item_came();
+                    }
                     return Poll::Ready(Some(Ok(message)));
                 }
                 Some(Ok(BodyFrame::Trailers(trailers))) => {
@@ -374,8 +431,9 @@ impl Download {
                     self.trailers = trailers;
                 }
                 Some(Err(status)) => {
-                    self.skipped = all_skipped(status.metadata()).unwrap_or(self.skipped);
-                    return Poll::Ready(Some(Err(self.fail(status))));
+                    if let Some(status) = self.broken(status) {
+                        return Poll::Ready(Some(Err(self.fail(status))));
+                    }
                 }
                 None => {
                     self.state = State::Ended;
@@ -383,6 +441,40 @@ impl Download {
                 }
             }
         }
+    }
+}
+
+impl Download {
+    /// Goes on with the stream behind a failure, or gives that back.
+    fn broken(&mut self, status: Status) -> Option<Status> {
+        match self.resumption.take_if(|it| it.may_go_on(&status)) {
+            Some(resumption) => {
+                self.state = State::Resuming(resumption.go_on(status));
+                None
+            }
+            None => {
+                self.skipped = all_skipped(status.metadata()).unwrap_or(self.skipped);
+                Some(status)
+            }
+        }
+    }
+
+    /// Reads on where a stream goes on.
+    fn gone_on(&mut self, resumed: Resumed) -> Result<(), Status> {
+        let Resumed {
+            mut response,
+            watch,
+            lost,
+            resumption,
+        } = resumed;
+        self.peer = response.take_peer();
+        if lost > 0 && !self.accepts_gaps {
+            return Err(lost_items(lost));
+        }
+        self.lost = self.lost.saturating_add(lost);
+        self.resumption = Some(resumption);
+        self.state = State::Streaming(Box::new((response.take_body(), watch)));
+        Ok(())
     }
 }
 

@@ -99,7 +99,7 @@ impl Service for HedgeService {
     async fn call(&self, request: Request) -> Result<Response, Status> {
         let descriptor = request.method().descriptor();
         let is_read_only = descriptor.is_some_and(MethodDescriptor::is_read_only);
-        if !is_read_only || request.body().is_stream() {
+        if !is_read_only || request.body().is_stream() || request.goes_on() {
             return self.inner.call(request).await;
         }
         self.policy.budget.earn();

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::age::Age;
+use super::resume::Streams;
 use super::standard::Standard;
 use crate::call::{Cancellation, deadline_after};
 use crate::error::Error;
@@ -65,6 +66,7 @@ impl Bound {
     ///
     /// Dropping the future ends the server at once, with every call on it.
     pub async fn serve(self) -> Result<(), Error> {
+        let _streams = EndStreams(Arc::clone(&self.accepting));
         let mut loops = JoinSet::new();
         for listener in self.listeners {
             loops.spawn(accept(Arc::clone(&self.accepting), listener));
@@ -139,6 +141,12 @@ impl ShutdownHandle {
     /// Returns the calls that run or stream now and were not answered at once.
     pub fn running_calls(&self) -> usize {
         self.0.served.running.count()
+    }
+
+    /// Returns the streams of methods that are marked `#[rpc(resumable)]` whose callers have lost their
+    /// connection and have not come back: see [`Server::replay_limits`](super::Server::replay_limits).
+    pub fn waiting_streams(&self) -> usize {
+        self.0.streams().map_or(0, Streams::waiting)
     }
 }
 
@@ -244,8 +252,16 @@ impl Accepting {
         }
     }
 
+    /// Returns the streams that are kept for callers who come back.
+    fn streams(&self) -> Option<&Streams> {
+        self.served.extensions.get()
+    }
+
     fn begin_shutdown(&self) {
         self.standard.begin_shutdown();
+        if let Some(streams) = self.streams() {
+            streams.close(self.shutdown_timeout);
+        }
         self.shutdown.cancel();
         for connection in self.connections().values() {
             connection.begin();
@@ -291,6 +307,17 @@ impl Accepting {
         };
         if let Err(reason) = served {
             tracing::debug!(peer = &*peer, %reason, "a connection ended");
+        }
+    }
+}
+
+/// Ends the streams that are kept when the server ends, however it ends.
+struct EndStreams(Arc<Accepting>);
+
+impl Drop for EndStreams {
+    fn drop(&mut self) {
+        if let Some(streams) = self.0.streams() {
+            streams.end();
         }
     }
 }

@@ -111,10 +111,8 @@ impl Answers {
 
     /// Returns what tells this call from others.
     pub(super) fn key(&self, request: &Request, id: Bytes, body: &Bytes) -> Key {
-        let own = request.extensions().get::<Identity>();
-        let connection = || request.connection()?.extensions().get::<Identity>();
         Key {
-            identity: own.or_else(connection).cloned(),
+            identity: request.identity().cloned(),
             id,
             method: Arc::from(request.method().path()),
             body: (self.0.hasher.hash_one(body), body.len()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::in_process;
 use super::nearest::{shown, suggestion};
 use super::once;
+use super::resume;
 use super::server_call::ServerCall;
 use crate::call::{
     EXPECTED_KIND, Entered, Method, MethodDescriptor, MethodKind, Request, Response,
@@ -79,6 +80,9 @@ fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
     };
     if method.is_once() {
         return once::dispatch(request, H::Codec::DEFAULT, handle);
+    }
+    if method.is_resumable() {
+        return resume::dispatch(request, H::Codec::DEFAULT, handle);
     }
     handle(request)
 }

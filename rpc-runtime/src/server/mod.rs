@@ -26,6 +26,7 @@ mod once;
 mod open_rpc;
 #[cfg(feature = "reflection")]
 mod reflection;
+mod resume;
 mod router;
 #[cfg(feature = "tls")]
 mod secure;
@@ -51,6 +52,7 @@ pub use function::Function;
 pub use http_service::{HttpBody, HttpService};
 pub use items::Items;
 pub use on_wire::{NotOnWire, OnWire};
+pub use resume::ReplayLimits;
 pub use router::Router;
 pub use server::Server;
 pub use server_call::ServerCall;

@@ -16,6 +16,7 @@ use super::blocking::BlockingThreads;
 use super::connections::Connections;
 use super::dispatch::Handler;
 use super::function::Function;
+use super::resume::{ReplayLimits, Streams};
 use super::router::Router;
 use super::standard::Standard;
 use crate::call::{Limits, MethodError};
@@ -66,6 +67,7 @@ pub struct Server {
     max_buffered_total: usize,
     blocking_threads: usize,
     answers: (Duration, usize),
+    pub(super) replay: ReplayLimits,
     pub(super) shutdown_timeout: Duration,
     pub(super) drain_delay: Duration,
     pub(super) age: Option<Age>,
@@ -95,6 +97,7 @@ impl Server {
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
             answers: (Answers::MAX_AGE, Answers::MAX_BYTES),
+            replay: ReplayLimits::new(),
             shutdown_timeout: Duration::from_secs(10),
             drain_delay: Duration::ZERO,
             age: None,
@@ -332,6 +335,8 @@ impl Server {
             .insert(BlockingThreads::new(self.blocking_threads));
         let (max_age, max_bytes) = self.answers;
         self.extensions.insert(Answers::new(max_age, max_bytes));
+        let streams = Streams::new(self.replay, self.config.cancel_grace);
+        self.extensions.insert(streams);
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));
         let router = self.standard.add_to(self.router);
         #[cfg(feature = "jsonrpc")]

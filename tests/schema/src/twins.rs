@@ -48,6 +48,7 @@ pub mod store {
         #[rpc(read_only, timeout = "5s", since = "1.1")]
         async fn get(&self, request: Key) -> Result<Value, StoreError>;
         /// Reads all values.
+        #[rpc(resumable)]
         fn list(&self, request: Key) -> impl Stream<Item = Result<Value, StoreError>>;
         /// Writes a value.
         #[rpc(idempotent)]

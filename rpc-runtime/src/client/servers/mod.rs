@@ -32,7 +32,8 @@ pub(super) use self::list::Source;
 pub(super) use self::node::Ejection;
 use self::node::Node;
 use super::endpoint::{Endpoint, Readiness};
-use crate::call::{Request, Response, deadline_in};
+use super::resume::At;
+use crate::call::{Granted, Request, Response, deadline_in};
 use crate::service::{ResponseFuture, Service};
 use crate::status::{Code, Phase, Status};
 
@@ -182,6 +183,9 @@ impl Many {
         reason = "nothing failed: the request comes back"
     )]
     fn start(self: &Arc<Self>, request: Request) -> Result<ResponseFuture, Request> {
+        if let Some(At(endpoint)) = request.extensions().get::<At>() {
+            return Arc::clone(endpoint).start(request);
+        }
         let nodes = self.list.known();
         let picked = self.pick(&nodes, &request, &[]);
         let picked = picked.and_then(|it| nodes.get(it));
@@ -198,6 +202,10 @@ impl Many {
 
     /// Makes a call at the first server that can be connected to.
     async fn call(&self, request: Request) -> Result<Response, Status> {
+        if let Some(At(endpoint)) = request.extensions().get::<At>() {
+            let endpoint = Arc::clone(endpoint);
+            return at(&endpoint, endpoint.call(request).await);
+        }
         let deadline = request.first_deadline();
         let nodes = self.list.nodes(deadline).await?;
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
@@ -244,7 +252,7 @@ impl Many {
             }
             _ => node.succeeded(started.elapsed()),
         }
-        result
+        at(&node.endpoint, result)
     }
 
     /// At most half are left out: beyond that the failures are not those of single servers, and the
@@ -283,6 +291,16 @@ impl Class {
             Readiness::Failed => (Self::Failed, 0),
         }
     }
+}
+
+/// Notes where a stream came from that can be gone on with only there.
+fn at(endpoint: &Arc<Endpoint>, mut result: Result<Response, Status>) -> Result<Response, Status> {
+    if let Ok(response) = &mut result
+        && response.extensions().get::<Granted>().is_some()
+    {
+        response.extensions_mut().insert(At(Arc::clone(endpoint)));
+    }
+    result
 }
 
 /// Returns whether a failure says that the server is not well, and nothing about the call.

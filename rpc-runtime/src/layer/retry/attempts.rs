@@ -9,7 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::Retry;
 use super::stream::Unread;
 use crate::call::{
-    Body, CALL_ID, Cancellation, MethodDescriptor, MethodKind, Request, Response, deadline_in,
+    Body, CALL_ID, Cancellation, Granted, MethodDescriptor, MethodKind, Request, Response,
+    deadline_in,
 };
 use crate::pushback::Pushback;
 use crate::service::{BoxService, Service};
@@ -55,7 +56,9 @@ impl Attempts {
     /// Makes the call until it is answered, or fails for good.
     pub(super) async fn run(mut self: Box<Self>) -> Result<Response, Status> {
         let mut response = self.answered().await?;
-        if response.body().is_stream() {
+        // One that its caller can go on with is not made again, as then it would be another one.
+        let is_kept = response.extensions().get::<Granted>().is_some();
+        if response.body().is_stream() && !is_kept {
             let body = response.take_body();
             response.set_body(Body::stream(Unread::new(body, self)));
         }

@@ -44,7 +44,8 @@ use crate::status::{Code, Status};
 /// [`Context::attempt`](crate::Context::attempt).
 ///
 /// A call that is answered by a stream is made again until its first item has come; metadata that
-/// came before it is that of the attempt which was accepted first. A call that *sends* a stream is
+/// came before it is that of the attempt which was accepted first. A stream that [goes on by
+/// itself](crate::rpc_service#resumable-streams) is not made again once it was accepted. A call that *sends* a stream is
 /// not made again: what was read of it is gone.
 ///
 /// Put it on a channel, or on one call with [`Call::retry`](crate::Call::retry), where it counts
@@ -208,7 +209,8 @@ pub struct RetryService {
 impl Service for RetryService {
     async fn call(&self, mut request: Request) -> Result<Response, Status> {
         let is_governed = request.extensions_mut().insert(Governed).is_some();
-        if is_governed || self.policy.max_attempts <= 1 || request.body().is_stream() {
+        let is_single = request.body().is_stream() || request.goes_on();
+        if is_governed || self.policy.max_attempts <= 1 || is_single {
             return self.inner.call(request).await;
         }
         self.policy.budget.earn();

@@ -7,7 +7,7 @@ use super::reply::{Reply, send_error, started};
 use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped, with_scratch};
 use super::turn::{has_room, room};
-use crate::call::Response;
+use crate::call::{Kept, Response};
 use crate::status::Status;
 use crate::wire::catch_panic::{CatchPanic, catch_panic};
 
@@ -54,7 +54,12 @@ fn begin_answer(
         }
         let mut state = shared.state();
         let silenced = match &streaming {
-            Some(_) => state.peers_calls.get(&call)?.silenced,
+            Some(response) => {
+                let entry = state.peers_calls.get_mut(&call)?;
+                let kept = response.extensions().get::<Kept>();
+                entry.sending.delivered = kept.map(|it| Arc::clone(&it.delivered));
+                entry.silenced
+            }
             None => state.remove_peers_call(call)?.silenced,
         };
         if silenced {

@@ -12,6 +12,7 @@ use super::field::{
 };
 #[cfg(test)]
 use super::field::{put_field, put_metadata};
+use super::resume::{ResumeFields, token_value};
 #[cfg(test)]
 use super::schema::put_schema;
 use super::schema::schema_value;
@@ -85,6 +86,8 @@ pub(crate) struct CallFields {
     pub(crate) pushback: Option<u64>,
     /// In a box, because few frames have it.
     pub(crate) schema: Option<Box<Schema>>,
+    /// The same.
+    pub(crate) resume: Option<Box<ResumeFields>>,
 }
 
 impl CallFields {
@@ -165,9 +168,16 @@ impl CallFields {
             FieldType::ATTEMPT => once(&mut self.attempt, field, number()?),
             FieldType::PUSHBACK => once(&mut self.pushback, field, number()?),
             FieldType::SCHEMA => once(&mut self.schema, field, Box::new(schema_value(value)?)),
+            FieldType::RESUME => once(&mut self.resume().token, field, token_value(value)?),
+            FieldType::GAP => once(&mut self.resume().gap, field, number()?),
+            FieldType::RESUMABLE => once(&mut self.resume().able, field, ()),
             _ if field.may_ignore() => Ok(()),
             _ => Err(FieldError::of(field, FieldProblem::Unknown)),
         }
+    }
+
+    fn resume(&mut self) -> &mut ResumeFields {
+        self.resume.get_or_insert_default()
     }
 
     fn read_metadata(&mut self, value: &[u8], limits: &FieldLimits) -> Result<(), FieldError> {
@@ -211,6 +221,9 @@ impl CallFields {
         put_number(out, FieldType::PUSHBACK, self.pushback);
         if let Some(schema) = &self.schema {
             put_schema(out, schema);
+        }
+        if let Some(resume) = &self.resume {
+            resume.write(out);
         }
     }
 }
@@ -266,6 +279,11 @@ mod tests {
             attempt: Some(2),
             pushback: Some(u64::MAX),
             schema: Schema::from_peer(u64::MAX, "1.10").map(Box::new),
+            resume: Some(Box::new(ResumeFields {
+                token: Some((300, Bytes::from_static(&[7; 16]))),
+                gap: Some(5),
+                able: Some(()),
+            })),
         }
     }
 
@@ -326,7 +344,7 @@ mod tests {
             assert_eq!(parse(cut).is_ok(), clean, "{length}");
             whole = whole.max(fields);
         }
-        assert_eq!(whole, 15);
+        assert_eq!(whole, 18);
     }
 
     #[test]

@@ -20,11 +20,12 @@ use super::inbox::{Accepted, Inbox};
 use super::inbox_body::InboxBody;
 use super::outgoing::{Body as OutBody, Parts};
 use super::reader::Reader;
+use super::resume::put_resume;
 use super::room::Wanted;
 use super::schema::put_schema;
 use super::sender::{Sender, Side, Stopped, check_length, encode_behind, with_scratch};
 use super::turn::{Place, introduced, take_place, wait_for_turn};
-use crate::call::{Body, BodyFrame, Message, MethodHandle, Request, Response, Schema};
+use crate::call::{Body, BodyFrame, Message, MethodHandle, Request, Response, ResumeOut, Schema};
 use crate::codec::Encoding;
 use crate::service::{ResponseFuture, Service};
 use crate::status::{Code, Phase, Status};
@@ -203,6 +204,9 @@ fn put_request_fields(out: &mut BytesMut, request: &Request, encoding: Encoding)
     if attempt > 1 {
         put_varint_field(out, FieldType::ATTEMPT, attempt.into());
     }
+    if let Some(ResumeOut(resume)) = request.extensions().get() {
+        put_resume(out, resume);
+    }
 }
 
 fn check_fields(shared: &Shared, request: &Request, length: usize) -> Result<(), Status> {
@@ -354,7 +358,8 @@ impl OpenCall {
             response
         } else {
             self.shared = Some(Arc::clone(&shared));
-            Response::new(Body::frames(InboxBody {
+            let granted = self.inbox.take_granted();
+            let mut response = Response::new(Body::frames(InboxBody {
                 shared: Arc::clone(&shared),
                 inbox: Arc::clone(&self.inbox),
                 encoding: self.encoding,
@@ -362,7 +367,11 @@ impl OpenCall {
                 ended: false,
                 reader: Reader::default(),
                 _open: Some(self),
-            }))
+            }));
+            if let Some(granted) = granted {
+                response.extensions_mut().insert(*granted);
+            }
+            response
         };
         response.set_metadata(accepted.metadata);
         response.set_peer(shared);

@@ -1,5 +1,6 @@
 //! The calls of a connection, as its state keeps them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -84,6 +85,8 @@ impl Drop for Held {
 pub(super) struct Sending {
     pub(super) credit: i64,
     pub(super) waker: Option<Waker>,
+    /// Where what the reader gives back is counted, if somebody wants to know.
+    pub(super) delivered: Option<Arc<AtomicU64>>,
 }
 
 impl Sending {
@@ -91,11 +94,14 @@ impl Sending {
     pub(super) fn new(settings: Option<&WireSettings>) -> Self {
         Self {
             credit: settings.map_or(0, |it| i64::from(it.stream_window)),
-            waker: None,
+            ..Self::default()
         }
     }
 
     pub(super) fn add(&mut self, credit: i64) -> Option<Waker> {
+        if let Some(delivered) = &self.delivered {
+            delivered.fetch_add(credit.unsigned_abs(), Ordering::Relaxed);
+        }
         self.credit = self.credit.saturating_add(credit);
         if self.credit > 0 {
             self.waker.take()

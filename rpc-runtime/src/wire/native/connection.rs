@@ -226,6 +226,7 @@ impl Shared {
             call.finish(Err(reason.clone()));
         }
         for call in in_order(peers_calls) {
+            call.cancellation.lose();
             self.drop_peers_call(call, &reason);
         }
         room.into_iter().chain(driver).for_each(Waker::wake);

@@ -26,6 +26,8 @@ impl FieldType {
     pub(crate) const TEXT: Self = Self(0x08);
     pub(crate) const DETAILS: Self = Self(0x09);
     pub(crate) const LAST_CALL: Self = Self(0x0A);
+    pub(crate) const RESUME: Self = Self(0x0D);
+    pub(crate) const GAP: Self = Self(0x0F);
     pub(crate) const MAX_FRAME: Self = Self(0x10);
     pub(crate) const MAX_MESSAGE: Self = Self(0x11);
     pub(crate) const MAX_FIELDS: Self = Self(0x12);
@@ -35,6 +37,7 @@ impl FieldType {
     pub(crate) const ATTEMPT: Self = Self(0x8C);
     pub(crate) const PUSHBACK: Self = Self(0x8D);
     pub(crate) const SCHEMA: Self = Self(0x8F);
+    pub(crate) const RESUMABLE: Self = Self(0xA1);
 
     /// Returns whether a receiver that does not know this type may skip the field.
     pub(crate) fn may_ignore(self) -> bool {
@@ -54,6 +57,8 @@ impl FieldType {
             Self::TEXT => "TEXT",
             Self::DETAILS => "DETAILS",
             Self::LAST_CALL => "LAST_CALL",
+            Self::RESUME => "RESUME",
+            Self::GAP => "GAP",
             Self::MAX_FRAME => "MAX_FRAME",
             Self::MAX_MESSAGE => "MAX_MESSAGE",
             Self::MAX_FIELDS => "MAX_FIELDS",
@@ -63,6 +68,7 @@ impl FieldType {
             Self::ATTEMPT => "ATTEMPT",
             Self::PUSHBACK => "PUSHBACK",
             Self::SCHEMA => "SCHEMA",
+            Self::RESUMABLE => "RESUMABLE",
             _ => return None,
         })
     }
@@ -101,6 +107,8 @@ pub(crate) enum FieldProblem {
     NotUtf8,
     /// The value is no fingerprint with a revision behind it.
     NoSchema,
+    /// The value is no number with a token behind it.
+    NoToken,
     /// The field may be there once.
     Repeated,
     /// The type is unknown, and must be understood.
@@ -167,6 +175,9 @@ impl fmt::Display for FieldError {
                 write!(formatter, "is below {least}, the least that is allowed")
             }
             FieldProblem::NoSchema => formatter.write_str("is no fingerprint and revision"),
+            FieldProblem::NoToken => {
+                formatter.write_str("is no number with a token of 16 to 64 bytes behind it")
+            }
             FieldProblem::NotUtf8 => formatter.write_str("is not valid UTF-8"),
             FieldProblem::Repeated => formatter.write_str("is there more than once"),
             FieldProblem::Unknown => formatter.write_str("is unknown here and must be understood"),

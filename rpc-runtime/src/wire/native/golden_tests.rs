@@ -14,6 +14,7 @@ use super::field::{
 };
 use super::frame::{Flags, Frame, FrameHeader, FrameReader, FrameType, begin_frame, finish_frame};
 use super::preface::{self, PREFACE};
+use super::resume::ResumeFields;
 use super::settings::WireSettings;
 use crate::call::Schema;
 use crate::wire::detect::Detect;
@@ -144,6 +145,16 @@ fn schema(fingerprint: u64, revision: &str) -> Option<Box<Schema>> {
     Schema::from_peer(fingerprint, revision).map(Box::new)
 }
 
+/// Fields that say of a stream: a token behind this number, or none, and how many items are lost.
+fn resume(token: Option<u64>, gap: Option<u64>) -> Option<Box<ResumeFields>> {
+    let bytes = Bytes::from_iter(0xC0..0xD0);
+    Some(Box::new(ResumeFields {
+        able: token.is_none().then_some(()),
+        token: token.map(|number| (number, bytes)),
+        gap,
+    }))
+}
+
 const ADD_ARGUMENTS: &[u8] = b"\x82\xA1a\x02\xA1b\x03";
 
 fn numbered() -> CallFields {
@@ -198,6 +209,12 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
         attempt: Some(2),
         ..numbered()
     };
+    let streamed = |resume| CallFields {
+        method_number: Some(6),
+        encoding: Some(1),
+        resume,
+        ..CallFields::default()
+    };
     let message =
         |flags, call, bytes| example(FrameType::MESSAGE, flags, call, Payload::Raw(bytes));
     let with_unknown = |call, extra| Example {
@@ -226,6 +243,19 @@ fn requests() -> Vec<(&'static str, Vec<Example>)> {
             vec![request(whole, 19, again, ADD_ARGUMENTS)],
         ),
         (
+            "request_resumable",
+            vec![request(
+                whole,
+                23,
+                streamed(resume(None, None)),
+                b"\x81\xA5up_to\x0A",
+            )],
+        ),
+        (
+            "request_resume",
+            vec![request(whole, 1, streamed(resume(Some(2), None)), b"")],
+        ),
+        (
             "fragmented_request",
             vec![
                 request(Flags::BODY | Flags::MORE, 9, fragmented, b"{\"text\":\""),
@@ -246,6 +276,10 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
     let response = CallFields {
         method_number: Some(2),
         metadata: metadata(&[("x-served-by", "a1")]).into(),
+        ..CallFields::default()
+    };
+    let kept = |gap| CallFields {
+        resume: resume(Some(30_000), gap),
         ..CallFields::default()
     };
     let reply = CallFields {
@@ -290,6 +324,8 @@ fn answers() -> Vec<(&'static str, Vec<Example>)> {
     let single = |name, example| (name, vec![example]);
     vec![
         single("response", block(none, 7, response, b"")),
+        single("response_with_token", block(none, 23, kept(None), b"")),
+        single("response_with_gap", block(none, 1, kept(Some(3)), b"")),
         single(
             "unary_reply",
             block(Flags::BODY | Flags::END, 1, reply, b"\x05"),

@@ -12,7 +12,7 @@ use super::assembly::{Assembly, Payload, lend_first};
 use super::connection::Role;
 use super::frame::{RUN_MESSAGE, Run};
 use super::spares::Spares;
-use crate::call::Metadata;
+use crate::call::{Granted, Metadata};
 use crate::status::Status;
 use crate::wire::budget::Budget;
 
@@ -39,6 +39,8 @@ pub(super) struct Inbox(Mutex<Inner>);
 struct Inner {
     /// The metadata of the acceptance, which a reply begins with.
     accepted: Option<Metadata>,
+    /// With which the stream can be gone on with elsewhere.
+    granted: Option<Box<Granted>>,
     /// A reply that came whole in one frame, with what the budget holds for it.
     reply: Option<(Bytes, usize)>,
     messages: VecDeque<Received>,
@@ -144,10 +146,20 @@ impl Inbox {
     }
 
     /// Notes the acceptance of a call of ours.
-    pub(super) fn accept(&self, metadata: Metadata) -> Option<Waker> {
+    pub(super) fn accept(
+        &self,
+        metadata: Metadata,
+        granted: Option<Box<Granted>>,
+    ) -> Option<Waker> {
         let mut inner = self.lock();
         inner.accepted = Some(metadata);
+        inner.granted = granted;
         inner.waker.take()
+    }
+
+    /// Takes that with which the stream can be gone on with elsewhere, if it can.
+    pub(super) fn take_granted(&self) -> Option<Box<Granted>> {
+        self.lock().granted.take()
     }
 
     /// Adds what came of a message.
@@ -412,7 +424,9 @@ impl Inner {
             budget.release(charged);
             return Some((bytes, Metadata::default()));
         }
-        if self.messages.len() != 1 || !matches!(self.end, Some(Ok(_))) {
+        // With what a stream was granted it stays one, however short it is.
+        let is_whole = self.messages.len() == 1 && matches!(self.end, Some(Ok(_)));
+        if !is_whole || self.granted.is_some() {
             return None;
         }
         let Some(Received::Message { bytes, .. }) = self.messages.front_mut() else {

@@ -35,6 +35,7 @@ mod receive;
 mod replies;
 mod reply;
 mod responder;
+mod resume;
 mod room;
 mod schema;
 mod sender;

@@ -185,7 +185,8 @@ impl Receiver {
         state.learn_number(method, fields.method_number);
         drop(state);
         let message = flags.contains(Flags::BODY).then_some(message);
-        self.wakers.extend(inbox.accept(fields.metadata));
+        let granted = fields.resume.and_then(|it| it.granted()).map(Box::new);
+        self.wakers.extend(inbox.accept(fields.metadata, granted));
         if let Some(message) = message {
             let message = Payload::Shared(message);
             self.push_ours(call, &inbox, message, flags, false);

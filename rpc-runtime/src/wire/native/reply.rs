@@ -9,10 +9,13 @@ use super::field::{
 };
 use super::frame::{Flags, FrameHeader, FrameType, begin_frame, finish_frame};
 use super::outgoing::{Body as OutBody, Parts};
+use super::resume::put_kept;
 use super::schema::put_schema;
 use super::sender::{check_length, encode_behind, with_scratch};
 use super::settings::WireSettings;
-use crate::call::{Cancellation, ErrorBody, Message, Response, Rope, Schema, ServiceDescriptor};
+use crate::call::{
+    Cancellation, ErrorBody, Kept, Message, Response, Rope, Schema, ServiceDescriptor,
+};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -90,7 +93,7 @@ impl Reply {
         check_metadata(shared, response.metadata())?;
         check_metadata(shared, trailers)?;
         let start = begin_frame(frames);
-        self.put_fields(frames, response.metadata());
+        self.put_fields(frames, response.metadata(), None);
         if let Some(message) = message {
             let head = frames.len();
             if let Some(large) = encode_behind(message, self.encoding, frames)? {
@@ -141,18 +144,22 @@ impl Reply {
     /// Writes the acceptance of a stream.
     pub(super) fn write_head(self, frames: &mut BytesMut, response: &Response) {
         let start = begin_frame(frames);
-        self.put_fields(frames, response.metadata());
+        let kept = response.extensions().get::<Kept>();
+        self.put_fields(frames, response.metadata(), kept);
         let header = FrameHeader::new(FrameType::RESPONSE, Flags::NONE, self.call);
         finish_frame(frames, start, header);
     }
 
-    fn put_fields(self, out: &mut BytesMut, metadata: &HeaderMap) {
+    fn put_fields(self, out: &mut BytesMut, metadata: &HeaderMap, kept: Option<&Kept>) {
         let block = begin_block(out);
         if let Some(number) = self.number {
             put_varint_field(out, FieldType::METHOD_NUMBER, number);
         }
         self.put_service(out);
         put_metadata(out, metadata);
+        if let Some(kept) = kept {
+            put_kept(out, kept);
+        }
         finish_block(out, block);
     }
 

@@ -209,6 +209,9 @@ impl Responder {
         if let Some(attempt) = fields.attempt {
             request.set_attempt(u32::try_from(attempt).unwrap_or(u32::MAX));
         }
+        if let Some(resume) = fields.resume {
+            resume.note(&mut request)?;
+        }
         Ok(Accepted {
             running,
             held,
