@@ -138,6 +138,8 @@ async fn read_only_methods_are_called_by_get() {
                 "POST"
             };
             assert_eq!(answer.header("allow"), allowed);
+            let is_told_how = answer.text().contains("in its query");
+            assert_eq!(is_told_how, method == "divide", "{}", answer.text());
         }
     }
     let long = format!("encoding=json&message={}", "x".repeat(4_001));
@@ -386,6 +388,13 @@ async fn methods_are_called_with_the_content_type_of_their_kind() {
                 .header("accept-post")
                 .contains("application/connect+json")
         );
+        if content_type == "application/xml" {
+            assert!(
+                answer.text().contains("`application/json`"),
+                "{}",
+                answer.text()
+            );
+        }
     }
     let headers = [("content-type", "application/connect+xml")];
     let answer = send(&serving.url, "POST", "/test.v1.Math/count", &headers, b"").await;

@@ -19,6 +19,7 @@ mod resume;
 mod rope;
 mod schema;
 mod scope;
+mod service_descriptor;
 mod slow_reader;
 mod streaming;
 
@@ -30,13 +31,14 @@ pub use context::{Context, Identity};
 pub use limits::Limits;
 pub use message::{IntoMessage, Message, ValueMessage};
 pub use metadata::IntoMetadataValue;
-pub use method::{Method, MethodDescriptor, MethodHandle, MethodKind, ServiceDescriptor};
+pub use method::{Method, MethodDescriptor, MethodKind};
 pub use method_error::{ErrorCode, MethodError, NoCode, Returns, RpcError, SerdeError};
 pub use priority::Priority;
 pub use request::Request;
 pub use response::{Reply, Response};
 pub use schema::Schema;
 pub use scope::{Detached, Shielded, shield};
+pub use service_descriptor::{MethodHandle, ServiceDescriptor};
 pub use slow_reader::SlowReader;
 pub use streaming::{IntoStreaming, Streaming};
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::method::{MethodHandle, ServiceDescriptor};
+use super::service_descriptor::{MethodHandle, ServiceDescriptor};
 
 /// The longest revision that is read from a peer.
 const MAX_REVISION: usize = 32;

@@ -84,6 +84,10 @@ async fn answer(connection: Arc<Connection>, request: Request<Chunks>) -> Respon
         Verb::GET if connect::is_call(request.uri().query()) => {
             get(connection, request, method).await
         }
+        Verb::GET if may_get(&method) => {
+            let text = "a call by GET has `encoding` and `message` in its query";
+            not_allowed(text, &method)
+        }
         _ => not_allowed("calls are POST requests", &method),
     }
 }
@@ -115,7 +119,9 @@ async fn post(
         Some(Protocol::ConnectUnary(_)) => {
             unsupported("a method that streams is called with `application/connect+json`")
         }
-        None => unsupported("the content type is not that of a call"),
+        None => unsupported(
+            "the content type is not that of a call: that of JSON is `application/json`",
+        ),
     }
 }
 
