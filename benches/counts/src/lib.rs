@@ -23,7 +23,12 @@ pub fn timeless_runtime() -> Result<Runtime> {
 
 /// Starts a server at `url` (`tcp://127.0.0.1:0`, or `mem:` and any name) and connects to it.
 pub async fn connect(url: &str) -> Result<BenchClient> {
-    let server = Server::new()
+    connect_to(Server::new(), url).await
+}
+
+/// The same with a server that has layers.
+pub async fn connect_to(server: Server, url: &str) -> Result<BenchClient> {
+    let server = server
         .add(BenchServer::new(Service))
         .listen(url)
         .bind()

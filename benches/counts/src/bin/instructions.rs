@@ -1,11 +1,18 @@
-//! Makes calls, for callgrind to count the instructions of: `instructions CALLS [URL]`.
+//! Makes calls, for callgrind to count the instructions of: `instructions CALLS [URL [adaptive]]`, where the last
+//! is for a server behind `AdaptiveLimit`.
 
 use anyhow::Result;
-use counts::{argument, calls, connect, timeless_runtime};
+use counts::{argument, calls, connect_to, timeless_runtime};
+use rpc_runtime::Server;
+use rpc_runtime::layer::AdaptiveLimit;
 
 fn main() -> Result<()> {
     timeless_runtime()?.block_on(async {
-        let client = connect(&argument(2, "mem:counts")).await?;
+        let server = match argument(3, "").as_str() {
+            "adaptive" => Server::new().layer(AdaptiveLimit::new()),
+            _ => Server::new(),
+        };
+        let client = connect_to(server, &argument(2, "mem:counts")).await?;
         calls(&client, argument(1, "1000").parse()?).await
     })
 }
