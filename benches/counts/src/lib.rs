@@ -26,15 +26,16 @@ pub async fn connect(url: &str) -> Result<BenchClient> {
     connect_to(Server::new(), url).await
 }
 
-/// The same with a server that accepts every wire, and so looks at the first bytes of a connection.
+/// A server that accepts every wire, and so looks at the first bytes of a connection.
 #[cfg(feature = "wires")]
-pub async fn connect_among_wires(url: &str) -> Result<BenchClient> {
+pub fn of_all_wires() -> Server {
     use rpc_runtime::Wire::{Http, JsonRpc, KnSock, LengthPrefixedJson, WebSocket};
     let wires = [Http, WebSocket, JsonRpc, KnSock, LengthPrefixedJson];
-    connect_to(Server::new().accept(wires), url).await
+    Server::new().accept(wires)
 }
 
-async fn connect_to(server: Server, url: &str) -> Result<BenchClient> {
+/// The same with a server of one's own.
+pub async fn connect_to(server: Server, url: &str) -> Result<BenchClient> {
     let server = server
         .add(BenchServer::new(Service))
         .listen(url)
