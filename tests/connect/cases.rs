@@ -65,10 +65,8 @@ pub(crate) async fn run(case: &'static str, channel: Channel, is_both_ways: bool
                     ..ask()
                 })
                 .timeout(SHORT);
-            assert_eq!(
-                call.await.expect_err("it hangs").code(),
-                Code::DeadlineExceeded
-            );
+            let failure = call.await.expect_err("it hangs");
+            assert_eq!(failure.code(), Code::DeadlineExceeded, "{failure:?}");
         }
         "unary_is_unknown" => {
             let failure = channel
@@ -128,7 +126,7 @@ pub(crate) async fn run(case: &'static str, channel: Channel, is_both_ways: bool
                 last = answers.next().await;
             }
             let failure = last.expect("a failure").expect_err("it hangs");
-            assert_eq!(failure.code(), Code::DeadlineExceeded);
+            assert_eq!(failure.code(), Code::DeadlineExceeded, "{failure:?}");
         }
         "upload" => {
             let asks = (1..=10).map(|number| Ask { number, ..ask() });

@@ -201,7 +201,7 @@ async function runClient() {
 async function answer(wanted, context) {
   if (wanted.hang) {
     await new Promise((_, reject) => {
-      context.signal.addEventListener("abort", () => reject(new ConnectError("over", Code.Canceled)));
+      context.signal.addEventListener("abort", () => reject(context.signal.reason));
     });
   }
   if (wanted.code) {
