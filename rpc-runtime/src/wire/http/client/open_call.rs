@@ -21,8 +21,9 @@ use crate::status::{Code, Phase, Status};
 use crate::wire::http::chunks::Chunks;
 use crate::wire::http::grpc::status;
 
-/// How far the clock of a server may be ahead: timeouts are sent in whole milliseconds.
-const AHEAD: Duration = Duration::from_millis(5);
+/// How far the clock of a server may be ahead: timeouts are sent in whole milliseconds, and servers with one loop for all
+/// (Node.js) count from when its turn began.
+const AHEAD: Duration = Duration::from_millis(20);
 
 /// What a call holds until it has ended. Dropping it before that gives the call up: HTTP/2 resets
 /// a stream that nobody holds any more, and an [`Exchange`] closes its connection.
