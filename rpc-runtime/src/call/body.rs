@@ -134,7 +134,7 @@ impl Body {
     }
 
     /// Returns the one message of a body that does not stream, if it is still there.
-    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    #[cfg(feature = "http")]
     pub(crate) fn single(&self) -> Option<&Message> {
         match &self.kind {
             Kind::Message(message) => Some(message),

@@ -110,7 +110,7 @@ impl Message {
         self.skipped
     }
 
-    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    #[cfg(feature = "http")]
     pub(crate) fn is_compressed(&self) -> Option<bool> {
         self.compressed
     }

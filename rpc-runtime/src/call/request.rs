@@ -34,7 +34,7 @@ pub struct Request {
 /// wires that can, instead of what the connection is set to or how the request came.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
-    not(any(feature = "http", feature = "jsonrpc")),
+    not(feature = "http"),
     allow(dead_code, reason = "only such wires ask")
 )]
 pub(crate) struct Compressed(pub(crate) bool);

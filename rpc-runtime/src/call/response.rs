@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap};
 
 use super::body::Body;
-#[cfg(any(feature = "http", feature = "jsonrpc"))]
+#[cfg(feature = "http")]
 use super::message::Message;
 use super::metadata::Metadata;
 use super::request::Compressed;
@@ -102,7 +102,7 @@ impl Response {
     }
 
     /// Returns whether the messages go out compressed, if somebody has said so.
-    #[cfg(any(feature = "http", feature = "jsonrpc"))]
+    #[cfg(feature = "http")]
     pub(crate) fn is_compressed(&self) -> Option<bool> {
         let of_message = self.body.single().and_then(Message::is_compressed);
         of_message.or_else(|| self.extensions.get::<Compressed>().map(|it| it.0))
