@@ -33,10 +33,7 @@ pub struct Request {
 /// Whether the messages of a call go out compressed, as an extension of its request or response: on
 /// wires that can, instead of what the connection is set to or how the request came.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(feature = "http"),
-    allow(dead_code, reason = "only such wires ask")
-)]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP asks"))]
 pub(crate) struct Compressed(pub(crate) bool);
 
 impl Request {

@@ -356,8 +356,8 @@ impl Session {
         subscriptions: Option<&Subscriptions>,
     ) -> Result<Heard, Status> {
         let mut replying = Replying::new(response.take_body(), running);
-        if let (Some(subscriptions), Some((id, subscribed)), Some(place)) =
-            (subscriptions, open.stream.take(), open.place.take())
+        if let Some((id, subscribed)) = open.stream.take()
+            && let (Some(subscriptions), Some(place)) = (subscriptions, open.place.take())
         {
             subscriptions.begin(Opening {
                 replying,
