@@ -9,18 +9,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 unset RUST_BACKTRACE
+source collected.sh
 
 readonly few=2000 many=12000
-
-collected() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$CARGO_TARGET_DIR/release/$1" calls "$2" 2>&1 |
-        sed -n 's/.*Collected : //p'
-}
 
 bash setup.sh
 for peer in "$@"; do
     cargo build --quiet --locked --release -p "$peer"
     for _ in 1 2 3; do
-        echo $((($(collected "$peer" "$many") - $(collected "$peer" "$few")) / (many - few)))
+        echo $((($(collected "$peer" calls "$many") - $(collected "$peer" calls "$few")) / (many - few)))
     done | sort -n | sed -n 2p | xargs printf '%-24s %8s instructions a call\n' "$peer"
 done

@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 unset RUST_BACKTRACE
+source collected.sh
 
 readonly few=2000 many=12000 worse=1.05
 # In counts.toml and out of it, in this order.
@@ -25,15 +26,10 @@ median() {
     sort -n | sed -n 2p
 }
 
-collected() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$built/instructions" "$1" 2>&1 |
-        sed -n 's/.*Collected : //p'
-}
-
 count_instructions() {
     local run
     for run in 1 2 3; do
-        echo $((($(collected "$many") - $(collected "$few")) / (many - few)))
+        echo $((($(collected instructions "$many") - $(collected instructions "$few")) / (many - few)))
     done | median
 }
 

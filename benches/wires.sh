@@ -5,19 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 unset RUST_BACKTRACE
+source collected.sh
 
 readonly few=2000 many=12000
-
-collected() {
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$CARGO_TARGET_DIR/release/instructions" "$@" 2>&1 |
-        sed -n 's/.*Collected : //p'
-}
 
 counted() {
     local what=$1 wires=$2 run a b
     for run in 1 2 3; do
-        a=$(collected "$few" mem:counts "$wires")
-        b=$(collected "$many" mem:counts "$wires")
+        a=$(collected instructions "$few" mem:counts "$wires")
+        b=$(collected instructions "$many" mem:counts "$wires")
         echo "$(((b - a) / (many - few))) $((a - (b - a) / (many - few) * few))"
     done | sort -n | sed -n 2p | xargs printf '%-36s %8s a call %12s beside\n' "$what"
 }

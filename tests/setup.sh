@@ -3,6 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Where servers are, and who is not root need not look.
+PATH=$PATH:/usr/sbin
+
 # A command that must exist, and the Debian package that has it.
 needed=(
     cc=build-essential   # Rust's linker
@@ -13,6 +16,7 @@ needed=(
     node=nodejs          # peers in JavaScript
     npm=npm              # the same, and packages with .proto files for tests/schemas.sh
     redis-server=redis-server # the registry over Redis
+    dnsmasq=dnsmasq-base # a name server with SRV records
     ruby=ruby            # the official client and server of gRPC's interoperability tests
 )
 

@@ -11,9 +11,10 @@ const CLIENT_FUNCTIONS: [&str; 2] = ["new", "connect"];
 /// `get_user` for `GetUser`; keywords become raw, or get an underscore where they cannot.
 pub(crate) fn method_ident(name: &str, taken: &mut BTreeSet<String>) -> Ident {
     let snake = to_shouty_snake_case(name).to_lowercase();
-    // The macro keeps names that begin so to itself.
+    // The macro keeps names that begin so to itself, and `_` alone is no name.
     let snake = match snake.strip_prefix("__rpc_") {
         Some(rest) => format!("rpc_{rest}"),
+        None if snake == "_" => "__".to_owned(),
         None => snake,
     };
     let snake = match CLIENT_FUNCTIONS.contains(&snake.as_str()) {
@@ -104,7 +105,7 @@ mod tests {
                 "new_",
                 "connect_",
                 "rpc_x",
-                "_"
+                "__"
             ]
         );
     }

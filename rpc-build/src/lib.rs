@@ -18,8 +18,8 @@
 //!
 //! # Options of methods
 //!
-//! `import "rpc/v1/options.proto";`, which needs no file, brings options to a method: `timeout`, `since` and the message with
-//! which it fails, `error`. `idempotency_level` and `deprecated` have their meaning too.
+//! `import "rpc/v1/options.proto";`, which needs no file, brings options to a method: `timeout`, `since`, the message with
+//! which it fails, `error`, and `priority`, `once` and `resumable`. `idempotency_level` and `deprecated` have their meaning too.
 //!
 //! ```proto
 //! rpc GetUser(GetUserRequest) returns (User) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rpc_build::Config;
-use rpc_build::breaking::Policy;
+use rpc_build::breaking::{Level, Policy};
 use tempfile::TempDir;
 
 /// A folder with a schema, and what it is compiled to.
@@ -205,6 +205,77 @@ fn a_release_is_kept() {
         .expect("it is allowed");
     project.config().release().expect("the lock can be written");
     project.config().compile().expect("it is what was released");
+}
+
+/// A lock that an earlier version wrote has our options, and `descriptor.proto` for them.
+const OPTIONS_IN_LOCK: &str = "
+file \"google/protobuf/descriptor.proto\" bundled
+  syntax proto2
+  package google.protobuf
+  message FieldOptions
+  message MethodOptions
+
+file \"rpc/v1/options.proto\" bundled
+  syntax proto3
+  package rpc.v1
+  extend .google.protobuf.MethodOptions { optional string timeout = 57101 }
+";
+
+/// The schema with an option of ours, and with these imports.
+fn with_option(imports: &str) -> String {
+    let import = "import \"shared/v1/shared.proto\";";
+    let option = "(User) { option (rpc.v1.timeout) = \"5s\"; }";
+    USERS
+        .replace(import, &format!("{import}\n{imports}"))
+        .replace("(User);", option)
+}
+
+#[test]
+fn our_options_are_no_part_of_what_is_released() {
+    let project = Project::new();
+    let with_option = with_option("import \"rpc/v1/options.proto\";");
+    project.write("proto/users/v1/users.proto", &with_option);
+    project.config().release().expect("the lock can be written");
+    let lock = project.read("schema.lock");
+    let files = lock.lines().filter_map(|row| row.strip_prefix("file "));
+    let own = ["\"shared/v1/shared.proto\"", "\"users/v1/users.proto\""];
+    assert_eq!(files.collect::<Vec<_>>(), own);
+
+    // Neither with the option nor without it is anything broken, whichever version wrote the lock.
+    let earlier = lock.replacen("\nfile", &format!("{OPTIONS_IN_LOCK}\nfile"), 1);
+    for lock in [&lock, &earlier] {
+        project.write("schema.lock", lock);
+        for schema in [with_option.as_str(), USERS] {
+            project.write("proto/users/v1/users.proto", schema);
+            for level in [Level::WireJson, Level::Package, Level::File] {
+                let config = project.config();
+                let config = config.compatibility(Policy::new().level(level));
+                config.compile().expect("nothing was taken from anybody");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_schema_imports_itself_is_part_of_what_is_released() {
+    let project = Project::new();
+    let imports = "import \"rpc/v1/options.proto\";\nimport \"google/protobuf/descriptor.proto\";";
+    let unit = "extend google.protobuf.FieldOptions { string unit = 50001; }";
+    let with_descriptor = format!("{}\n{unit}\n", with_option(imports));
+    project.write("proto/users/v1/users.proto", &with_descriptor);
+    project.config().release().expect("the lock can be written");
+    let lock = project.read("schema.lock");
+    assert!(lock.contains("google/protobuf/descriptor.proto"), "{lock}");
+    assert!(!lock.contains("rpc/v1/options.proto"), "{lock}");
+
+    // As buf has it.
+    project.write("proto/users/v1/users.proto", USERS);
+    let policy = Policy::new().level(Level::File);
+    let error = project.config().compatibility(policy).compile();
+    let text = error.expect_err("it is gone").to_string();
+    assert!(text.contains("FILE_NO_DELETE"), "{text}");
+    let deleted = "`google/protobuf/descriptor.proto` was deleted";
+    assert!(text.contains(deleted), "{text}");
 }
 
 #[test]

@@ -60,6 +60,7 @@
 //! | `full` | | all of the above |
 //! | `registry` | | servers register, clients find them: [`registry`] |
 //! | `registry-redis` | | the same over Redis |
+//! | `dns-srv` | | servers by SRV records: `client::DnsSrv` |
 //! | `testing` | | a network that misbehaves and a clock that stands still, in [`testing`]: for tests only, and not in `full` |
 
 #![forbid(unsafe_code)]
@@ -72,11 +73,13 @@ pub mod layer;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod pushback;
+mod random;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod server;
 mod service;
 mod status;
+mod sync;
 pub mod testing;
 pub mod transport;
 mod wire;

@@ -15,6 +15,10 @@
 //! users::v1::register_types(&mut registry); // each package has one
 //! type_registry::set_type_registry(registry);
 //! ```
+//!
+//! What a peer sends of them is put aside before it is decoded, and
+//! [`Limits::max_element_memory`](crate::Limits::max_element_memory) bounds how much that is. An `Any` that is written as JSON
+//! is decoded for that, with those that are in it, up to 100 levels deep.
 
 // Single items, since the crates have types called `String` and `Option`: the compiler would have to
 // say `std::string::String` in every message to a user.

@@ -162,6 +162,20 @@ impl Status {
         self
     }
 
+    /// Leaves the method's own error out.
+    #[must_use]
+    pub(crate) fn without_attachment(mut self) -> Self {
+        self.0.attachment = None;
+        self
+    }
+
+    /// Leaves the cause out.
+    #[must_use]
+    pub(crate) fn without_source(mut self) -> Self {
+        self.0.source = None;
+        self
+    }
+
     pub(crate) fn attachment(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.0.attachment.as_ref()
     }

@@ -2,8 +2,9 @@
 
 use rpc_runtime::{Limits, Server};
 
-use super::healthy::{Bystander, alone, eventually, server, start};
+use super::healthy::{Bystander, alone, server, start};
 use super::raw::*;
+use rpc_tests::eventually;
 
 fn golden() -> Vec<(String, Vec<u8>)> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/wire");
@@ -93,6 +94,9 @@ async fn what_breaks_the_connection_is_told_in_a_go_away() {
     expect_broken(url, &frame(0x0F, 0, 0, b""), "has no meaning here").await;
     expect_broken(url, &frame(MESSAGE, 0, 0, b""), "belongs to no call").await;
     expect_broken(url, &frame(END_FRAME, 0, 0, b""), "belongs to no call").await;
+    for kind in [RESPONSE, ERROR, CANCEL] {
+        expect_broken(url, &frame(kind, 0, 0, b"\0"), "belongs to no call").await;
+    }
     expect_broken(url, &frame(GO_AWAY, 0, 0, &[0x20, 0]), "bad GO_AWAY").await;
 
     let mut first = Raw::connect(url).await;
@@ -212,7 +216,7 @@ async fn what_breaks_a_call_leaves_its_connection_alone() {
         ),
         (
             [upload(29).bytes(), frame(END_FRAME, END, 29, &[0x20, 0])].concat(),
-            12,
+            13,
             "unknown",
         ),
         (

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 
-use rpc_runtime::{Channel, Encoding, Server, Streaming, rpc_service};
+use futures_util::stream;
+use rpc_runtime::{Channel, Code, Encoding, Limits, Server, Streaming, rpc_service};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::healthy::{alone, start};
 use super::raw::*;
@@ -23,6 +25,14 @@ pub(crate) enum Expression {
     Sum { terms: Vec<Expression> },
 }
 
+/// A type whose levels take much of the stack.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Wide {
+    numbers: [Option<u64>; 32],
+    names: [Option<String>; 32],
+    next: Option<Box<Wide>>,
+}
+
 #[rpc_service(name = "test.v1.Nested")]
 pub(crate) trait Nested {
     async fn tree(&self, tree: Tree) -> Tree;
@@ -30,6 +40,7 @@ pub(crate) trait Nested {
     #[rpc(bare)]
     async fn bare(&self, expression: Expression) -> Expression;
     async fn number(&self, number: i64) -> i64;
+    async fn wide(&self, wide: Box<Wide>) -> bool;
     async fn trees(&self, trees: Streaming<Tree>) -> u64;
 }
 
@@ -50,6 +61,10 @@ impl Nested for Echo {
 
     async fn number(&self, number: i64) -> i64 {
         number
+    }
+
+    async fn wide(&self, wide: Box<Wide>) -> bool {
+        wide.next.is_some()
     }
 
     async fn trees(&self, mut trees: Streaming<Tree>) -> u64 {
@@ -180,7 +195,7 @@ fn endless_nesting_is_an_error_of_its_call() {
 #[test]
 fn what_the_limit_allows_fits_the_stack() {
     on_small_stacks(async {
-        let limits = rpc_runtime::Limits::new().max_depth(usize::MAX);
+        let limits = Limits::new().max_depth(usize::MAX);
         let server = Server::new()
             .limits(limits.clone())
             .add(NestedServer::new(Echo));
@@ -205,6 +220,37 @@ fn what_the_limit_allows_fits_the_stack() {
             let echoed = client.expression(expression.clone()).await;
             assert_eq!(echoed.unwrap(), expression, "{encoding:?}");
         }
+    });
+}
+
+/// What the limit on depth lets in, and the stack does not.
+#[test]
+fn what_takes_too_much_of_the_stack_is_an_error_of_its_call() {
+    on_small_stacks(async {
+        let limits = Limits::new().max_depth(usize::MAX).max_stack(100_000);
+        let server = Server::new().limits(limits);
+        let serving = start(server.add(NestedServer::new(Echo))).await;
+        let client = NestedClient::new(Channel::connect(&serving.url).await.unwrap());
+        let (items, trees) = mpsc::channel(1);
+        let trees = stream::unfold(trees, async |mut trees| Some((trees.recv().await?, trees)));
+        let open_all_the_while = client.trees(trees).start();
+        for encoding in [Encoding::MESSAGE_PACK, Encoding::JSON] {
+            let deep = (0..60).fold(Box::<Wide>::default(), |inner, _| {
+                Box::new(Wide {
+                    next: Some(inner),
+                    ..Wide::default()
+                })
+            });
+            let status = client.wide(deep).encoding(encoding).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{encoding}: {status}");
+            let expected = "more than 100000 bytes of the stack, the limit `max_stack`";
+            assert!(status.message().contains(expected), "{encoding}: {status}");
+            assert_eq!(client.number(5).await.unwrap(), 5);
+            items.send(Tree { children: vec![] }).await.unwrap();
+        }
+        drop(items);
+        assert_eq!(open_all_the_while.await.unwrap(), 2);
+        assert_eq!(serving.stop.connections(), 1);
     });
 }
 
@@ -237,7 +283,7 @@ fn endless_nesting_in_a_reply_is_an_error_of_its_call() {
         for (encoding, _) in replies {
             let call = client.bare(Expression::Number(1)).encoding(encoding);
             let error = call.await.unwrap_err();
-            assert_eq!(error.code(), rpc_runtime::Code::Internal);
+            assert_eq!(error.code(), Code::Internal);
             assert!(error.to_string().contains("`max_depth`"), "{error}");
         }
         drop(client);

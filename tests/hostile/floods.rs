@@ -9,8 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::healthy::{Bystander, Memory, alone, eventually, server, start};
+use super::healthy::{Bystander, Memory, alone, server, start};
 use super::raw::*;
+use rpc_tests::eventually;
 
 const MIB: usize = 1 << 20;
 

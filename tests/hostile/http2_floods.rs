@@ -1,6 +1,8 @@
 //! Clients that send over HTTP/2, or ask for, more than anyone should, or next to nothing for ever:
 //! memory stays flat, they are cut off where they must be, and others are served.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,11 +12,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::healthy::{Bystander, Memory, alone, eventually, server, start};
+use crate::healthy::{Bystander, Memory, alone, server, start};
 use crate::http2::{
-    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, Raw,
-    SETTINGS, block, frame, headers, message, rst, settings, window_update,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM,
+    Raw, SETTINGS, block, frame, headers, message, rst, settings, window_update,
 };
+use rpc_tests::eventually;
 
 const MIB: usize = 1 << 20;
 
@@ -292,6 +295,59 @@ async fn who_asks_and_does_not_read_is_refused() {
     );
     memory.expect_below("50 replies of 1 MiB that nobody reads", 100 * MIB);
     bystander.expect_unharmed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_who_gives_windows_and_reads_nothing_is_bounded() {
+    let _alone = alone().await;
+    const CALLS: usize = 400;
+    const LARGEST_WINDOW: u32 = i32::MAX as u32;
+    for (content_type, body) in [
+        ("application/grpc+json", message(b"[200000]")),
+        ("application/json", b"[200000]".to_vec()),
+    ] {
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let server = server().function("make", move |length: usize| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async move { "x".repeat(length) }
+        });
+        let limits = Limits::new().max_outgoing(MIB).max_buffered(8 * MIB);
+        let serving = start(http(server.limits(limits))).await;
+        let memory = Memory::now();
+        let mut raw = Raw::greet(&serving.url, &[(4, LARGEST_WINDOW)]).await;
+        assert_eq!(raw.next().await.expect("a greeting").kind, SETTINGS);
+        raw.send(&frame(SETTINGS, ACK, 0, &[])).await;
+        raw.send(&window_update(0, LARGEST_WINDOW - 65_535)).await;
+        let mut fields = head("/make");
+        fields[4].1 = content_type;
+        for n in 0..CALLS {
+            let asked = headers(0, stream(n), &fields);
+            let said = frame(DATA, END_STREAM, stream(n), &body);
+            raw.send(&[asked, said].concat()).await;
+        }
+        eventually("it begins", || made.load(Ordering::Relaxed) > 0).await;
+        let mut before = 0;
+        while before != made.load(Ordering::Relaxed) {
+            before = made.load(Ordering::Relaxed);
+            sleep(Duration::from_secs(1)).await;
+        }
+        memory.expect_below("80 MB of answers that nobody reads", 50 * MIB);
+        // Each is answered or refused once there is somebody who reads.
+        let (mut ended, mut bytes) = (0, 0);
+        while ended < CALLS {
+            let came = raw.next().await.expect("the connection goes on");
+            match came.kind {
+                DATA => bytes += came.payload.len(),
+                PING if came.flags == 0 => {
+                    raw.send(&frame(PING, ACK, 0, &came.payload)).await;
+                }
+                _ => {}
+            }
+            ended += usize::from(came.ends() || came.kind == RST_STREAM);
+        }
+        assert!(bytes > MIB, "{bytes} bytes of answers");
+    }
 }
 
 /// Sends a byte now and then until the server has closed; returns how long that took.

@@ -9,7 +9,8 @@ use rpc_tests::serving::Serving;
 use serde_json::{Value, json};
 
 use super::depth::{Echo, NestedServer, on_small_stacks};
-use super::healthy::{Bystander, Memory, alone, eventually, start};
+use super::healthy::{Bystander, Memory, alone, start};
+use rpc_tests::eventually;
 
 const MIB: usize = 1 << 20;
 

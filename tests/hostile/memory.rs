@@ -2,8 +2,9 @@
 
 use rpc_runtime::{Request as RpcRequest, Response, Server, Status, service_fn};
 
-use super::healthy::{Memory, alone, eventually, start};
+use super::healthy::{Memory, alone, start};
 use super::raw::*;
+use rpc_tests::eventually;
 
 const CALLS: u64 = 5_000;
 

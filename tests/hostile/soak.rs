@@ -10,8 +10,9 @@ use rpc_tests::math::{Line, MathClient};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::healthy::{Memory, alone, eventually, handles, server, start};
+use super::healthy::{Memory, alone, handles, server, start};
 use super::raw::Raw;
+use rpc_tests::eventually;
 
 const MIB: usize = 1 << 20;
 

@@ -85,7 +85,13 @@ async fn read_only_methods_are_called_by_get() {
         assert_eq!((answer.status, answer.json()), (200, json!(1.5)), "{query}");
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("vary"), "accept-encoding");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
     }
+    // What a caller says of a body that he does not send is nothing that the next reader of a cache is told.
+    let query = "encoding=json&message={%22a%22:6,%22b%22:4}";
+    let answer = get("divide", query, &[("content-type", "text/html")]).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/json");
     let packed = gzip(br#"{"a":6,"b":4}"#);
     let percent: String = packed.iter().map(|it| format!("%{it:02x}")).collect();
     let query = format!("encoding=json&compression=gzip&message={percent}");

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use rpc_runtime::transport::Io;
 use rpc_runtime::{Channel, Limits, Server, Wire};
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 /// No answer takes longer than this, on the slowest machine that runs the tests.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -303,4 +305,76 @@ async fn an_idle_connection_is_closed() {
         .await
         .unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 405 "));
+}
+
+/// Connects to a server that lives in this test's own time.
+fn in_own_time(configure: impl FnOnce(Server) -> Server) -> DuplexStream {
+    let (here, there) = tokio::io::duplex(64 << 10);
+    let server = configure(Server::new().accept([Wire::Http]));
+    tokio::spawn(server.connections().serve(Io::new(there)));
+    here
+}
+
+/// Sends a request, and reads what is answered.
+async fn ask(stream: &mut DuplexStream) {
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"calls are POST requests") {
+        let read = stream.read_buf(&mut answer).await.unwrap();
+        assert!(read > 0, "it was closed");
+    }
+}
+
+/// Returns how long it takes until the connection is closed.
+async fn until_closed(stream: &mut DuplexStream) -> Duration {
+    let began = Instant::now();
+    assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 0);
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_over_http1_may_last_a_minute_or_as_long_as_is_said() {
+    const SECOND: Duration = Duration::from_secs(1);
+    for (set, idle) in [(None, 60 * SECOND), (Some(3_600 * SECOND), 3_600 * SECOND)] {
+        // Nothing of a head has come, so that this does not count.
+        let configure = |it: Server| it.frame_timeout(2 * SECOND);
+        let mut stream = in_own_time(|it| match set {
+            Some(time) => configure(it).idle_timeout(time),
+            None => configure(it),
+        });
+        for _ in 0..3 {
+            ask(&mut stream).await;
+            sleep(idle / 2).await;
+        }
+        ask(&mut stream).await;
+        let took = until_closed(&mut stream).await;
+        assert!(
+            (idle..=idle * 3 / 2).contains(&took),
+            "{took:?}, not {idle:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_over_http1_must_be_whole_in_time_behind_others_too() {
+    let limit = Duration::from_secs(2);
+    for before in 0..3 {
+        let mut stream = in_own_time(|it| {
+            it.frame_timeout(limit)
+                .idle_timeout(Duration::from_secs(3_600))
+        });
+        for _ in 0..before {
+            ask(&mut stream).await;
+            sleep(limit * 5).await;
+        }
+        stream.write_all(b"GET / HTTP/1.1\r\nho").await.unwrap();
+        sleep(limit / 2).await;
+        stream.write_all(b"st: local").await.unwrap();
+        let took = limit / 2 + until_closed(&mut stream).await;
+        assert!(
+            (limit..=limit * 3 / 2).contains(&took),
+            "{took:?} after {before}"
+        );
+    }
 }

@@ -1,12 +1,13 @@
 //! Streams that wait leave the processor alone, on every wire.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use rpc_runtime::{Server, Status, Streaming, rpc_service};
+use rpc_runtime::call::ConnectionInfo;
+use rpc_runtime::{Server, Status, Streaming, from_fn, rpc_service};
 use rpc_tests::serving::{connect, serve};
 
 /// How long the streams wait. One that kept its task busy was asked many thousand times in it.
@@ -57,5 +58,32 @@ async fn streams_that_wait_are_not_asked_again_and_again() {
             let asked = asked.load(Ordering::Relaxed);
             assert!(asked <= A_FEW, "{asked} times over {transport}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_a_stream_that_waits_is_not_idle() {
+    let idle = Duration::from_millis(100);
+    for transport in ["tcp", "grpc", "connect+http"] {
+        let seen: Arc<Mutex<Vec<Arc<ConnectionInfo>>>> = Arc::default();
+        let noted = Arc::clone(&seen);
+        let note = from_fn(move |request, next| {
+            noted.lock().unwrap().extend(request.connection().cloned());
+            async move { next.call(request).await }
+        });
+        let talker = Talker {
+            asked: Arc::default(),
+        };
+        let server = Server::new().add(TalkServer::new(talker)).layer(note);
+        let serving = serve(transport, server.idle_timeout(idle)).await;
+        let client = TalkClient::new(connect(&serving.url).await.unwrap());
+        let mut words = client.talk(stream::pending());
+        assert_eq!(words.next().await.unwrap().unwrap(), 7);
+        tokio::time::sleep(idle * 10).await;
+        let mut others = client.talk(stream::pending());
+        assert_eq!(others.next().await.unwrap().unwrap(), 7);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 2);
+        assert!(Arc::ptr_eq(&seen[0], &seen[1]), "over {transport}");
     }
 }

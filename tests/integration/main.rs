@@ -8,6 +8,7 @@ mod callbacks;
 mod calls;
 mod connect_server;
 mod cors;
+mod dns_srv;
 mod every_form;
 mod floors;
 mod formats;

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::{Request, StatusCode};
 use rpc_runtime::{Channel, Code, Context, Encoding, Server, Status, rpc_service};
+use rpc_tests::eventually;
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -152,6 +153,58 @@ async fn limits_and_deadlines_hold_in_a_host_and_a_shutdown_is_seen() {
         .expect("the call is cancelled");
     let math = MathClient::new(channel);
     assert_eq!(math.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn requests_of_calls_that_run_count() {
+    let service = Server::new()
+        .function("keep", |text: String| async move {
+            std::future::pending::<()>().await;
+            text
+        })
+        .max_buffered_total(4 << 20)
+        .into_http_service();
+    let stop = service.shutdown_handle();
+    let arguments = format!("[{:?}]", "x".repeat(1_000_000)).into_bytes();
+    for content_type in [
+        "application/json",
+        "application/connect+json",
+        "application/grpc+json",
+        "application/grpc-web+json",
+    ] {
+        let ask = || {
+            let body = match content_type {
+                "application/json" => arguments.clone(),
+                _ => rpc_tests::http1::envelope(0, &arguments),
+            };
+            let request = Request::post("http://localhost/keep").version(http::Version::HTTP_2);
+            let request = request.header("content-type", content_type);
+            let request = request.body(Body::from(body)).unwrap();
+            let mut service = service.clone();
+            tokio::spawn(async move { service.call(request).await.unwrap() })
+        };
+        let mut running = Vec::new();
+        for _ in 0..4 {
+            running.push(ask());
+        }
+        eventually("four of them run", || stop.running_calls() == 4).await;
+        let refused = tokio::time::timeout(Duration::from_secs(20), ask()).await;
+        let refused = refused.expect("it is refused").unwrap();
+        let status = refused.headers().get("grpc-status").cloned();
+        let text = axum::body::to_bytes(Body::new(refused.into_body()), 10_000).await;
+        let text = String::from_utf8_lossy(&text.expect("it is short")).into_owned();
+        match status {
+            // Nothing but trailers.
+            Some(status) => assert_eq!(status, "8", "{content_type}"),
+            None => assert!(
+                text.contains("max_buffered_total"),
+                "{content_type}: {text}"
+            ),
+        }
+        // What is given up is given back.
+        running.iter().for_each(tokio::task::JoinHandle::abort);
+        eventually("none of them runs", || stop.running_calls() == 0).await;
+    }
 }
 
 #[tokio::test]

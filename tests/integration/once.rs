@@ -7,9 +7,9 @@ use std::time::Duration;
 use rpc_runtime::layer::auth::{BearerAuth, BearerToken};
 use rpc_runtime::layer::{AdaptiveLimit, Retry};
 use rpc_runtime::{Channel, Code, Identity, Server, Status, rpc_service};
-use rpc_tests::serving::{Serving, TRANSPORTS, connect, serve};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use rpc_tests::line::Line;
+use rpc_tests::serving::{TRANSPORTS, connect, serve};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 #[rpc_service(name = "test.v1.Till")]
@@ -68,53 +68,18 @@ impl Till for Shop {
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Stands between clients and a server, and cuts their connections.
-struct Line {
-    address: String,
-    cut: watch::Sender<()>,
-    _task: tokio::task::JoinHandle<()>,
-}
-
-impl Line {
-    async fn to(serving: &Serving) -> Self {
-        let (scheme, server) = serving.url.split_once("://").unwrap();
-        let server = server.to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let (cut, cuts) = watch::channel(());
-        let task = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut server = TcpStream::connect(&server).await.unwrap();
-                let mut cuts = cuts.clone();
-                cuts.mark_unchanged();
-                tokio::spawn(async move {
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                        _ = cuts.changed() => {}
-                    }
-                });
-            }
-        });
-        Self {
-            address,
-            cut,
-            _task: task,
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_call_whose_answer_was_lost_gets_it_when_it_is_made_again() {
     for transport in ["tcp", "grpc", "connect+http"] {
         let shop = Shop::new(0);
         let serving = serve(transport, Server::new().add(TillServer::new(shop.clone()))).await;
-        let line = Line::to(&serving).await;
-        let channel = connect(&line.address).await.unwrap();
+        let line = Line::to(&serving.url).await;
+        let channel = connect(&line.url).await.unwrap();
         let till = TillClient::new(channel.layer(Retry::new()));
         // It has begun when the line is cut, and goes on.
         let call = till.pay(5, "x".repeat(200_000)).start();
         shop.until(1).await;
-        line.cut.send_replace(());
+        line.cut();
         shop.open.add_permits(1);
         assert_eq!(
             timeout(LONG, call).await.unwrap().unwrap(),
@@ -126,7 +91,7 @@ async fn a_call_whose_answer_was_lost_gets_it_when_it_is_made_again() {
         // So does one that fails, with its own failure.
         let call = till.pay(0, String::new()).start();
         shop.until(2).await;
-        line.cut.send_replace(());
+        line.cut();
         shop.open.add_permits(1);
         let status = timeout(LONG, call).await.unwrap().unwrap_err();
         assert_eq!(
@@ -138,7 +103,7 @@ async fn a_call_whose_answer_was_lost_gets_it_when_it_is_made_again() {
         // A method that is not marked is not made again.
         let call = till.spend(5).start();
         shop.until(3).await;
-        line.cut.send_replace(());
+        line.cut();
         let status = timeout(LONG, call).await.unwrap().unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{transport}: {status}");
         assert_eq!(shop.payments(), 3, "{transport}");

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rpc_runtime::registry::{Lease, RedisRegistry, Registered};
 use rpc_runtime::{Channel, Code, Server};
+use rpc_tests::eventually_async;
 use rpc_tests::serving::{Serving, serve};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 const LONG: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_millis(600);
@@ -65,20 +66,11 @@ async fn spawn(port: u16, folder: &TempDir) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let process = command.kill_on_drop(true).spawn();
     let process = process.expect("redis-server is there (bash tests/setup.sh installs it)");
-    eventually("redis-server listens", async || {
+    eventually_async("redis-server listens", async || {
         TcpStream::connect(("127.0.0.1", port)).await.is_ok()
     })
     .await;
     process
-}
-
-async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let held = async {
-        while !holds().await {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LONG, held).await.expect(what);
 }
 
 async fn named(name: &'static str) -> Serving {
@@ -89,7 +81,7 @@ async fn named(name: &'static str) -> Serving {
 async fn until_known(registry: &RedisRegistry, expected: &[&Serving]) {
     let mut expected: Vec<_> = expected.iter().map(|it| it.url.clone()).collect();
     expected.sort();
-    eventually("the registry knows who is there", async || {
+    eventually_async("the registry knows who is there", async || {
         registry
             .servers("math")
             .await
@@ -99,7 +91,7 @@ async fn until_known(registry: &RedisRegistry, expected: &[&Serving]) {
 }
 
 async fn until_answered_by(channel: &Channel, expected: &[&str]) {
-    eventually("those answer who are there", async || {
+    eventually_async("those answer who are there", async || {
         let mut names = Vec::new();
         for _ in 0..10 {
             names.extend(channel.call::<_, String>("name", ()).await.ok());
@@ -140,7 +132,7 @@ async fn servers_register_are_followed_and_forgotten_in_redis() {
     );
     drop(second_lease);
     until_known(&registry, &[]).await;
-    eventually("nothing is left in Redis", async || {
+    eventually_async("nothing is left in Redis", async || {
         let keys = Command::new("redis-cli")
             .args(["-p", &redis.port.to_string(), "dbsize"])
             .output();
@@ -187,7 +179,7 @@ async fn the_registry_and_redis_restart_and_no_call_fails() {
     serving.task.abort();
     assert!((&mut serving.task).await.unwrap_err().is_cancelled());
     let mut again = None;
-    eventually("what the registry listened at is free again", async || {
+    eventually_async("what the registry listened at is free again", async || {
         let server = Server::new().add(redis.registry().service());
         again = server.listen(url.clone()).bind().await.ok();
         again.is_some()

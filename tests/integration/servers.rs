@@ -15,9 +15,9 @@ use rpc_tests::serving::{Serving, address, serve};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-fn named(name: &str) -> Server {
+pub(crate) fn named(name: &str) -> Server {
     let name = name.to_owned();
     Server::new().function("name", move || {
         let name = name.clone();
@@ -25,12 +25,12 @@ fn named(name: &str) -> Server {
     })
 }
 
-async fn name(channel: &Channel) -> Result<String, Status> {
+pub(crate) async fn name(channel: &Channel) -> Result<String, Status> {
     channel.call("name", ()).await
 }
 
 /// Returns how many of so many calls were answered by whom.
-async fn names(channel: &Channel, calls: usize) -> BTreeMap<String, usize> {
+pub(crate) async fn names(channel: &Channel, calls: usize) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
     for _ in 0..calls {
         *names.entry(name(channel).await.unwrap()).or_insert(0) += 1;
@@ -39,7 +39,7 @@ async fn names(channel: &Channel, calls: usize) -> BTreeMap<String, usize> {
 }
 
 /// Calls until everyone who is expected, and nobody else, has answered 20 calls in a row.
-async fn until_answered_by(channel: &Channel, expected: &[&str]) {
+pub(crate) async fn until_answered_by(channel: &Channel, expected: &[&str]) {
     let answered = async {
         while !names(channel, 20).await.keys().eq(expected) {
             sleep(Duration::from_millis(5)).await;
@@ -47,6 +47,54 @@ async fn until_answered_by(channel: &Channel, expected: &[&str]) {
     };
     let answered = timeout(LONG, answered).await;
     answered.unwrap_or_else(|_| panic!("only {expected:?} answer"));
+}
+
+/// Servers with their priorities.
+struct Ranked(Vec<(String, u16)>);
+
+impl Discover for Ranked {
+    type Error = Infallible;
+
+    async fn next(&mut self) -> Result<Vec<Instance>, Self::Error> {
+        if self.0.is_empty() {
+            return std::future::pending().await;
+        }
+        let instance = |(url, priority)| Instance::new(url).priority(priority);
+        Ok(self.0.drain(..).map(instance).collect())
+    }
+}
+
+#[tokio::test]
+async fn calls_go_to_the_lowest_priority_that_can_be_reached_and_back() {
+    let [first, second, third] = [(); 3].map(|()| address("unix"));
+    let list = [(&third, 7), (&first, 1), (&second, 4)];
+    let list = list.map(|(url, priority)| (url.clone(), priority));
+    let connect = Channel::connect(Target::discovered(Ranked(list.into())));
+    // A call may be on its way to the one that ends.
+    let connect = connect.layer(Retry::new().assume_idempotent());
+    let channel = connect.lazy().unwrap();
+    // The first two are not there yet.
+    let _third = serve_at(&third, "third").await;
+    until_answered_by(&channel, &["third"]).await;
+    let running = serve_at(&first, "first").await;
+    until_answered_by(&channel, &["first"]).await;
+    let _second = serve_at(&second, "second").await;
+    // Only the lowest is called, also when a higher one has come since.
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(names(&channel, 50).await.len(), 1);
+    drop(running);
+    until_answered_by(&channel, &["second"]).await;
+    let _first = serve_at(&first, "first").await;
+    until_answered_by(&channel, &["first"]).await;
+}
+
+async fn serve_at(url: &str, name: &str) -> Serving {
+    let bound = named(name).listen(url).bind().await.unwrap();
+    Serving {
+        url: bound.url().to_owned(),
+        stop: bound.shutdown_handle(),
+        task: tokio::spawn(bound.serve()),
+    }
 }
 
 /// Servers that a test sets.

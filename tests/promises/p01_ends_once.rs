@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use rpc_runtime::{Code, Encoding};
+use rpc_runtime::{
+    Body, BoxService, Code, Encoding, Message, Method, Request, ResponseStream, Service, layer,
+};
 use rpc_tests::json_peer::{self, JsonPeer, JsonServer};
 use rpc_tests::raw::{
     RawPeer, RawServer, block, field, field_of, flag, kind, method, raw_server, varint,
 };
 
-use crate::probe::{Event, ProbeClient, Probing, Then, Trap, bounded};
+use crate::probe::{
+    Event, PATIENCE, ProbeClient, ProbeServer, Prober, Probing, Then, Trap, bounded,
+};
 
 on_every_transport! {
     a_unary_call_sends_thirty_seconds
@@ -18,6 +22,7 @@ on_every_transport! {
     a_handler_hands_its_deadline_down
     only_the_acceptance_of_a_stream_is_bounded
     a_timeout_bounds_the_whole_stream_and_is_sent
+    a_timeout_bounds_a_stream_that_never_waits
     the_first_item_has_a_bound_of_its_own
     waiting_for_a_place_counts_towards_the_acceptance
     answers_after_the_end_change_nothing
@@ -27,6 +32,7 @@ on_every_transport! {
 
 over_http_and_tls! {
     a_handler_hands_its_deadline_down
+    a_timeout_bounds_a_stream_that_never_waits
 }
 
 over_json! {
@@ -156,6 +162,48 @@ async fn a_timeout_bounds_the_whole_stream_and_is_sent(transport: &str) {
     let status = bounded(items.next()).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(server.next_for(request.call).await.kind, kind::CANCEL);
+}
+
+async fn a_timeout_bounds_a_stream_that_never_waits(transport: &str) {
+    let probing = Probing::on(transport).await;
+    expires(probing.client.flow(10).timeout(SHORT)).await;
+}
+
+/// No wire ends it, and no task that waits lets a timer run out.
+#[tokio::test]
+async fn a_timeout_bounds_a_stream_in_process_that_never_waits() {
+    let probing = Probing::on("mem").await;
+    let local = || ProbeServer::new(Prober(probing.shared.clone()));
+    expires(ProbeClient::new(local()).flow(10).timeout(SHORT)).await;
+    let layered = BoxService::new(local()).layer(layer::Timeout::new(SHORT));
+    expires(ProbeClient::new(layered).flow(10)).await;
+    let mut request = Request::new(Method::named("test.v1.Probe/flow"), Body::empty());
+    request.set_body(Body::message(Message::encoded(
+        vec![0x91, 10].into(),
+        Encoding::MESSAGE_PACK,
+    )));
+    request.shorten_timeout(SHORT);
+    let mut body = local().call(request).await.unwrap().take_body();
+    let failed = loop {
+        match body.frame().await.expect("an end by the deadline") {
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(failed.code(), Code::DeadlineExceeded);
+}
+
+/// Reads a stream that always has an item at hand until its deadline ends it.
+async fn expires<T>(mut items: ResponseStream<T>) {
+    let began = Instant::now();
+    let failed = loop {
+        match items.next().await.expect("an end by the deadline") {
+            Ok(_) => assert!(began.elapsed() < PATIENCE, "it goes on for ever"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(failed.code(), Code::DeadlineExceeded, "{failed}");
+    assert!(items.next().await.is_none());
 }
 
 async fn the_first_item_has_a_bound_of_its_own(transport: &str) {

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use futures_util::poll;
 use rpc_runtime::{Channel, Limits};
 use rpc_tests::json_peer::{self, JsonPeer, JsonServer};
-use rpc_tests::raw::{
-    RawPeer, RawServer, block, field, field_of, flag, kind, method, raw_server, varint,
-};
+use rpc_tests::raw::{RawPeer, RawServer, block, field, field_of, flag, kind, raw_server, varint};
 use serde_bytes::ByteBuf;
 
-use crate::probe::{Event, ProbeClient, Probing, Then, bounded, eventually};
+use crate::probe::{Event, ProbeClient, Probing, Then, bounded};
+use rpc_tests::eventually;
 
 on_every_transport! {
     a_dropped_call_sends_a_cancel
@@ -250,21 +249,27 @@ async fn a_cancelled_call_sends_nothing_more(transport: &str) {
         .await;
     let next = client.next().await;
     assert_eq!((next.kind, next.call), (kind::RESPONSE, 3));
-    // A handler that answers within the grace period of its cancelled call.
-    let request = block(&method("test.v1.Probe/hold"), &[]);
-    client
-        .send(kind::REQUEST, flag::BODY | flag::END, 5, &request)
-        .await;
-    eventually("the handler runs", || probing.shared.count() == 1).await;
-    client.send(kind::CANCEL, 0, 5, &[]).await;
-    client.settle().await;
-    probing.shared.gate.add_permits(1);
-    probing.quiet().await;
-    client
-        .request(7, "test.v1.Probe/add", b"\x92\x02\x03")
-        .await;
-    let next = client.next().await;
-    assert_eq!((next.kind, next.call), (kind::RESPONSE, 7));
+    // A handler that answers within the grace period of its cancelled call, with little or with much.
+    let large = b"\x81\xa5bytes\xce\x00\x01\x86\xa0";
+    for (index, (name, arguments)) in [("hold", &[][..]), ("hold_bytes", large)]
+        .into_iter()
+        .enumerate()
+    {
+        let call = 5 + 4 * index as u64;
+        let path = format!("test.v1.Probe/{name}");
+        client.request(call, &path, arguments).await;
+        let runs = || probing.shared.count() == index + 1;
+        eventually("the handler runs", runs).await;
+        client.send(kind::CANCEL, 0, call, &[]).await;
+        client.settle().await;
+        probing.shared.gate.add_permits(1);
+        probing.quiet().await;
+        client
+            .request(call + 2, "test.v1.Probe/add", b"\x92\x02\x03")
+            .await;
+        let next = client.next().await;
+        assert_eq!((next.kind, next.call), (kind::RESPONSE, call + 2), "{name}");
+    }
 }
 
 async fn a_lost_connection_ends_its_handlers_of_json(wire: &str) {

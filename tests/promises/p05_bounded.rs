@@ -10,7 +10,8 @@ use rpc_tests::raw::{
 };
 use serde_bytes::ByteBuf;
 
-use crate::probe::{Panics, ProbeClient, Probing, Trap, bounded, eventually};
+use crate::probe::{Panics, ProbeClient, Probing, Trap, bounded};
+use rpc_tests::eventually;
 
 on_every_transport! {
     a_slow_reader_slows_its_own_stream_only

@@ -197,7 +197,7 @@ async fn bad_frames_of_a_call_fail_that_call(transport: &str) {
         ),
         (
             frame(kind::END, flag::END, 0, &good[..good.len() - 1]),
-            CODE_INVALID,
+            CODE_INTERNAL,
             "a bad END",
         ),
     ];

@@ -8,7 +8,8 @@ use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::raw::{RawPeer, block, field, flag, frame, kind, method};
 use rpc_tests::serving::connect;
 
-use crate::probe::{Event, Panics, ProbeClient, Probing, Then, Trap, bounded, eventually};
+use crate::probe::{Event, Panics, ProbeClient, Probing, Then, Trap, bounded};
+use rpc_tests::eventually;
 
 on_every_transport! {
     accepted_calls_finish_and_new_ones_are_refused

@@ -176,7 +176,7 @@ async fn arguments_that_panic_fail_their_call(transport: &str) {
         .unwrap_err();
     assert_eq!(status.code(), Code::Internal, "{status}");
     tokio::task::yield_now().await;
-    crate::probe::eventually("the raw client is gone", || {
+    rpc_tests::eventually("the raw client is gone", || {
         probing.serving.stop.connections() == 1
     })
     .await;

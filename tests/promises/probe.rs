@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use rpc_runtime::server::BlockingThreads;
 use rpc_runtime::{Channel, Code, Context, Limits, Server, Status, Streaming, rpc_service, shield};
+use rpc_tests::eventually;
 use rpc_tests::serving::{Serving, connect, serve};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteBuf;
@@ -88,6 +89,9 @@ pub(crate) trait Probe {
     /// Ends when the test opens the gate.
     async fn hold(&self) -> i64;
 
+    /// The same, and returns so many bytes.
+    async fn hold_bytes(&self, bytes: u64) -> ByteBuf;
+
     /// Starts work of each kind, and never ends.
     async fn work(&self, ctx: &Context) -> i64;
 
@@ -147,7 +151,7 @@ pub(crate) struct Shared {
     onward: Option<ProbeClient>,
 }
 
-struct Prober(Shared);
+pub(crate) struct Prober(pub(crate) Shared);
 
 impl Shared {
     fn tell(&self, event: Event) {
@@ -207,6 +211,11 @@ impl Probe for Prober {
             .expect("the gate stays")
             .forget();
         7
+    }
+
+    async fn hold_bytes(&self, bytes: u64) -> ByteBuf {
+        self.hold().await;
+        ByteBuf::from(vec![7; usize::try_from(bytes).unwrap()])
     }
 
     async fn work(&self, ctx: &Context) -> i64 {
@@ -452,17 +461,4 @@ pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it comes in time")
-}
-
-/// Waits for something that nobody tells of.
-pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let looking = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, looking).await.is_err() {
-        panic!("{what}: not within {PATIENCE:?}");
-    }
 }

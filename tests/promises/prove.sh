@@ -5,6 +5,7 @@
 # Run it from anywhere; arguments choose changes by the beginning of their names (`prove.sh 02 07 json/04`).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/planted.sh
 
 patches=$PWD/tests/promises/patches
 proof=$PWD/target/proof
@@ -51,11 +52,7 @@ prove() {
     printf '%-8s | %-48s | %s\n' "${promise%%_*}" "$name" "$caught" | tee "$log.result"
 }
 
-rm -rf "$tree"
-mkdir -p "$tree"
-git ls-files -z --cached --others --exclude-standard \
-    | while IFS= read -r -d '' file; do [ -f "$file" ] && printf '%s\0' "$file"; done \
-    | tar --null -T - -cf - | tar -xf - -C "$tree"
+planted_tree
 began=$SECONDS
 names=()
 for patch in "$patches"/_switch.patch "$patches"/[!_]*.patch "$patches"/json/*.patch; do
@@ -68,8 +65,8 @@ done
 [ ${#names[@]} -gt 0 ] || fail "there is no such change: $*"
 # What an earlier run has built may be newer than these files.
 touch "$tree"/rpc-runtime/src/lib.rs
-# The same flags as in .ci/run, so that only this project's crates are compiled again.
-(cd "$tree" && cargo test --locked --quiet --workspace --all-features --test promises --no-run --message-format json) \
+# The same flags as in .ci/run, so that only this project's crates are compiled again; the lock file gets their new version.
+(cd "$tree" && cargo test --offline --quiet --workspace --all-features --test promises --no-run --message-format json) \
     >"$proof/built" 2>"$proof/log" || fail "the changes do not build any more: make them again"
 tests=$(sed -n 's/.*"executable":"\([^"]*\/promises-[^"]*\)".*/\1/p' "$proof/built")
 export proof bound tests

@@ -6,8 +6,9 @@ use futures_util::{Stream, StreamExt};
 use rpc_runtime::{CallError, Code, ResponseStream, Status, Streaming};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::records::Records;
 use crate::scenario::{CallPlan, Pattern, Safety};
-use crate::service::{Item, Plan, PlannedError, Records, SimulatedClient};
+use crate::service::{Item, Plan, PlannedError, SimulatedClient};
 
 /// How a call ended for its caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,10 +182,15 @@ impl Caller {
 
     async fn download(&self) -> Outcome {
         let request = self.request();
-        let mut stream = match self.plan.safety {
-            Safety::Once => self.client.download(request),
-            Safety::Idempotent | Safety::ReadOnly => self.client.list(request),
+        let mut stream = match (self.plan.resumable, self.plan.safety) {
+            (false, Safety::Once) => self.client.download(request),
+            (false, _) => self.client.list(request),
+            (true, Safety::Once) => self.client.feed(request),
+            (true, _) => self.client.follow(request),
         };
+        if self.plan.accepts_gaps {
+            stream = stream.accept_gaps();
+        }
         if let Some(milliseconds) = self.plan.timeout {
             stream = stream.timeout(Duration::from_millis(milliseconds));
         }
@@ -223,7 +229,7 @@ impl Caller {
                 Some(Ok(item)) => {
                     self.records
                         .change_called(self.plan.id, |it| it.consumed += 1);
-                    let index = received + self.skipped(&stream);
+                    let index = received + self.missing(&stream);
                     if item != Item::new(self.plan.id, index, self.plan.size) {
                         self.wrong(&format!("another item {} at {index}", item.index));
                     }
@@ -236,10 +242,10 @@ impl Caller {
                     return outcome(error);
                 }
                 None => {
-                    let skipped = self.skipped(&stream);
-                    if received + skipped != items {
+                    let missing = self.missing(&stream);
+                    if received + missing != items {
                         let text = format!("a good end after {received} of {items} items");
-                        self.wrong(&format!("{text}, with {skipped} left out"));
+                        self.wrong(&format!("{text}, with {missing} left out or lost"));
                     }
                     return Outcome::Good;
                 }
@@ -250,13 +256,19 @@ impl Caller {
         }
     }
 
-    /// Returns how many items were left out so far, which only some streams may do.
-    fn skipped(&self, stream: &Items) -> u32 {
-        let skipped = stream.skipped();
+    /// Returns how many items were left out or lost so far, which only some streams may do.
+    fn missing(&self, stream: &Items) -> u32 {
+        let number = |it: u64| u32::try_from(it).unwrap_or(u32::MAX / 4);
+        let (skipped, lost) = (number(stream.skipped()), number(stream.lost()));
         if skipped > 0 && !self.plan.slow.drops() {
             self.wrong(&format!("{skipped} items were left out"));
         }
-        u32::try_from(skipped).unwrap_or(u32::MAX / 2)
+        if lost > 0 && !(self.plan.resumable && self.plan.accepts_gaps) {
+            self.wrong(&format!("{lost} items were lost"));
+        }
+        self.records
+            .change_called(self.plan.id, |it| it.lost = lost);
+        skipped + lost
     }
 
     /// Waits for an item. If none has come by the bound on the acceptance, a handler must have

@@ -7,9 +7,16 @@ use rpc_runtime::testing::Weather;
 use tokio::time::Instant;
 
 use crate::caller::{Ended, Outcome};
+use crate::records::{Handled, Left, Records};
 use crate::scenario::{Around, CallPlan, ClientPlan, Pattern, Safety, Scenario, ServerPlan};
 use crate::servers::Life;
-use crate::service::{Ending, Handled, Left, Records, Slow};
+use crate::service::{Ending, Slow};
+
+/// How many items of a stream that is kept wait for a reader who is there.
+const AHEAD: u32 = 16;
+
+/// Items that are larger may come in the way of keeping all that is on its way.
+const SMALL: u32 = 3_000;
 
 /// How much later than its time something may happen on a side that has it all in hand.
 const LATE: Duration = Duration::from_millis(50);
@@ -38,6 +45,10 @@ pub(crate) fn prepare(scenario: &Scenario, records: &Records) {
         for call in &client.calls {
             records.change_called(call.id, |it| {
                 it.download_bound = match call.slow {
+                    Slow::Wait if call.resumable => {
+                        bound(client.settings.stream_window, call.size)
+                            + most_kept(scenario, call.size)
+                    }
                     Slow::Wait => bound(client.settings.stream_window, call.size),
                     // It goes on whatever its caller does.
                     _ => u32::MAX / 2,
@@ -47,6 +58,17 @@ pub(crate) fn prepare(scenario: &Scenario, records: &Records) {
             });
         }
     }
+}
+
+/// Returns how many items a server makes of a stream beyond its reader's window: those that it may keep
+/// while its caller is gone, and one too large, or those that wait for a reader who is there.
+fn most_kept(scenario: &Scenario, size: u32) -> u32 {
+    let each = size as usize + 64;
+    let kept = scenario.servers.iter().map(|it| it.replay);
+    let most = kept.map(|it| it.items.min(it.bytes / each) + 1).max();
+    u32::try_from(most.unwrap_or_default())
+        .unwrap_or(u32::MAX / 4)
+        .max(AHEAD)
 }
 
 /// A call that has ended, with all that is known of it.
@@ -70,6 +92,7 @@ impl Checked<'_> {
         self.check_outcome(&handled);
         self.check_runs(&handled);
         self.check_expected();
+        self.check_gap();
         self.check_refusal();
         self.check_left(&handled);
         self.check_deadline(&handled);
@@ -115,6 +138,8 @@ impl Checked<'_> {
     fn check_expected(&self) {
         let why = if self.is_certain() {
             "nothing went wrong"
+        } else if self.goes_on() {
+            "it had begun and only its connections were lost"
         } else if self.is_saved() {
             "one of its servers was always there"
         } else {
@@ -131,7 +156,46 @@ impl Checked<'_> {
     /// Whether nothing can have kept the call from ending as its handler does.
     fn is_certain(&self) -> bool {
         let (ever, _) = self.client.servers();
-        ever.iter().all(|it| self.is_there_again(*it)) && self.is_undisturbed()
+        let is_there = ever.iter().all(|it| self.is_there_again(*it));
+        is_there && self.client.cuts.is_empty() && self.is_undisturbed()
+    }
+
+    /// Whether the call is a stream that had begun, whose caller goes on with it until it ends as its
+    /// handler does: nothing but its connections were lost, and all that was on them is kept.
+    fn goes_on(&self) -> bool {
+        let (ever, _) = self.client.servers();
+        let servers = || ever.iter().map(|it| &self.scenario.servers[*it]);
+        let is_there = ever.iter().all(|it| self.is_there_again(*it));
+        let settings = servers()
+            .map(|it| &it.settings)
+            .chain([&self.client.settings]);
+        self.call.resumable
+            && self.records.called(self.call.id).consumed > 0
+            && is_there
+            && self.keeps_all()
+            && servers().all(|it| it.replay.wait >= 5_000)
+            // Where places are few, others may have them all for as long as its server waits.
+            && settings.map(|it| it.max_calls).min() >= Some(1_000)
+            && self.is_undisturbed()
+    }
+
+    /// Whether no item can be lost: every server keeps all that can be on its way.
+    fn keeps_all(&self) -> bool {
+        let (ever, _) = self.client.servers();
+        let mut servers = ever.iter().map(|it| &self.scenario.servers[*it]);
+        servers.all(|it| it.replay.is_ample()) && self.call.size <= SMALL
+    }
+
+    /// Items are lost only where a server keeps few, and a caller who accepts that goes on.
+    fn check_gap(&self) {
+        let lost = self.records.called(self.call.id).lost;
+        let fails = matches!(self.end.outcome, Outcome::Failed(Code::DataLoss, _));
+        if (fails || lost > 0) && self.keeps_all() {
+            self.wrong("items were lost where all are kept".to_owned());
+        }
+        if fails && (self.call.accepts_gaps || !self.call.resumable) {
+            self.wrong("it failed because of a gap that it accepts".to_owned());
+        }
     }
 
     /// Whether a server has been there so long when the call begins that its clients know.
@@ -147,7 +211,8 @@ impl Checked<'_> {
             .iter()
             .any(|it| self.scenario.servers[*it].is_steady());
         let repeats = self.client.policy.retries && self.call.pattern == Pattern::Unary;
-        steady && repeats && self.call.safety != Safety::Once && self.is_undisturbed()
+        let is_calm = self.client.cuts.is_empty();
+        steady && is_calm && repeats && self.call.safety != Safety::Once && self.is_undisturbed()
     }
 
     /// Whether neither the caller nor the network keeps the call from ending well.
@@ -195,15 +260,18 @@ impl Checked<'_> {
     }
 
     /// When a call has ended for its caller, its handlers end too, within the grace of their servers:
-    /// nobody waits for them.
+    /// nobody waits for them, but for callers who may come back.
     fn check_left(&self, handled: &Handled) {
         if self.client.weather != Weather::Clear {
             return;
         }
         for run in &handled.runs {
-            let server = self.lives[run.life].server;
-            let grace = Duration::from_millis(self.scenario.servers[server].cancel_grace);
-            let latest = self.end.ended + grace + CLEAR_LINK;
+            let server = &self.scenario.servers[self.lives[run.life].server];
+            let grace = Duration::from_millis(server.cancel_grace);
+            // A caller whose connection was lost cannot say that it does not come back.
+            let is_awaited = self.call.resumable && !self.client.cuts.is_empty();
+            let wait = Duration::from_millis(if is_awaited { server.replay.wait } else { 0 });
+            let latest = self.end.ended + grace + CLEAR_LINK + wait;
             if run.left.is_none_or(|(at, _)| at > latest) {
                 let left = run.left.map(|(at, left)| (at - self.end.ended, left));
                 self.wrong(format!(

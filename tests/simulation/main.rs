@@ -9,6 +9,7 @@ mod caller;
 mod checks;
 mod found;
 mod layers;
+mod records;
 mod scenario;
 mod servers;
 mod service;

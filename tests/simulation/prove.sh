@@ -4,6 +4,7 @@
 # `prove.sh NAME…` tries only these; RPC_SEEDS bounds how many seeds may be needed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/planted.sh
 
 proof=$PWD/target/proof
 tree=$proof/tree
@@ -17,11 +18,7 @@ if [ ${#names[@]} -eq 0 ]; then
     for patch in tests/simulation/patches/[!_]*.patch; do names+=("$(basename "$patch" .patch)"); done
 fi
 
-rm -rf "$tree"
-mkdir -p "$tree"
-git ls-files -z --cached --others --exclude-standard \
-    | while IFS= read -r -d '' file; do [ -f "$file" ] && printf '%s\0' "$file"; done \
-    | tar --null -T - -cf - | tar -xf - -C "$tree"
+planted_tree
 # Without a repository around it, `git apply` is a plain patch.
 for patch in "$PWD"/tests/simulation/patches/*.patch; do
     (cd "$tree" && GIT_CEILING_DIRECTORIES=$proof git apply "$patch") ||
@@ -31,8 +28,8 @@ done
 touch "$tree"/rpc-runtime/src/lib.rs
 
 began=$SECONDS
-# The same flags as in .ci/run, so that only this project's crates are compiled again.
-built=$(cd "$tree" && cargo test --locked --workspace --all-features --test simulation --no-run --message-format short 2>&1) ||
+# The same flags as in .ci/run, so that only this project's crates are compiled again; the lock file gets their new version.
+built=$(cd "$tree" && cargo test --offline --workspace --all-features --test simulation --no-run --message-format short 2>&1) ||
     { echo "$built" >&2; exit 1; }
 test=$(sed -n 's/.*Executable .*(\(.*\))$/\1/p' <<<"$built")
 cd "$tree/tests"

@@ -1,7 +1,7 @@
 //! What one seed means: the servers, the clients and their networks, the calls, and what goes wrong.
 
 use fastrand::Rng;
-use rpc_runtime::testing::Weather;
+use rpc_runtime::testing::{Fault, Weather};
 
 use crate::service::{Ending, Slow};
 
@@ -31,6 +31,32 @@ pub(crate) enum Around {
     Hedge,
 }
 
+/// What a server keeps of streams for callers who come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replay {
+    /// Milliseconds.
+    pub(crate) wait: u64,
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+    pub(crate) streams: usize,
+}
+
+impl Replay {
+    /// What the library has by default.
+    const AMPLE: Self = Self {
+        wait: 30_000,
+        items: 16_384,
+        bytes: 1 << 20,
+        streams: 4_096,
+    };
+
+    /// Whether everything is kept that can be on its way, unless items are large.
+    pub(crate) fn is_ample(&self) -> bool {
+        (self.items, self.bytes, self.streams)
+            == (Self::AMPLE.items, Self::AMPLE.bytes, Self::AMPLE.streams)
+    }
+}
+
 /// A server, beyond what both sides have.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerPlan {
@@ -41,6 +67,7 @@ pub(crate) struct ServerPlan {
     pub(crate) frame_timeout: u64,
     pub(crate) shutdown_timeout: u64,
     pub(crate) layers: Vec<Around>,
+    pub(crate) replay: Replay,
     /// When it is shut down, if before the calls have ended.
     pub(crate) drain: Option<u64>,
     /// When it crashes, and after how long there is a new one in its place.
@@ -88,6 +115,8 @@ pub(crate) struct ClientPlan {
     /// The timeout of calls that have none, which bounds the acceptance of streams.
     pub(crate) default_timeout: Option<u64>,
     pub(crate) weather: Weather,
+    /// When all its links are lost that it has then, beside what the weather does.
+    pub(crate) cuts: Vec<(u64, Fault)>,
     /// What its links are drawn from.
     pub(crate) links: u64,
     /// The servers that it knows, over time. If only one list ever comes, it has it from the start.
@@ -157,6 +186,9 @@ pub(crate) struct CallPlan {
     pub(crate) ending: Ending,
     pub(crate) slow: Slow,
     pub(crate) shielded: Option<u64>,
+    /// Its method is marked so.
+    pub(crate) resumable: bool,
+    pub(crate) accepts_gaps: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -168,12 +200,40 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Draws everything.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let servers: Vec<_> = (0..pick(rng, &[1, 1, 2, 3])).map(|_| server(rng)).collect();
+        let mut servers: Vec<_> = (0..pick(rng, &[1, 1, 2, 3])).map(|_| server(rng)).collect();
         let mut next = 0;
-        let clients = (0..rng.usize(1..=3))
+        let mut clients: Vec<_> = (0..rng.usize(1..=3))
             .map(|_| client(rng, servers.len(), &mut next))
             .collect();
+        draw_resumption(rng, &mut servers, &mut clients);
         Self { servers, clients }
+    }
+}
+
+/// Draws what has to do with streams that are gone on with. Behind everything else, which so stays what it
+/// is for a seed.
+fn draw_resumption(rng: &mut Rng, servers: &mut [ServerPlan], clients: &mut [ClientPlan]) {
+    for server in servers {
+        if one_in(rng, 2) {
+            server.replay = Replay {
+                wait: pick(rng, &[300, 5_000, 30_000]),
+                items: pick(rng, &[3, 16_384]),
+                bytes: pick(rng, &[1_000, 1 << 20]),
+                streams: pick(rng, &[1, 4_096]),
+            };
+        }
+    }
+    for client in clients {
+        if client.weather == Weather::Clear && one_in(rng, 2) {
+            let cut = |_| (rng.u64(0..4_000), pick(rng, &[Fault::Reset, Fault::Cut]));
+            client.cuts = (0..4).map(cut).collect();
+            client.cuts.truncate(rng.usize(1..=4));
+            client.cuts.sort_by_key(|(at, _)| *at);
+        }
+        for call in &mut client.calls {
+            call.resumable = call.pattern == Pattern::Download && one_in(rng, 2);
+            call.accepts_gaps = one_in(rng, 2);
+        }
     }
 }
 
@@ -205,6 +265,7 @@ fn server(rng: &mut Rng) -> ServerPlan {
             let adaptive = one_in(rng, 4).then_some(Around::Adaptive);
             layers(rng, adaptive)
         },
+        replay: Replay::AMPLE,
         drain: one_in(rng, 4).then(|| rng.u64(0..3000)),
         crash: one_in(rng, 5).then(|| (rng.u64(0..2000), rng.u64(1..3000))),
     }
@@ -235,6 +296,7 @@ fn client(rng: &mut Rng, servers: usize, next: &mut u64) -> ClientPlan {
         settings: settings(rng),
         default_timeout: one_in(rng, 4).then(|| pick(rng, &[500, 3000])),
         weather,
+        cuts: Vec::new(),
         links: rng.u64(..),
         found: found(rng, servers),
         policy,
@@ -363,5 +425,7 @@ fn call(rng: &mut Rng, id: u64) -> CallPlan {
         ending: pick(rng, &endings),
         slow: slow(rng, pattern),
         shielded: one_in(rng, 6).then(|| rng.u64(1..2000)),
+        resumable: false,
+        accepts_gaps: false,
     }
 }

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rpc_runtime::layer::AdaptiveLimit;
-use rpc_runtime::server::{Connections, ShutdownHandle};
+use rpc_runtime::server::{Connections, ReplayLimits, ShutdownHandle};
 use rpc_runtime::testing::Network;
 use rpc_runtime::{Limits, Server};
 use tokio::time::{Instant, sleep};
 
 use crate::layers::around_server;
+use crate::records::Records;
 use crate::scenario::{Scenario, ServerPlan, Settings};
-use crate::service::{Recorder, Records, SimulatedServer};
+use crate::service::{Recorder, SimulatedServer};
 use crate::trace::Trace;
 
 /// One life of a server: after a crash another begins.
@@ -151,5 +152,12 @@ fn connections(
         .cancel_grace(Duration::from_millis(plan.cancel_grace))
         .frame_timeout(Duration::from_millis(plan.frame_timeout))
         .shutdown_timeout(Duration::from_millis(plan.shutdown_timeout))
+        .replay_limits(
+            ReplayLimits::new()
+                .wait(Duration::from_millis(plan.replay.wait))
+                .items(plan.replay.items)
+                .bytes(plan.replay.bytes)
+                .streams(plan.replay.streams),
+        )
         .connections()
 }

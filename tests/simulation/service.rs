@@ -1,7 +1,5 @@
 //! A service whose handlers do what the caller's plan says, and note what they did.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -9,7 +7,7 @@ use rpc_runtime::{Context, RpcError, SlowReader, Status, Streaming, rpc_service,
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::trace::Trace;
+use crate::records::{Left, Records, Run};
 
 /// The payload of panics that are part of the plan.
 pub(crate) const PLANNED_PANIC: &str = "this panic is planned";
@@ -153,6 +151,12 @@ pub(crate) trait Simulated {
     /// The same, for which twice is as good as once.
     #[rpc(idempotent)]
     fn list(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
+    /// The same as `download`, with which its caller goes on when its connection is lost.
+    #[rpc(resumable)]
+    fn feed(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
+    /// The same as `list`, with which its caller goes on when its connection is lost.
+    #[rpc(resumable, idempotent)]
+    fn follow(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>>;
     /// A stream, then one message back: how many items came.
     async fn upload(&self, plan: Plan, items: Streaming<Item>) -> Result<u32, PlannedError>;
     /// A stream each way; each item that comes is answered by one, then the planned ones follow.
@@ -161,127 +165,6 @@ pub(crate) trait Simulated {
         plan: Plan,
         items: Streaming<Item>,
     ) -> impl Stream<Item = Result<Item, PlannedError>>;
-}
-
-/// How a handler was left.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Left {
-    Good,
-    Error,
-    Panicked,
-    Dropped,
-}
-
-/// What one handler did.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    /// The life of a server that it belongs to.
-    pub(crate) life: usize,
-    /// When it began, and when it must have ended at the latest by its deadline.
-    pub(crate) began: Instant,
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) left: Option<(Instant, Left)>,
-}
-
-/// What the handlers of one call did. Several, if a call ran more than once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Handled {
-    pub(crate) runs: Vec<Run>,
-    pub(crate) received: u32,
-    pub(crate) upload_ended: bool,
-    pub(crate) upload_failed: bool,
-    pub(crate) shields_began: u32,
-    pub(crate) shields_ended: u32,
-}
-
-impl Handled {
-    /// Returns whether a handler was left like this.
-    pub(crate) fn was_left(&self, left: Left) -> bool {
-        self.runs
-            .iter()
-            .any(|it| it.left.is_some_and(|(_, it)| it == left))
-    }
-}
-
-/// What both sides did, by call.
-#[derive(Clone)]
-pub(crate) struct Records {
-    handled: Arc<Mutex<BTreeMap<u64, Handled>>>,
-    called: Arc<Mutex<BTreeMap<u64, Called>>>,
-    pub(crate) trace: Trace,
-}
-
-/// What the caller of one call did, as far as the handler's side is held against it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Called {
-    /// Items that the caller took out of the answer.
-    pub(crate) consumed: u32,
-    /// Items that the caller's stream gave out.
-    pub(crate) uploaded: u32,
-    /// The caller's stream was read to its end.
-    pub(crate) upload_ended: bool,
-    /// How many items a side may be ahead of the other.
-    pub(crate) download_bound: u32,
-    pub(crate) upload_bound: u32,
-    /// Its network changes bytes, so that nothing can be said of what arrives.
-    pub(crate) garbled: bool,
-}
-
-impl Records {
-    pub(crate) fn new(trace: Trace) -> Self {
-        Self {
-            handled: Arc::default(),
-            called: Arc::default(),
-            trace,
-        }
-    }
-
-    pub(crate) fn all_handled(&self) -> MutexGuard<'_, BTreeMap<u64, Handled>> {
-        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn all_called(&self) -> MutexGuard<'_, BTreeMap<u64, Called>> {
-        self.called.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn handled(&self, call: u64) -> Handled {
-        self.all_handled().get(&call).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn called(&self, call: u64) -> Called {
-        self.all_called().get(&call).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn change_handled<T>(&self, call: u64, change: impl FnOnce(&mut Handled) -> T) -> T {
-        change(self.all_handled().entry(call).or_default())
-    }
-
-    pub(crate) fn change_called<T>(&self, call: u64, change: impl FnOnce(&mut Called) -> T) -> T {
-        change(self.all_called().entry(call).or_default())
-    }
-
-    /// Notes what is wrong with a call, unless its network may be to blame.
-    pub(crate) fn violation(&self, call: u64, text: impl std::fmt::Display) {
-        if !self.called(call).garbled {
-            self.trace.violation(format!("call {call}: {text}"));
-        }
-    }
-
-    /// Notes an item of a caller's stream, and that it is not too far ahead of the handler.
-    pub(crate) fn uploaded(&self, call: u64) {
-        let called = self.change_called(call, |it| {
-            it.uploaded += 1;
-            it.clone()
-        });
-        let received = self.handled(call).received;
-        if called.uploaded > received + called.upload_bound {
-            let text = format!(
-                "{} items were uploaded with {received} received, the bound is {}",
-                called.uploaded, called.upload_bound
-            );
-            self.violation(call, text);
-        }
-    }
 }
 
 /// Notes how a handler is left: also when it is dropped.
@@ -324,10 +207,11 @@ impl Running {
     fn produced(&mut self) {
         self.produced += 1;
         let called = self.records.called(self.call);
-        if self.produced > called.consumed + called.download_bound {
+        let (consumed, lost) = (called.consumed, called.lost);
+        if self.produced > consumed + lost + called.download_bound {
             let text = format!(
-                "{} items were produced with {} consumed, the bound is {}",
-                self.produced, called.consumed, called.download_bound
+                "{} items were produced with {consumed} consumed and {lost} lost, the bound is {}",
+                self.produced, called.download_bound
             );
             self.records.violation(self.call, text);
         }
@@ -489,6 +373,16 @@ impl Simulated for Recorder {
     }
 
     fn list(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+        ctx.slow_reader(plan.slow.policy());
+        self.items(plan)
+    }
+
+    fn feed(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
+        ctx.slow_reader(plan.slow.policy());
+        self.items(plan)
+    }
+
+    fn follow(&self, ctx: &Context, plan: Plan) -> impl Stream<Item = Result<Item, PlannedError>> {
         ctx.slow_reader(plan.slow.policy());
         self.items(plan)
     }

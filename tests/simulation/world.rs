@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::caller::{Caller, Ended};
 use crate::checks;
 use crate::layers::around_client;
+use crate::records::Records;
 use crate::scenario::{CallPlan, ClientPlan, Found, Scenario, Spread};
 use crate::servers::{Servers, host, limits};
-use crate::service::{Records, SimulatedClient};
+use crate::service::SimulatedClient;
 use crate::trace::Trace;
 
 /// By when every call has ended: far beyond every timeout, pause and keepalive together.
@@ -62,6 +63,7 @@ async fn run(scenario: &Scenario, print: bool) -> Trace {
         .map(|(it, plan)| network(it, plan, &trace))
         .collect();
     let servers = Servers::start(scenario, &networks, &records);
+    begin_cuts(scenario, &networks);
     let mut calls = begin_calls(scenario, &networks, &records);
     let ends = ends(&mut calls, &trace).await;
     calls.iter().for_each(|it| it.task.abort());
@@ -84,6 +86,19 @@ async fn run(scenario: &Scenario, print: bool) -> Trace {
     }
     checks::check_handlers(scenario, &records, &lives);
     trace
+}
+
+/// Cuts the links of clients as planned.
+fn begin_cuts(scenario: &Scenario, networks: &[Network]) {
+    for (client, network) in scenario.clients.iter().zip(networks) {
+        for (at, fault) in client.cuts.clone() {
+            let (network, servers) = (network.clone(), scenario.servers.len());
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(at)).await;
+                (0..servers).for_each(|it| network.strike(&host(it), fault));
+            });
+        }
+    }
 }
 
 fn begin_calls<'a>(
@@ -134,6 +149,13 @@ async fn clean_up(trace: &Trace, servers: &Servers, networks: &[Network]) {
     for life in servers.lives() {
         let (calls, connections) = (life.handle.running_calls(), life.handle.connections());
         let bytes = life.handle.buffered_bytes();
+        let waiting = life.handle.waiting_streams();
+        if waiting > 0 {
+            let host = host(life.server);
+            trace.violation(format!(
+                "{waiting} streams wait at {host} for callers who are gone"
+            ));
+        }
         let limited = life.adaptive.running() + life.adaptive.waiting();
         if limited > 0 {
             let host = host(life.server);

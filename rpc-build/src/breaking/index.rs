@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lock::{Enum, Field, File, Lock, Message, Service};
+use crate::lock::{Enum, Field, File, Message, Service};
 
 /// An element and the file that it stands in.
 pub(super) struct In<'a, T> {
@@ -34,9 +34,9 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn of(lock: &'a Lock) -> Self {
+    pub(super) fn of(files: impl Iterator<Item = &'a File>) -> Self {
         let mut index = Self::default();
-        for file in lock.files.values() {
+        for file in files {
             index.files.insert(&file.name, file);
             index.packages.entry(&file.package).or_default().push(file);
             for it in &file.messages {

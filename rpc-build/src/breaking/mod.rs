@@ -52,7 +52,10 @@ use rules::rule;
 /// ```
 pub fn compare(lock: &Lock, schema: &Schema, policy: &Policy) -> Vec<Diagnostic> {
     let now = Lock::of(schema);
-    let (old, new) = (Index::of(lock), Index::of(&now));
+    let (old, new) = (
+        Index::of(lock.compared(&now)),
+        Index::of(now.files.values()),
+    );
     let mut pair = Pair {
         old: &old,
         new: &new,

@@ -260,6 +260,7 @@ fn read_services(
     for (name, package) in plan {
         let files = || package.files.iter().filter_map(|file| schema.file(file));
         let mut taken = taken::top_level_types(files());
+        taken.extend(services::RESERVED.map(str::to_owned));
         let mut found = Vec::new();
         for file in files() {
             errors::check_error_codes(schema, file, diagnostics);

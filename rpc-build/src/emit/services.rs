@@ -13,8 +13,8 @@ use super::options::{Idempotency, Options, rust_priority};
 use super::service::{Method, Service};
 use crate::ident;
 
-/// What has a meaning in the file, or to the attribute, so that no message can be called so there.
-const RESERVED: [&str; 11] = [
+/// What has a meaning in the file, or to the attribute, so that nothing else can be called so there.
+pub(super) const RESERVED: [&str; 11] = [
     "Context",
     "Option",
     "Protobuf",

@@ -1,6 +1,6 @@
 //! Descriptors into the model of a lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use buffa_descriptor::features::{self, EnumType, JsonFormat, ResolvedFeatures};
 use buffa_descriptor::generated::descriptor::descriptor_proto::{ExtensionRange, ReservedRange};
@@ -12,8 +12,8 @@ use buffa_descriptor::generated::descriptor::{
 use super::collect_field::{self, Language};
 use super::collect_file::{options, syntax};
 use super::model::{
-    At, Enum, File, Idempotency, Message, Method, Oneof, Range, Reserved, Service, Syntax, Value,
-    is_bundled,
+    At, Enum, File, Idempotency, Message, Method, OPTIONS, Oneof, Range, Reserved, Service, Syntax,
+    Value, is_bundled,
 };
 
 /// The first value of every enum that does not begin with 0, by its full name with a leading dot, and the number of every
@@ -29,10 +29,29 @@ pub(super) fn files(files: &[FileDescriptorProto]) -> BTreeMap<String, File> {
         };
         enum_numbers(&scope, &file.enum_type, &file.message_type, &mut numbers);
     }
+    let left_out = only_for_options(files);
     files
         .iter()
+        .filter(|file| !left_out.contains(text(&file.name)))
         .map(|file| (text(&file.name).to_owned(), Collector::file(file, &numbers)))
         .collect()
+}
+
+/// The options of this crate, and what only they import.
+fn only_for_options(files: &[FileDescriptorProto]) -> BTreeSet<&str> {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| text(&file.name) == OPTIONS);
+    let mut left_out: BTreeSet<_> = imports(&ours).collect();
+    for import in imports(&others) {
+        left_out.remove(import);
+    }
+    left_out.extend(ours.iter().map(|file| text(&file.name)));
+    left_out
+}
+
+fn imports<'a>(files: &[&'a FileDescriptorProto]) -> impl Iterator<Item = &'a str> {
+    let imports = files.iter().flat_map(|file| &file.dependency);
+    imports.map(String::as_str)
 }
 
 fn enum_numbers(

@@ -23,7 +23,8 @@
 //! It is sorted by name and number, so that moving an element changes nothing but the `lines` at the end of its file, which
 //! say where every element stood, in the order in which they are listed. What a declaration does not say is as the file's
 //! syntax has it: a scalar without a word before it has implicit presence, a message or a member of a oneof explicit one.
-//! Files that come with `rpc-build` are in it by the names of their elements, because buf's rules ask for those.
+//! Google's files, which come with `rpc-build`, are in it by the names of their elements, because buf's rules ask for those.
+//! `rpc/v1/options.proto` is not, nor what only that imports: who no longer needs an option takes nothing from anybody.
 
 mod collect;
 mod collect_field;
@@ -39,6 +40,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use crate::diagnostic::Diagnostic;
+use crate::load::DESCRIPTOR;
 use crate::schema::Schema;
 
 pub(crate) use collect::source_lines;
@@ -78,11 +80,21 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// What releasing this schema would write: all its files, those that were imported too.
+    /// What releasing this schema would write: all its files, those that were imported too, but for `rpc/v1/options.proto`.
     pub fn of(schema: &Schema) -> Self {
         Self {
             files: collect::files(&schema.descriptors.file),
         }
+    }
+
+    /// The files that are compared with what is there now. Locks of earlier versions of this crate also have its options and, for
+    /// them, `descriptor.proto`, which then nobody misses.
+    pub(crate) fn compared<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = &'a File> {
+        let has_options = self.files.contains_key(OPTIONS);
+        self.files.values().filter(move |file| {
+            let is_for_options = [OPTIONS, DESCRIPTOR].contains(&file.name.as_str());
+            !(has_options && is_for_options) || now.files.contains_key(&file.name)
+        })
     }
 
     /// Reads a lock.

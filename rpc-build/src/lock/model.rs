@@ -271,6 +271,9 @@ pub(crate) enum Idempotency {
     Idempotent,
 }
 
+/// The options of this crate. They say how a method is generated, and are no part of what a schema consists of.
+pub(crate) const OPTIONS: &str = "rpc/v1/options.proto";
+
 /// Files that come with the parser or with this crate. A schema that uses them does not decide what is in them.
 pub(crate) fn is_bundled(file: &str) -> bool {
     const GOOGLE: [&str; 15] = [
@@ -293,7 +296,7 @@ pub(crate) fn is_bundled(file: &str) -> bool {
     let google = file
         .strip_prefix("google/protobuf/")
         .and_then(|rest| rest.strip_suffix(".proto"));
-    google.is_some_and(|name| GOOGLE.contains(&name)) || file == "rpc/v1/options.proto"
+    google.is_some_and(|name| GOOGLE.contains(&name)) || file == OPTIONS
 }
 
 /// The name that canonical JSON gives a field that has none of its own.

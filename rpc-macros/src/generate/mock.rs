@@ -105,8 +105,8 @@ fn expand_field(method: &Method, service: &Service) -> TokenStream {
     }
 }
 
+/// The method asks its field.
 fn expand_method(method: &Method, service: &Service) -> TokenStream {
-    let rt = &service.rt;
     let Method {
         ident,
         carried,
@@ -121,38 +121,38 @@ fn expand_method(method: &Method, service: &Service) -> TokenStream {
             ArgKind::Value | ArgKind::Upload => quote! { #name: #ty },
         }
     });
+    let is_blocking = method.options.blocking.is_some() && method.upload().is_none();
+    let (asyncness, returned) = match &output.stream {
+        Some(stream) => (None, quote! { #stream + ::core::marker::Send }),
+        None => {
+            let ty = &output.ty;
+            ((!is_blocking).then(|| quote! { async }), quote! { #ty })
+        }
+    };
+    let body = expand_body(method, service);
+    quote! {
+        #cfgs
+        #asyncness fn #ident(&self, #(#params),*) -> #returned {
+            #body
+        }
+    }
+}
+
+fn expand_body(method: &Method, service: &Service) -> TokenStream {
+    let rt = &service.rt;
+    let Method { ident, output, .. } = method;
     let values = method.client_args().map(|arg| &arg.ident);
     let args = quote! { (#(#values,)*) };
-    let ty = &output.ty;
     let upload = method.upload().map(|arg| &arg.ident);
-    match (&output.stream, upload) {
-        (Some(stream), None) => quote! {
-            #cfgs
-            fn #ident(&self, #(#params),*) -> #stream + ::core::marker::Send {
-                self.#ident.items(#args)
-            }
-        },
-        (Some(stream), Some(upload)) => quote! {
-            #cfgs
-            fn #ident(&self, #(#params),*) -> #stream + ::core::marker::Send {
-                self.#ident.items_behind(#upload, move |#upload| #args)
-            }
-        },
-        (None, None) if method.options.blocking.is_some() => quote! {
-            #cfgs
-            fn #ident(&self, #(#params),*) -> #ty {
-                self.#ident.call(#args)
-            }
-        },
-        (None, upload) => {
-            let wait = upload.map(|upload| quote! { let #upload = #rt::uploaded(#upload).await; });
-            quote! {
-                #cfgs
-                async fn #ident(&self, #(#params),*) -> #ty {
-                    #wait
-                    self.#ident.call(#args)
-                }
-            }
+    match (output.is_stream(), upload) {
+        (true, None) => quote! { self.#ident.items(#args) },
+        (true, Some(upload)) => {
+            quote! { self.#ident.items_behind(#upload, move |#upload| #args) }
         }
+        (false, None) => quote! { self.#ident.call(#args) },
+        (false, Some(upload)) => quote! {
+            let #upload = #rt::uploaded(#upload).await;
+            self.#ident.call(#args)
+        },
     }
 }

@@ -3,12 +3,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
-use tokio::sync::Notify;
-use tokio::sync::futures::OwnedNotified;
+use crate::sync::{Arc, AtomicBool, AtomicU8, Notify, OnceLock, Ordering, OwnedNotified, notified};
 
 /// Tells a running call that nobody waits for it any more.
 ///
@@ -45,8 +42,9 @@ impl Cancellation {
 
     /// Gives the signal. Further calls do nothing.
     pub fn cancel(&self) {
-        // The order matters: `cancelled` looks at the flag after it has begun to wait.
-        self.0.cancelled.store(true, Ordering::SeqCst);
+        // The order matters: `cancelled` looks at the flag after it has begun to wait. Both change the flag, if
+        // only to what it is, so that the second of them sees all that the first did before.
+        self.0.cancelled.swap(true, Ordering::AcqRel);
         if let Some(waiting) = self.0.waiting.get() {
             waiting.notify_waiters();
         }
@@ -68,9 +66,10 @@ impl Cancellation {
     /// Gives the signal back for another call, if nobody else holds it or ever waited for it.
     pub(crate) fn reclaim(mut self) -> Option<Self> {
         let inner = Arc::get_mut(&mut self.0)?;
-        let unused = !*inner.cancelled.get_mut() && inner.waiting.get().is_none();
-        *inner.started.get_mut() = false;
-        *inner.turn.get_mut() = Turn::Open as u8;
+        let given = inner.cancelled.load(Ordering::Relaxed);
+        let unused = !given && inner.waiting.get().is_none();
+        inner.started.store(false, Ordering::Relaxed);
+        inner.turn.store(Turn::Open as u8, Ordering::Relaxed);
         unused.then_some(self)
     }
 
@@ -109,9 +108,11 @@ impl Cancellation {
     ///
     /// Dropping the future loses nothing.
     pub fn cancelled(&self) -> Cancelled {
-        // From here on it is notified, polled or not.
-        let notified = Arc::clone(self.0.waiting.get_or_init(Arc::default)).notified_owned();
-        Cancelled((!self.is_cancelled()).then(|| Box::pin(notified)))
+        let notified = notified(self.0.waiting.get_or_init(Arc::default));
+        let (acquired, failed) = (Ordering::AcqRel, Ordering::Acquire);
+        let flag = &self.0.cancelled;
+        let is_waiting = flag.compare_exchange(false, false, acquired, failed);
+        Cancelled(is_waiting.is_ok().then(|| Box::pin(notified)))
     }
 }
 

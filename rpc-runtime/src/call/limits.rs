@@ -52,6 +52,9 @@ impl Default for Limits {
     }
 }
 
+/// How many entries the metadata of one request or reply may have: each takes more memory than it has bytes.
+pub(crate) const METADATA_ENTRIES: usize = 128;
+
 /// The smallest values that still let a connection work.
 const LEAST_MESSAGE: usize = 1 << 10;
 const LEAST_METADATA: usize = 1 << 10;
@@ -73,7 +76,7 @@ impl Limits {
     }
 
     /// Bounds the metadata of one request or reply, in bytes; 16 KiB by default, at least 1 KiB,
-    /// at most 64 KiB.
+    /// at most 64 KiB. It may have 128 entries.
     #[must_use]
     pub fn max_metadata(mut self, bytes: usize) -> Self {
         self.max_metadata = bytes.clamp(LEAST_METADATA, 64 << 10);
@@ -89,7 +92,8 @@ impl Limits {
 
     /// Bounds the memory that the elements of lists and maps of one binary protobuf message may take,
     /// in bytes, and as much again its unknown fields; 32 MiB by default. Elements can take a hundred
-    /// times more than they do on the wire.
+    /// times more than they do on the wire. In protobuf's JSON it bounds what is put aside for an `Any`
+    /// and extensions of registered types, at all levels at which they are in each other together.
     #[must_use]
     pub fn max_element_memory(mut self, bytes: usize) -> Self {
         self.max_element_memory = bytes;
@@ -106,7 +110,8 @@ impl Limits {
     }
 
     /// Bounds the calls that one connection may have open at once, in each direction; 16,384 by
-    /// default, at least 1. A client waits for a place, up to its call's deadline.
+    /// default, at least 1. A client waits for a place, up to its call's deadline. On `knsock://`, where
+    /// answers have no ids, a call that was given up keeps its place until its answer has come.
     #[must_use]
     pub fn max_calls(mut self, calls: u32) -> Self {
         self.max_calls = calls.max(1);
@@ -162,6 +167,8 @@ impl Limits {
     ///
     /// Messages of more than 64 KiB leave in pieces, between which all others pass. So they take no
     /// room from small ones, up to one message of [`max_message`](Self::max_message) more.
+    ///
+    /// A server takes no new requests of a connection of HTTP/2 either while so much waits for it.
     #[must_use]
     pub fn max_outgoing(mut self, bytes: usize) -> Self {
         self.max_outgoing = bytes.max(64 << 10);

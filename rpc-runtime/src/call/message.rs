@@ -442,6 +442,13 @@ impl ErrorBody {
         let mut message = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Some(message.as_mut()?.bytes(encoding))
     }
+
+    /// Returns the encoded error once more, for somebody else who takes it out.
+    pub(crate) fn copy(&self, encoding: Encoding) -> Option<Result<Message, Status>> {
+        let mut message = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = message.as_mut()?;
+        Some(message.bytes(encoding).map(|_| message.share()))
+    }
 }
 
 /// Encodes a value whose `Serialize` may be the user's own: one that panics fails its call, and not

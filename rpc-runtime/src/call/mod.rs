@@ -29,6 +29,7 @@ pub use cancellation::{Cancellation, Cancelled};
 pub use connection_info::ConnectionInfo;
 pub use context::{Context, Identity};
 pub use limits::Limits;
+pub(crate) use limits::METADATA_ENTRIES;
 pub use message::{IntoMessage, Message, ValueMessage};
 pub use metadata::IntoMetadataValue;
 pub use method::{Method, MethodDescriptor, MethodKind};

@@ -1,5 +1,8 @@
 //! One address: connected when it is needed, and again when the connection is lost.
 
+#[cfg(all(test, feature = "http", feature = "jsonrpc"))]
+mod tests;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -117,13 +120,41 @@ pub(super) struct Endpoint {
 enum State {
     Idle,
     Connecting(Arc<Attempt>),
-    Connected(Arc<Connection>),
-    /// The last attempt failed; before `again` nothing is tried.
+    Connected(Made),
+    /// The last attempt failed, or what it made did not last; before `again` nothing is tried.
     Failed {
         attempts: u32,
         again: Instant,
         reason: Status,
     },
+}
+
+/// A connection that was made.
+struct Made {
+    connection: Arc<Connection>,
+    /// How many attempts before it had failed, in a row.
+    attempts: u32,
+    since: Instant,
+}
+
+impl Made {
+    /// Returns what comes when the connection is lost. One that ended soon, and before anything was answered
+    /// on it, counts as an attempt that failed: whoever accepts connections need not serve them.
+    fn lost(&self, endpoint: &Endpoint) -> State {
+        if self.connection.has_answered() || self.since.elapsed() >= LONGEST_PAUSE {
+            return State::Idle;
+        }
+        let text = "the server closed the connection before it had answered anything";
+        State::Failed {
+            attempts: self.attempts.saturating_add(1),
+            again: match self.attempts.checked_sub(1) {
+                // It may have been the last one of a server that was about to end.
+                None => self.since,
+                Some(attempts) => self.since + pause(attempts),
+            },
+            reason: endpoint.blame(Status::unavailable(text)),
+        }
+    }
 }
 
 type Outcome = Result<Arc<Connection>, Status>;
@@ -132,10 +163,9 @@ type Outcome = Result<Arc<Connection>, Status>;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Readiness {
     /// It is connected, with so many calls on their way.
-    Ready {
-        calls: usize,
-    },
-    Connecting,
+    Ready { calls: usize },
+    /// It is being connected to, `again` after the last attempt has failed.
+    Connecting { again: bool },
     /// It could not be reached, and it is not time to try again.
     Failed,
 }
@@ -144,6 +174,8 @@ pub(super) enum Readiness {
 /// which they came.
 #[derive(Default)]
 pub(super) struct Attempt {
+    /// The one before has failed.
+    again: bool,
     outcome: OnceLock<Outcome>,
     over: Cancellation,
 }
@@ -216,7 +248,9 @@ impl Endpoint {
             Ok(connection) => Readiness::Ready {
                 calls: connection.calls() + self.further.calls(),
             },
-            Err(Ok(_)) => Readiness::Connecting,
+            Err(Ok(attempt)) => Readiness::Connecting {
+                again: attempt.again,
+            },
             Err(Err(_)) => Readiness::Failed,
         }
     }
@@ -272,7 +306,9 @@ impl Endpoint {
 
     pub(super) fn open_connection(&self) -> Option<Arc<Connection>> {
         match &*self.state() {
-            State::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
+            State::Connected(made) if made.connection.is_open() => {
+                Some(Arc::clone(&made.connection))
+            }
             _ => None,
         }
     }
@@ -285,10 +321,13 @@ impl Endpoint {
         self: &Arc<Self>,
     ) -> Result<Arc<Connection>, Result<Arc<Attempt>, Status>> {
         let mut state = self.state();
-        let attempts = match &*state {
-            State::Connected(connection) if connection.is_open() => {
-                return Ok(Arc::clone(connection));
+        if let State::Connected(made) = &*state {
+            if made.connection.is_open() {
+                return Ok(Arc::clone(&made.connection));
             }
+            *state = made.lost(self);
+        }
+        let attempts = match &*state {
             State::Connecting(attempt) => return Err(Ok(Arc::clone(attempt))),
             State::Failed { again, reason, .. } if *again > Instant::now() => {
                 return Err(Err(reason.clone()));
@@ -296,21 +335,25 @@ impl Endpoint {
             State::Failed { attempts, .. } => *attempts,
             State::Connected(_) | State::Idle => 0,
         };
-        let attempt = Arc::new(Attempt::default());
+        let attempt = Arc::new(Attempt {
+            again: attempts > 0,
+            ..Attempt::default()
+        });
         *state = State::Connecting(Arc::clone(&attempt));
         drop(state);
+        self.begin(Arc::clone(&attempt), attempts);
+        Err(Ok(attempt))
+    }
+
+    /// Begins an attempt behind so many that failed.
+    fn begin(self: &Arc<Self>, attempt: Arc<Attempt>, attempts: u32) {
         let endpoint = Arc::clone(self);
-        let made = Arc::clone(&attempt);
         tokio::spawn(async move {
-            let ending = Ending {
-                endpoint,
-                attempt: made,
-            };
+            let ending = Ending { endpoint, attempt };
             let outcome = ending.endpoint.attempt().await;
             ending.endpoint.settle(attempts, &outcome);
             let _ = ending.attempt.outcome.set(outcome);
         });
-        Err(Ok(attempt))
     }
 
     /// Opens a byte stream and waits for the peer to introduce itself on it.
@@ -382,7 +425,11 @@ impl Endpoint {
         *self.state() = match outcome {
             Ok(connection) => {
                 self.first.get_or_init(|| Arc::clone(connection));
-                State::Connected(Arc::clone(connection))
+                State::Connected(Made {
+                    connection: Arc::clone(connection),
+                    attempts,
+                    since: Instant::now(),
+                })
             }
             Err(reason) => State::Failed {
                 attempts: attempts.saturating_add(1),

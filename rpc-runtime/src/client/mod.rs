@@ -25,6 +25,8 @@ pub use channel::Channel;
 pub use connect::Connect;
 pub use reply_call::{ReplyCall, ReplyFuture};
 pub use response_stream::{Blocking, FallibleStream, ResponseStream};
+#[cfg(feature = "dns-srv")]
+pub use servers::DnsSrv;
 #[cfg(feature = "health")]
 pub use servers::HealthCheck;
 pub use servers::{Balance, Discover, Dns, Instance, ServerFile};

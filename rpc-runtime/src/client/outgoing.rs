@@ -221,12 +221,19 @@ fn timer(deadline: Instant) -> Pin<Box<Sleep>> {
 }
 
 impl Watch {
+    /// Says so when the deadline has passed, by the clock: a stream that always has an item at hand lets
+    /// no timer run out.
+    pub(super) fn passed(&self) -> Option<Status> {
+        let end = self.end.as_ref()?;
+        (end.deadline() <= Instant::now()).then(ended_late)
+    }
+
     /// Ready when a timer has run out.
     pub(super) fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         if let Some(timer) = &mut self.end
             && timer.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(expired("the deadline passed before the call ended"));
+            return Poll::Ready(ended_late());
         }
         if let Some(timer) = &mut self.acceptance
             && timer.as_mut().poll(cx).is_ready()
@@ -235,6 +242,10 @@ impl Watch {
         }
         Poll::Pending
     }
+}
+
+fn ended_late() -> Status {
+    expired("the deadline passed before the call ended")
 }
 
 fn expired(message: &'static str) -> Status {

@@ -89,7 +89,8 @@ impl Endpoint {
         own: Arc<Connection>,
         end: Option<Instant>,
     ) -> Result<Option<(Arc<Connection>, Place)>, Status> {
-        let grown = self.grow();
+        // Where the endpoint's own is lost, that is made again, and not one beside it.
+        let grown = own.is_open().then(|| self.grow()).flatten();
         let mut open = self.further().open();
         open.push(own);
         let grown = async {

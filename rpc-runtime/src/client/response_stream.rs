@@ -398,7 +398,9 @@ impl Download {
     }
 
     fn poll_body(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Message, Status>>> {
-        if let Err(status) = ready!(self.poll_accepted(cx)) {
+        if !matches!(self.state, State::Streaming(_))
+            && let Err(status) = ready!(self.poll_accepted(cx))
+        {
             return Poll::Ready(Some(Err(self.fail(status))));
         }
         loop {
@@ -414,6 +416,9 @@ impl Download {
                 _ => return Poll::Ready(None),
             };
             let (body, watch) = &mut **streaming;
+            if let Some(status) = watch.passed() {
+                return Poll::Ready(Some(Err(self.fail(status))));
+            }
             let Poll::Ready(frame) = body.poll_frame(cx) else {
                 let status = ready!(watch.poll_expired(cx));
                 return Poll::Ready(Some(Err(self.fail(status))));

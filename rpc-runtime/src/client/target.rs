@@ -155,6 +155,13 @@ impl IntoTarget for Dns {
     }
 }
 
+#[cfg(feature = "dns-srv")]
+impl IntoTarget for super::servers::DnsSrv {
+    fn into_target(self) -> Target {
+        Target::discovered(self)
+    }
+}
+
 impl IntoTarget for ServerFile {
     fn into_target(self) -> Target {
         Target::discovered(self)

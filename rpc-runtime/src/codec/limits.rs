@@ -35,7 +35,10 @@ pub struct DecodeLimits {
     /// as many again its unknown fields. 32 MiB by default.
     ///
     /// Two bytes of binary protobuf can be an element of hundreds of bytes in memory. In other forms,
-    /// protobuf's own JSON among them, only the length of the message bounds its elements.
+    /// protobuf's own JSON among them, only the length of the message bounds its elements, but for
+    /// those of an `Any` and of extensions once their types are registered: they are put aside before
+    /// they are decoded, again at each level at which they are in each other, and this bounds that
+    /// too, all levels together: each value, name, list and object counts 64 bytes, and its text.
     pub max_element_memory: u32,
 
     /// How many bytes of the stack decoding may take before it goes no deeper. 1 MiB by default. The

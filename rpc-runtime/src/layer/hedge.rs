@@ -27,7 +27,8 @@ use crate::status::{Code, Status};
 /// add to the load; a server that [asks not to be asked again](Status::with_pushback) ends hedging
 /// for the call.
 ///
-/// Inside a [`Retry`](super::Retry) each of its attempts is hedged; give both the same budget.
+/// Inside a [`Retry`](super::Retry) each of its attempts is hedged; give both the same budget, in which
+/// a call counts once.
 ///
 /// # Examples
 ///
@@ -96,13 +97,13 @@ pub struct HedgeService {
 }
 
 impl Service for HedgeService {
-    async fn call(&self, request: Request) -> Result<Response, Status> {
+    async fn call(&self, mut request: Request) -> Result<Response, Status> {
         let descriptor = request.method().descriptor();
         let is_read_only = descriptor.is_some_and(MethodDescriptor::is_read_only);
         if !is_read_only || request.body().is_stream() || request.goes_on() {
             return self.inner.call(request).await;
         }
-        self.policy.budget.earn();
+        self.policy.budget.count(&mut request);
         let mut race = Race {
             service: self,
             request,
@@ -200,6 +201,7 @@ mod tests {
 
     use tokio::time::Instant;
 
+    use super::super::Retry;
     use super::*;
     use crate::call::{Body, Message, MethodKind, ServiceDescriptor};
     use crate::codec::Encoding;
@@ -332,6 +334,26 @@ mod tests {
         let (service, counts) = racing(&hedge, move |_| std::future::ready(Err(never.clone())));
         assert!(service.call(request("read")).await.is_err());
         assert_eq!(counts.get(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_counts_once_in_a_budget_that_is_shared() {
+        let budget = RetryBudget::new(10, 100);
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let service = service_fn(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async { Err(Status::unavailable("down")) }
+        });
+        let service = BoxService::new(service)
+            .layer(Hedge::behind(DELAY).budget(budget.clone()))
+            .layer(Retry::new().budget(budget));
+        for _ in 0..1_000 {
+            assert!(service.call(request("read")).await.is_err());
+        }
+        let asked = asked.load(Ordering::SeqCst);
+        // A tenth of the calls, and the ten that are there from the beginning.
+        assert!((1_100..=1_110).contains(&asked), "{asked}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -141,9 +141,12 @@ impl Stream for Timed {
         let Some((sleep, deadline)) = &mut this.expiry else {
             return Poll::Ready(None);
         };
-        // The timer first: a stream that always has an item at hand would never look at it.
-        if sleep.as_mut().poll(cx).is_pending() {
-            return this.body.poll_frame(cx);
+        // By the clock: a stream that always has an item at hand lets no timer run out.
+        if Instant::now() < deadline.at {
+            if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+                return Poll::Ready(frame);
+            }
+            ready!(sleep.as_mut().poll(cx));
         }
         let status = deadline.expire();
         this.expiry = None;

@@ -16,6 +16,27 @@ pub(super) struct Bounds {
     pub(super) longest_lease: Duration,
 }
 
+impl Bounds {
+    pub(super) fn new(groups: usize, servers: usize, longest_lease: Duration) -> Self {
+        Self {
+            groups,
+            servers,
+            longest_lease: longest_lease.max(SHORTEST_LEASE),
+        }
+    }
+
+    /// Returns the lease that is given to one who asks for this.
+    pub(super) fn lease(&self, asked: Duration) -> Duration {
+        asked.clamp(SHORTEST_LEASE, self.longest_lease)
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self::new(1_000, 10_000, Duration::from_secs(600))
+    }
+}
+
 /// The shortest lease: renewing is work for the registry.
 pub(super) const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
@@ -44,10 +65,8 @@ impl Directory {
         lease: Duration,
         now: Instant,
     ) -> Result<bool, Status> {
-        check_text(group)?;
-        check_text(url)?;
-        let lease = lease.clamp(SHORTEST_LEASE, self.bounds.longest_lease);
-        let end = deadline_after(now, lease);
+        check_texts(&[group, url])?;
+        let end = deadline_after(now, self.bounds.lease(lease));
         if !self.groups.contains_key(group) && self.groups.len() >= self.bounds.groups {
             self.forget(now);
             if self.groups.len() >= self.bounds.groups {
@@ -101,12 +120,15 @@ impl Directory {
     }
 }
 
-pub(super) fn check_text(text: &str) -> Result<(), Status> {
-    if text.is_empty() || text.len() > MAX_TEXT {
-        return Err(Status::invalid_argument(format!(
-            "the name of a group and a URL have 1 to {MAX_TEXT} bytes, found {}",
-            text.len()
-        )));
+/// Checks names of groups and URLs.
+pub(super) fn check_texts(texts: &[&str]) -> Result<(), Status> {
+    for text in texts {
+        if text.is_empty() || text.len() > MAX_TEXT {
+            return Err(Status::invalid_argument(format!(
+                "the name of a group and a URL have 1 to {MAX_TEXT} bytes, found {}",
+                text.len()
+            )));
+        }
     }
     Ok(())
 }

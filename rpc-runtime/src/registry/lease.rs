@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use super::directory::SHORTEST_LEASE;
 use super::service::RegistryServiceClient;
+use crate::call::Cancellation;
 use crate::client::Channel;
 use crate::status::Status;
 
@@ -16,6 +17,9 @@ const LEASE: Duration = Duration::from_secs(10);
 
 /// How often a lease is renewed before it would end.
 const RENEWALS: u32 = 3;
+
+/// How long a renewal that is on its way may take when the lease is to end.
+const LAST_RENEWAL: Duration = Duration::from_secs(5);
 
 /// A server's place in a registry: see [`registry`](super).
 #[derive(Clone, Debug)]
@@ -57,11 +61,13 @@ impl Lease {
     pub async fn keep(self, registry: &Channel) -> Result<KeptLease, Status> {
         let registry = RegistryServiceClient::new(registry.clone());
         self.renew(&registry).await?;
-        let renewing = tokio::spawn(renew(self.clone(), registry.clone()));
+        let stop = Cancellation::new();
+        let renewing = renew(self.clone(), registry.clone(), stop.clone());
         Ok(KeptLease {
             lease: self,
             registry,
-            renewing: renewing.abort_handle(),
+            renewing: tokio::spawn(renewing),
+            stop,
         })
     }
 
@@ -72,11 +78,17 @@ impl Lease {
     }
 }
 
-async fn renew(lease: Lease, registry: RegistryServiceClient) {
+/// Renews a lease until it is told to stop, which no renewal is that has begun.
+async fn renew(lease: Lease, registry: RegistryServiceClient, stop: Cancellation) {
     let pause = lease.length / RENEWALS;
     loop {
         // Servers that began together do not come together for ever.
-        sleep(pause.mul_f64(0.75 + 0.25 * fastrand::f64())).await;
+        let pause = sleep(pause.mul_f64(0.75 + 0.25 * fastrand::f64()));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = pause => {}
+        }
         if let Err(status) = lease.renew(&registry).await {
             tracing::warn!(%status, "a lease could not be renewed");
         }
@@ -88,18 +100,30 @@ async fn renew(lease: Lease, registry: RegistryServiceClient) {
 pub struct KeptLease {
     lease: Lease,
     registry: RegistryServiceClient,
-    renewing: AbortHandle,
+    renewing: JoinHandle<()>,
+    stop: Cancellation,
 }
 
 impl KeptLease {
     /// Ends the lease at once: clients that watch hear of it, and make no new calls to the server. Do
     /// this before the server shuts down.
     ///
+    /// A renewal that is on its way ends first, for which it has 5 seconds at most: behind the end it would
+    /// register the server again.
+    ///
     /// # Errors
     ///
     /// Those of the call; the lease then ends by itself after its length.
-    pub async fn end(self) -> Result<(), Status> {
-        self.renewing.abort();
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the lease is not renewed any more.
+    pub async fn end(mut self) -> Result<(), Status> {
+        self.stop.cancel();
+        if timeout(LAST_RENEWAL, &mut self.renewing).await.is_err() {
+            self.renewing.abort();
+            let _ = (&mut self.renewing).await;
+        }
         let Lease { group, url, .. } = self.lease.clone();
         self.registry.remove(group, url).await
     }

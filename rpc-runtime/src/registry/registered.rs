@@ -1,17 +1,24 @@
 //! Servers that a registry knows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::service::RegistryServiceClient;
-use crate::call::FAR_AHEAD;
+use crate::call::deadline_after;
 use crate::client::{Channel, Discover, Instance, IntoTarget, ResponseStream, Target};
 use crate::status::Status;
 
 /// How long servers are kept that a registry does not know when it comes back.
 const HOLD: Duration = Duration::from_secs(10);
+
+/// A registry that was back counts for so much of it at least.
+const LEAST_SHARE: u32 = 10;
+
+/// The most servers that are kept which a registry does not know: as many as a channel has.
+const MAX_SERVERS: usize = 10_000;
 
 /// Finds servers in a registry, and again whenever they change: see [`registry`](super).
 ///
@@ -24,8 +31,11 @@ pub struct Registered {
     changes: Option<ResponseStream<Vec<String>>>,
     /// What the registry said last.
     known: Vec<String>,
-    /// What it said before it was out of reach, and until when that counts, once it is back.
-    before: Option<(Vec<String>, Option<Instant>)>,
+    /// What it does not know any more since it was out of reach, and for how long each still counts while it
+    /// can be reached.
+    missed: BTreeMap<String, Duration>,
+    /// Since when the registry is back.
+    back: Option<Instant>,
     hold: Duration,
 }
 
@@ -37,13 +47,15 @@ impl Registered {
             registry: RegistryServiceClient::new(registry.clone()),
             changes: None,
             known: Vec::new(),
-            before: None,
+            missed: BTreeMap::new(),
+            back: None,
             hold: HOLD,
         }
     }
 
     /// Sets how long servers are kept that a registry does not know when it comes back, 10 seconds by
-    /// default; it should be the length of their leases.
+    /// default; it should be the length of their leases. Of a registry that goes away again and again the
+    /// times count together in which it was back, each as a tenth of this at least.
     #[must_use]
     pub fn hold(mut self, time: Duration) -> Self {
         self.hold = time;
@@ -57,29 +69,60 @@ impl Registered {
             .get_or_insert_with(|| self.registry.watch(self.group.clone()));
         match changes.next().await {
             Some(Ok(servers)) => {
-                self.known = servers;
-                if let Some((_, end @ None)) = &mut self.before {
-                    *end = Some(Instant::now() + self.hold.min(FAR_AHEAD));
+                self.back.get_or_insert_with(Instant::now);
+                for url in &servers {
+                    self.missed.remove(url);
                 }
+                self.known = servers;
                 Ok(())
             }
             ended => {
                 self.changes = None;
-                let known = std::mem::take(&mut self.known);
-                let (before, end) = self.before.get_or_insert_default();
-                before.extend(known);
-                before.sort();
-                before.dedup();
-                *end = None;
+                self.lose();
                 let lost = Status::unavailable("the registry ended the stream");
                 Err(ended.and_then(Result::err).unwrap_or(lost))
             }
         }
     }
 
+    /// Notes that the registry is out of reach: what it knew may be what it knows again.
+    fn lose(&mut self) {
+        if let Some(back) = self.back.take() {
+            // It counts also where it is gone as soon as it is back, as that would go on for ever.
+            let counts = back.elapsed().max(self.hold / LEAST_SHARE);
+            self.missed.retain(|_, left| {
+                *left = left.saturating_sub(counts);
+                !left.is_zero()
+            });
+        }
+        for url in std::mem::take(&mut self.known) {
+            self.missed.insert(url, self.hold);
+        }
+        let too_many = self.missed.len().saturating_sub(MAX_SERVERS);
+        if too_many > 0 {
+            let left = |(url, left): (&String, &Duration)| (*left, url.clone());
+            let mut oldest: Vec<_> = self.missed.iter().map(left).collect();
+            oldest.sort_unstable();
+            for (_, url) in oldest.iter().take(too_many) {
+                self.missed.remove(url);
+            }
+        }
+    }
+
+    /// Returns when the next of those ends that are missed.
+    fn next_end(&self) -> Option<Instant> {
+        let left = self.missed.values().min()?;
+        Some(deadline_after(self.back?, *left))
+    }
+
+    /// Lets go of those that were missed for long enough.
+    fn forget(&mut self) {
+        let over = self.back.map_or(Duration::ZERO, |it| it.elapsed());
+        self.missed.retain(|_, left| *left > over);
+    }
+
     fn servers(&self) -> Vec<Instance> {
-        let before = self.before.iter().flat_map(|(urls, _)| urls);
-        let mut urls: Vec<_> = self.known.iter().chain(before).collect();
+        let mut urls: Vec<_> = self.known.iter().chain(self.missed.keys()).collect();
         urls.sort();
         urls.dedup();
         urls.into_iter().map(Instance::new).collect()
@@ -90,11 +133,11 @@ impl Discover for Registered {
     type Error = Status;
 
     async fn next(&mut self) -> Result<Vec<Instance>, Status> {
-        match self.before.as_ref().and_then(|(_, end)| *end) {
+        match self.next_end() {
             None => self.hear().await?,
             Some(end) => match timeout_at(end, self.hear()).await {
                 Ok(heard) => heard?,
-                Err(_) => self.before = None,
+                Err(_) => self.forget(),
             },
         }
         Ok(self.servers())

@@ -40,18 +40,17 @@ impl Registry {
     /// Makes a registry that knows nothing yet, for up to 1,000 groups of up to 10,000 servers with
     /// leases of up to 10 minutes.
     pub fn new() -> Self {
-        Self::with_bounds(1_000, 10_000, Duration::from_secs(600))
+        Self::of(Bounds::default())
     }
 
     /// Makes a registry for so many groups of so many servers, with leases of up to so long; a longer
     /// one is shortened. Servers beyond that are refused with
     /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
     pub fn with_bounds(groups: usize, servers: usize, longest_lease: Duration) -> Self {
-        let bounds = Bounds {
-            groups,
-            servers,
-            longest_lease: longest_lease.max(super::directory::SHORTEST_LEASE),
-        };
+        Self::of(Bounds::new(groups, servers, longest_lease))
+    }
+
+    fn of(bounds: Bounds) -> Self {
         Self {
             directory: Arc::new(Mutex::new(Directory::new(bounds))),
             changes: Arc::new(watch::Sender::new(0)),

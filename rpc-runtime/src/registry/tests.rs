@@ -1,12 +1,17 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_core::Stream;
+use futures_util::{StreamExt, stream};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::directory::{Bounds, Directory};
 use super::*;
 use crate::client::Discover;
 use crate::server::ShutdownHandle;
-use crate::{Channel, Code, Server};
+use crate::{Channel, Code, Server, Status};
 
 const LEASE: Duration = Duration::from_secs(9);
 
@@ -133,4 +138,115 @@ async fn a_directory_is_bounded_and_makes_room_of_what_is_over() {
         assert_eq!(register(group, url, later), Err(Code::InvalidArgument));
     }
     assert_eq!(directory.servers("a", now + later).0, ["3"]);
+}
+
+/// A registry that knows other servers each time that it comes back, and goes away again.
+struct Flaky {
+    asked: AtomicU32,
+    servers: fn(u32) -> Vec<String>,
+}
+
+impl RegistryService for Flaky {
+    async fn register(&self, _: String, _: String, _: u64) -> Result<(), Status> {
+        Ok(())
+    }
+
+    async fn remove(&self, _: String, _: String) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn watch(&self, _: String) -> impl Stream<Item = Result<Vec<String>, Status>> {
+        let servers = (self.servers)(self.asked.fetch_add(1, Ordering::SeqCst));
+        let end = stream::once(async {
+            sleep(Duration::from_secs(1)).await;
+            Err(Status::unavailable("gone again"))
+        });
+        stream::iter([Ok(servers)]).chain(end)
+    }
+}
+
+fn follow(servers: fn(u32) -> Vec<String>) -> Registered {
+    let asked = AtomicU32::new(0);
+    let flaky = RegistryServiceServer::new(Flaky { asked, servers });
+    Registered::new("math", &Channel::new(flaky)).hold(LEASE)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_goes_away_again_and_again_keeps_no_server_for_ever() {
+    let mut math = follow(|asked| match asked {
+        0 => vec!["mem:a".to_owned(), "mem:b".to_owned()],
+        _ => vec!["mem:a".to_owned()],
+    });
+    let (mut comebacks, mut servers) = (0, Vec::new());
+    while comebacks < 30 && servers != ["mem:a"] {
+        match math.next().await {
+            Ok(found) => servers = found.iter().map(|it| it.url().to_owned()).collect(),
+            Err(_) => comebacks += 1,
+        }
+    }
+    // It is back for a second each time.
+    assert!((9..=11).contains(&comebacks), "{comebacks} {servers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_that_are_kept_beside_those_of_a_registry_are_bounded() {
+    let mut math = follow(|asked| (0..6_000).map(|it| format!("mem:{asked}-{it}")).collect());
+    let mut most = 0;
+    for _ in 0..8 {
+        if let Ok(servers) = math.next().await {
+            most = most.max(servers.len());
+        }
+    }
+    assert_eq!(most, 16_000);
+}
+
+/// A registry whose answers to renewals take their time.
+struct Slow {
+    log: Arc<Mutex<Vec<&'static str>>>,
+    gate: Arc<Semaphore>,
+}
+
+impl RegistryService for Slow {
+    async fn register(&self, _: String, _: String, _: u64) -> Result<(), Status> {
+        self.log.lock().unwrap().push("asked");
+        self.gate.acquire().await.unwrap().forget();
+        self.log.lock().unwrap().push("registered");
+        Ok(())
+    }
+
+    async fn remove(&self, _: String, _: String) -> Result<(), Status> {
+        self.log.lock().unwrap().push("removed");
+        Ok(())
+    }
+
+    fn watch(&self, _: String) -> impl Stream<Item = Result<Vec<String>, Status>> {
+        stream::empty()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_behind_the_renewal_that_is_on_its_way() {
+    for is_answered in [true, false] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let gate = Arc::new(Semaphore::new(1));
+        let slow = RegistryServiceServer::new(Slow {
+            log: Arc::clone(&log),
+            gate: Arc::clone(&gate),
+        });
+        let (channel, lease) = (Channel::new(slow), lease("mem:a").length(LEASE * 10));
+        let kept = lease.keep(&channel).await.unwrap();
+        while log.lock().unwrap().len() < 3 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        let start = Instant::now();
+        let ending = tokio::spawn(kept.end());
+        sleep(Duration::from_secs(1)).await;
+        gate.add_permits(usize::from(is_answered));
+        ending.await.unwrap().unwrap();
+        assert!(start.elapsed() <= Duration::from_secs(6));
+        let mut expected = vec!["asked", "registered", "asked"];
+        expected.extend(is_answered.then_some("registered"));
+        expected.push("removed");
+        assert_eq!(*log.lock().unwrap(), expected);
+    }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::age::Age;
+use super::answers::Answers;
 use super::resume::Streams;
 use super::standard::Standard;
 use crate::call::{Cancellation, deadline_after};
@@ -66,7 +67,7 @@ impl Bound {
     ///
     /// Dropping the future ends the server at once, with every call on it.
     pub async fn serve(self) -> Result<(), Error> {
-        let _streams = EndStreams(Arc::clone(&self.accepting));
+        let _kept = EndKept(Arc::clone(&self.accepting));
         let mut loops = JoinSet::new();
         for listener in self.listeners {
             loops.spawn(accept(Arc::clone(&self.accepting), listener));
@@ -88,7 +89,10 @@ impl Bound {
                 self.accepting.begin_shutdown();
             }
         }
-        let all = async { while connections.join_next().await.is_some() {} };
+        let all = async {
+            while connections.join_next().await.is_some() {}
+            self.accepting.idle().await;
+        };
         if tokio::time::timeout(self.accepting.shutdown_timeout, all)
             .await
             .is_err()
@@ -138,9 +142,10 @@ impl ShutdownHandle {
         shared.map_or(0, |it| it.used())
     }
 
-    /// Returns the calls that run or stream now and were not answered at once.
+    /// Returns the calls that run or stream now and were not answered at once, with those of methods that
+    /// are marked `#[rpc(once)]` that go on although their callers have left.
     pub fn running_calls(&self) -> usize {
-        self.0.served.running.count()
+        self.0.served.running.count() + self.0.answers().map_or(0, Answers::alone)
     }
 
     /// Returns the streams of methods that are marked `#[rpc(resumable)]` whose callers have lost their
@@ -257,8 +262,31 @@ impl Accepting {
         self.served.extensions.get()
     }
 
+    /// Returns the answers that are kept for calls that are made again.
+    pub(super) fn answers(&self) -> Option<&Answers> {
+        self.served.extensions.get()
+    }
+
+    /// Waits for the calls that go on without their callers.
+    async fn idle(&self) {
+        if let Some(answers) = self.answers() {
+            answers.idle().await;
+        }
+    }
+
+    /// Ends what outlives connections, as a power cut does.
+    #[cfg(feature = "testing")]
+    pub(super) fn crash(&self) {
+        if let Some(streams) = self.streams() {
+            streams.crash();
+        }
+    }
+
     fn begin_shutdown(&self) {
         self.standard.begin_shutdown();
+        if let Some(answers) = self.answers() {
+            answers.close(self.shutdown_timeout);
+        }
         if let Some(streams) = self.streams() {
             streams.close(self.shutdown_timeout);
         }
@@ -311,11 +339,14 @@ impl Accepting {
     }
 }
 
-/// Ends the streams that are kept when the server ends, however it ends.
-struct EndStreams(Arc<Accepting>);
+/// Ends what goes on without a caller when the server ends, however it ends.
+struct EndKept(Arc<Accepting>);
 
-impl Drop for EndStreams {
+impl Drop for EndKept {
     fn drop(&mut self) {
+        if let Some(answers) = self.0.answers() {
+            answers.close(Duration::ZERO);
+        }
         if let Some(streams) = self.0.streams() {
             streams.end();
         }

@@ -21,6 +21,9 @@ use crate::wire::budget::{Budget, Spare};
 /// How many items the task takes before others get their turn.
 const TURN: usize = 64;
 
+/// What an item weighs beside its bytes: its place, and the memory that a short one is encoded into.
+const OVERHEAD: usize = 384;
+
 /// What may wait of a stream.
 pub(super) struct Room {
     pub(super) policy: SlowReader,
@@ -31,14 +34,14 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Takes a place and so many bytes beside the items that wait.
-    fn take(&self, bytes: usize, waiting: usize) -> Result<Option<Spare>, Full> {
+    /// Takes a place and so much weight beside the items that wait.
+    fn take(&self, weight: usize, waiting: usize) -> Result<Option<Spare>, Full> {
         if waiting >= self.places {
             return Err(Full::Places);
         }
         match &self.bytes {
-            Some((budget, _)) if bytes > 0 => {
-                Spare::take(budget, bytes).map(Some).ok_or(Full::Bytes)
+            Some((budget, _)) if weight > 0 => {
+                Spare::take(budget, weight).map(Some).ok_or(Full::Bytes)
             }
             _ => Ok(None),
         }
@@ -106,8 +109,8 @@ impl Waiting {
 
     /// Adds an item; `false` if that was the end of the stream.
     fn put(&self, mut message: Message) -> bool {
-        let bytes = match self.bytes(&mut message) {
-            Ok(bytes) => bytes,
+        let weight = match self.weigh(&mut message) {
+            Ok(weight) => weight,
             Err(status) => {
                 self.end(Err(status));
                 return false;
@@ -115,7 +118,7 @@ impl Waiting {
         };
         let mut left_out = Vec::new();
         let mut state = self.lock();
-        if let Err(full) = state.add(message, bytes, &self.room, &mut left_out) {
+        if let Err(full) = state.add(message, weight, &self.room, &mut left_out) {
             drop(state);
             self.end(Err(self.room.too_slow(&full)));
             return false;
@@ -129,8 +132,8 @@ impl Waiting {
         true
     }
 
-    /// Encodes an item to know how many bytes it is, unless its reader takes it at once.
-    fn bytes(&self, message: &mut Message) -> Result<usize, Status> {
+    /// Encodes an item to know what it weighs, unless its reader takes it at once.
+    fn weigh(&self, message: &mut Message) -> Result<usize, Status> {
         let Some((_, encoding)) = &self.room.bytes else {
             return Ok(0);
         };
@@ -140,7 +143,7 @@ impl Waiting {
         if is_awaited {
             return Ok(0);
         }
-        Ok(message.bytes(*encoding)?.len())
+        Ok(message.bytes(*encoding)?.len() + OVERHEAD)
     }
 
     /// Adds the end. Only the first one counts.
@@ -154,7 +157,7 @@ impl Waiting {
 }
 
 impl State {
-    /// Adds an item of so many bytes. Those for which there is no room any more are `left_out`, the oldest
+    /// Adds an item of that weight. Those for which there is no room any more are `left_out`, the oldest
     /// first.
     ///
     /// # Errors
@@ -163,12 +166,12 @@ impl State {
     fn add(
         &mut self,
         message: Message,
-        bytes: usize,
+        weight: usize,
         room: &Room,
         left_out: &mut Vec<Message>,
     ) -> Result<(), Full> {
         loop {
-            match room.take(bytes, self.items.len()) {
+            match room.take(weight, self.items.len()) {
                 Ok(_counted) => {
                     self.items.push_back(Item { message, _counted });
                     return Ok(());

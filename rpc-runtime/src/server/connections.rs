@@ -48,6 +48,12 @@ impl Connections {
         }
     }
 
+    /// Ends what outlives connections, as a power cut does.
+    #[cfg(feature = "testing")]
+    pub(crate) fn crash(&self) {
+        self.accepting.crash();
+    }
+
     /// Returns a handle that ends the server.
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         ShutdownHandle(Arc::clone(&self.accepting))

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use super::answers::Target;
 use super::in_process;
 use super::nearest::{shown, suggestion};
 use super::once;
@@ -79,7 +80,8 @@ fn dispatch<H: Handler>(handler: &H, mut request: Request) -> HandlerFuture {
         })
     };
     if method.is_once() {
-        return once::dispatch(request, H::Codec::DEFAULT, handle);
+        let target = Target::of(handler.target());
+        return once::dispatch(request, H::Codec::DEFAULT, target, handle);
     }
     if method.is_resumable() {
         return resume::dispatch(request, H::Codec::DEFAULT, handle);

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::dispatch::HandlerFuture;
 use crate::call::{Body, BodyFrame, Cancellation, Request};
@@ -89,16 +89,23 @@ impl Stream for Guarded {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            if frame.is_none() {
-                this.guard.disarm();
+        // By the clock: a stream that always has an item at hand lets no timer run out.
+        let is_over = this
+            .deadline
+            .as_ref()
+            .is_some_and(|it| it.deadline() <= Instant::now());
+        if !is_over {
+            if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+                if frame.is_none() {
+                    this.guard.disarm();
+                }
+                return Poll::Ready(frame);
             }
-            return Poll::Ready(frame);
+            let Some(deadline) = &mut this.deadline else {
+                return Poll::Pending;
+            };
+            std::task::ready!(deadline.as_mut().poll(cx));
         }
-        let Some(deadline) = &mut this.deadline else {
-            return Poll::Pending;
-        };
-        std::task::ready!(deadline.as_mut().poll(cx));
         this.body = Body::empty();
         this.deadline = None;
         this.guard.cancellation.cancel();

@@ -3,6 +3,7 @@
 mod accept;
 mod age;
 mod ahead;
+mod answer;
 mod answers;
 mod blocking;
 mod boundary;

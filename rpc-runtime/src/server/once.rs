@@ -1,11 +1,15 @@
 //! Methods that a call runs once, however often it is made: a call that is made again gets the first
 //! answer.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
-use super::answers::{Answer, Answers, Found, Leaving, Waiting, Whole};
+use super::answer::Answer;
+use super::answers::{Answers, Found, Leaving, Target};
 use super::dispatch::HandlerFuture;
-use crate::call::{Body, BodyFrame, CALL_ID, Request, Response};
+use crate::call::{Body, BodyFrame, CALL_ID, Request};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -17,6 +21,7 @@ const MAX_CALL_ID: usize = 64;
 pub(super) fn dispatch(
     mut request: Request,
     encoding: Encoding,
+    target: Target,
     run: impl FnOnce(Request) -> HandlerFuture + Send + 'static,
 ) -> HandlerFuture {
     let Some(id) = request.metadata().get(CALL_ID) else {
@@ -33,38 +38,36 @@ pub(super) fn dispatch(
         let answers = Answers::of(&request);
         let encoding = request.encoding().unwrap_or(encoding);
         let body = whole_body(&mut request, encoding).await?;
-        let key = answers.key(&request, id, &body);
-        match answers.find_or_begin(key, request.deadline_instant())? {
-            Found::Before(waiting) => given(waiting).await,
+        let key = answers.key(&request, target, id, &body);
+        drop(body);
+        let found = answers.find_or_begin(key, request.deadline_instant())?;
+        // A handler sees the call, or has seen it. Its own signal is not the wire's, which has to know.
+        if let Some(wire) = request.cancellation() {
+            wire.start();
+        }
+        match found {
+            Found::Ended(answer) => answer.give(),
+            Found::Lost(status) => Err(status),
+            Found::Running(waiting) => waiting.answer().await,
             Found::First(leaving, waiting) => {
                 request.forget_cancellation();
                 let handler = run(request);
                 tokio::spawn(finish(handler, encoding, leaving));
-                given(waiting).await
+                waiting.answer().await
             }
         }
     })
 }
 
-/// Runs a call in a task of its own, which nobody but its deadline ends.
+/// Runs a call in a task of its own, which goes on when its caller leaves, until its deadline and as
+/// long as its answer would be kept.
 async fn finish(handler: HandlerFuture, encoding: Encoding, leaving: Leaving) {
-    let answer = match handler.await {
-        Ok(response) => whole(response, encoding),
-        Err(status) => Err(status),
+    let result = tokio::select! {
+        biased;
+        result = handler => result,
+        () = leaving.over() => Err(Status::cancelled("nobody waited for the call any more")),
     };
-    leaving.leave(answer);
-}
-
-async fn given(mut waiting: Waiting) -> Result<Response, Status> {
-    let answer = match waiting.wait_for(Option::is_some).await {
-        Ok(answer) => answer.clone(),
-        Err(_) => None,
-    };
-    match answer.as_deref() {
-        Some(Ok(whole)) => Ok(whole.response()),
-        Some(Err(status)) => Err(status.clone()),
-        None => Err(Status::internal("the call ended without an answer")),
-    }
+    leaving.leave(Answer::of(result, encoding));
 }
 
 /// Returns the request's message as bytes, and leaves it in the request.
@@ -88,18 +91,4 @@ async fn whole_body(request: &mut Request, encoding: Encoding) -> Result<Bytes, 
         Some(message) => message.bytes(encoding),
         None => Ok(Bytes::new()),
     }
-}
-
-fn whole(mut response: Response, encoding: Encoding) -> Answer {
-    let mut body = response.take_body();
-    let message = match body.single_mut() {
-        // A copy, and not a part of something larger that would be kept with it.
-        Some(message) => Some((Bytes::copy_from_slice(&message.bytes(encoding)?), encoding)),
-        None => None,
-    };
-    Ok(Whole {
-        message,
-        metadata: response.take_metadata().into_map(),
-        trailers: response.take_trailers().into_map(),
-    })
 }

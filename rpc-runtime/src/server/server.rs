@@ -11,7 +11,7 @@ use tower_layer::Layer;
 
 use super::accept::{Accepting, Bound};
 use super::age::Age;
-use super::answers::Answers;
+use super::answers::{AnswerLimits, Answers};
 use super::blocking::BlockingThreads;
 use super::connections::Connections;
 use super::dispatch::Handler;
@@ -66,7 +66,7 @@ pub struct Server {
     max_calls_total: usize,
     max_buffered_total: usize,
     blocking_threads: usize,
-    answers: (Duration, usize),
+    answers: AnswerLimits,
     pub(super) replay: ReplayLimits,
     pub(super) shutdown_timeout: Duration,
     pub(super) drain_delay: Duration,
@@ -96,7 +96,7 @@ impl Server {
             max_calls_total: 262_144,
             max_buffered_total: 1 << 30,
             blocking_threads: BlockingThreads::DEFAULT,
-            answers: (Answers::MAX_AGE, Answers::MAX_BYTES),
+            answers: AnswerLimits::default(),
             replay: ReplayLimits::new(),
             shutdown_timeout: Duration::from_secs(10),
             drain_delay: Duration::ZERO,
@@ -275,9 +275,22 @@ impl Server {
     /// `#[rpc(once)]` are kept for calls that are made again; 10 minutes and 64 MiB by default. An
     /// answer is kept until the deadline of its call has passed, when the call can not be made again.
     /// When the bytes are full, further calls are refused with
-    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted): no answer goes before its time.
+    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted): no answer goes before its time. One
+    /// that there is no room for goes to those who wait for it, and who comes again is told so.
     pub fn keep_answers(mut self, max_age: Duration, max_bytes: usize) -> Self {
-        self.answers = (max_age, max_bytes);
+        (self.answers.max_age, self.answers.max_bytes) = (max_age, max_bytes);
+        self
+    }
+
+    /// Bounds how many calls of methods that are marked `#[rpc(once)]` go on at once whose callers have
+    /// left; 1,024 by default. With so many, further calls of such methods are refused with
+    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted), but for those that are made again.
+    ///
+    /// Such a call goes on until its deadline, and no longer than [answers are
+    /// kept](Self::keep_answers); meanwhile what it was called with counts among their bytes. A server that
+    /// shuts down waits for it, within its [`shutdown_timeout`](Self::shutdown_timeout).
+    pub fn max_calls_alone(mut self, calls: usize) -> Self {
+        self.answers.max_alone = calls;
         self
     }
 
@@ -333,8 +346,7 @@ impl Server {
     pub(super) fn into_accepting(mut self) -> Accepting {
         self.extensions
             .insert(BlockingThreads::new(self.blocking_threads));
-        let (max_age, max_bytes) = self.answers;
-        self.extensions.insert(Answers::new(max_age, max_bytes));
+        self.extensions.insert(Answers::new(self.answers));
         let streams = Streams::new(self.replay, self.config.cancel_grace);
         self.extensions.insert(streams);
         self.config.shared_budget = Some(SharedBudget::new(self.max_buffered_total));

@@ -16,7 +16,9 @@ impl Server {
         self
     }
 
-    /// Closes a connection that has had no call for so long; never by default.
+    /// Closes a connection that has had no call for so long; by default never, but after a minute over
+    /// HTTP/1.1, where a client that is gone cannot be told from one that is silent. It may take a quarter
+    /// longer over HTTP. A call lasts until all of its answer was sent.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = Some(timeout.min(FAR_AHEAD));
         self
@@ -40,8 +42,8 @@ impl Server {
         self
     }
 
-    /// Bounds the time that one frame may take from its first byte to its last; 60 seconds by
-    /// default.
+    /// Bounds the time that one frame may take from its first byte to its last, or the head of a request
+    /// over HTTP/1.1; 60 seconds by default.
     pub fn frame_timeout(mut self, timeout: Duration) -> Self {
         self.config.frame_timeout = timeout.min(FAR_AHEAD);
         self

@@ -20,6 +20,9 @@ mod plan;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 
+#[cfg(feature = "testing")]
+use crate::random::Simulated;
+
 pub use self::mock::MockMethod;
 #[doc(hidden)]
 pub use self::mock::{MockItems, uploaded};
@@ -41,6 +44,7 @@ pub use self::plan::{Direction, Fault, Plan, Side, Weather, When};
 #[cfg(feature = "testing")]
 pub fn simulate<F: Future>(seed: u64, test: F) -> F::Output {
     fastrand::seed(seed);
+    let _simulated = Simulated::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)

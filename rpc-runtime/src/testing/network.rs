@@ -101,14 +101,22 @@ impl Network {
         self.state().hosts.entry(host.into()).or_default().server = Some(server);
     }
 
-    /// Ends a host as a power cut does: its connections are reset, what ran for them is dropped, and
-    /// nobody listens there until a server is [put](Self::serve) there again.
+    /// Ends a host as a power cut does: its connections are reset, what ran for them is dropped, with the
+    /// streams that its server keeps for callers who come back, and nobody listens there until a server is
+    /// [put](Self::serve) there again.
     pub fn crash(&self, host: &str) {
-        let served = self.state().hosts.get_mut(host).map(|host| {
-            host.server = None;
-            std::mem::take(&mut host.links)
-        });
-        for served in served.into_iter().flatten() {
+        let ended = self
+            .state()
+            .hosts
+            .get_mut(host)
+            .map(|host| (host.server.take(), std::mem::take(&mut host.links)));
+        let Some((server, links)) = ended else {
+            return;
+        };
+        if let Some(server) = server {
+            server.crash();
+        }
+        for served in links {
             if let Some(link) = served.link.upgrade() {
                 lock(&link).strike(Fault::Reset);
             }

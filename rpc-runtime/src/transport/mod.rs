@@ -101,6 +101,12 @@ impl Io {
         self
     }
 
+    /// Returns a value that belongs to the connection.
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
+
     /// Takes the values out that belong to the connection.
     pub(crate) fn take_extensions(&mut self) -> Extensions {
         std::mem::take(&mut self.extensions)

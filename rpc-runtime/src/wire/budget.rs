@@ -1,9 +1,7 @@
 //! Bytes that are held for a peer: counted for each connection and for all of them together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use crate::status::Status;
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, PoisonError};
 
 /// How much a connection takes from the common budget at a time, so that small messages do not
 /// all meet at one counter.
@@ -92,7 +90,7 @@ impl Budget {
 
     /// Counts `bytes` more; what was counted must be [released](Self::release).
     pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), Exceeded> {
-        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let used = self.used.fetch_add(bytes, Ordering::AcqRel) + bytes;
         let result = if used > self.limit {
             Err(Exceeded::Connection { limit: self.limit })
         } else if used > self.taken.load(Ordering::Relaxed) {
@@ -152,8 +150,13 @@ impl Budget {
         let taken = self.taken.load(Ordering::Relaxed);
         let kept = self.used.load(Ordering::Relaxed).next_multiple_of(STEP);
         if kept < taken {
-            shared.give_back(taken - kept);
             self.taken.store(kept, Ordering::Relaxed);
+            // Who charged meanwhile is seen here, if only by a change that changes nothing, or sees the new
+            // `taken`: never neither, or what he holds would not be counted for all.
+            let used = self.used.fetch_add(0, Ordering::AcqRel);
+            let kept = used.next_multiple_of(STEP).clamp(kept, taken);
+            self.taken.store(kept, Ordering::Relaxed);
+            shared.give_back(taken - kept);
         }
     }
 }
@@ -184,7 +187,7 @@ impl Drop for Spare {
 impl Drop for Budget {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
-            shared.give_back(*self.taken.get_mut());
+            shared.give_back(self.taken.load(Ordering::Relaxed));
         }
     }
 }

@@ -12,6 +12,8 @@ use super::http::{HttpConnection, HttpServer};
 #[cfg(feature = "jsonrpc")]
 use super::jsonrpc;
 use super::native;
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
+use super::proof::Proof;
 #[cfg(feature = "websocket")]
 use super::websocket;
 use crate::call::{Request, Response};
@@ -37,9 +39,9 @@ pub(crate) enum ClientWire {
 pub(crate) enum Connection {
     Native(native::Connection),
     #[cfg(feature = "http")]
-    Http(HttpConnection),
+    Http(HttpConnection, Proof),
     #[cfg(feature = "jsonrpc")]
-    Json(jsonrpc::Connection),
+    Json(jsonrpc::Connection, Proof),
 }
 
 /// Says whether a call that failed like this on a connection that
@@ -162,7 +164,7 @@ impl ClientWire {
                 let (connection, driver) = opened?;
                 tokio::spawn(log_end(driver));
                 connection.introduced().await?;
-                Ok(Connection::Http(connection))
+                Ok(Connection::Http(connection, Proof::default()))
             }
             #[cfg(feature = "jsonrpc")]
             Self::Json(server) => Ok(connect_json(io, config, server.dialect)),
@@ -197,7 +199,7 @@ async fn connect_native(
 fn connect_json(io: Io, config: Arc<Config>, dialect: &'static jsonrpc::Dialect) -> Connection {
     let (connection, driver) = jsonrpc::Connection::open(io, dialect, config);
     tokio::spawn(log_end(driver));
-    Connection::Json(connection)
+    Connection::Json(connection, Proof::default())
 }
 
 async fn log_end(driver: impl Future<Output = Result<(), Status>>) {
@@ -212,9 +214,9 @@ impl Connection {
         match self {
             Self::Native(connection) => connection.is_open(),
             #[cfg(feature = "http")]
-            Self::Http(connection) => connection.is_open(),
+            Self::Http(connection, _) => connection.is_open(),
             #[cfg(feature = "jsonrpc")]
-            Self::Json(connection) => connection.is_open(),
+            Self::Json(connection, _) => connection.is_open(),
         }
     }
 
@@ -223,9 +225,9 @@ impl Connection {
         match self {
             Self::Native(connection) => connection.calls(),
             #[cfg(feature = "http")]
-            Self::Http(connection) => connection.calls(),
+            Self::Http(connection, _) => connection.calls(),
             #[cfg(feature = "jsonrpc")]
-            Self::Json(connection) => connection.calls(),
+            Self::Json(connection, _) => connection.calls(),
         }
     }
 
@@ -239,12 +241,12 @@ impl Connection {
         match self {
             Self::Native(connection) => Ok(connection.start(request)),
             #[cfg(feature = "http")]
-            Self::Http(connection) => match connection.take_place() {
-                Some(place) => Ok(connection.start(request, place)),
+            Self::Http(connection, proof) => match connection.take_place() {
+                Some(place) => Ok(proof.by(connection.start(request, place))),
                 None => Err(request),
             },
             #[cfg(feature = "jsonrpc")]
-            Self::Json(connection) => Ok(connection.start(request)),
+            Self::Json(connection, proof) => Ok(proof.by(connection.start(request))),
         }
     }
 
@@ -252,10 +254,21 @@ impl Connection {
     pub(crate) fn may_end_when_idle(&self) -> bool {
         match self {
             #[cfg(feature = "http")]
-            Self::Http(connection) => connection.may_end_when_idle(),
+            Self::Http(connection, _) => connection.may_end_when_idle(),
             #[cfg(feature = "jsonrpc")]
-            Self::Json(_) => false,
+            Self::Json(..) => false,
             Self::Native(_) => false,
+        }
+    }
+
+    /// Says whether the peer has shown that it serves calls, by introducing itself or by an answer.
+    pub(crate) fn has_answered(&self) -> bool {
+        match self {
+            Self::Native(_) => true,
+            #[cfg(feature = "http")]
+            Self::Http(connection, proof) => !connection.may_end_when_idle() || proof.is_given(),
+            #[cfg(feature = "jsonrpc")]
+            Self::Json(_, proof) => proof.is_given(),
         }
     }
 
@@ -266,9 +279,9 @@ impl Connection {
             // They always take the calls that are begun on them.
             Self::Native(_) => std::future::pending().await,
             #[cfg(feature = "jsonrpc")]
-            Self::Json(_) => std::future::pending().await,
+            Self::Json(..) => std::future::pending().await,
             #[cfg(feature = "http")]
-            Self::Http(connection) => connection.place(end).await.map(Place::Http),
+            Self::Http(connection, _) => connection.place(end).await.map(Place::Http),
         }
     }
 
@@ -281,9 +294,11 @@ impl Connection {
         match (self, place) {
             (Self::Native(connection), _) => connection.start(request),
             #[cfg(feature = "jsonrpc")]
-            (Self::Json(connection), _) => connection.start(request),
+            (Self::Json(connection, proof), _) => proof.by(connection.start(request)),
             #[cfg(feature = "http")]
-            (Self::Http(connection), Place::Http(place)) => connection.start(request, place),
+            (Self::Http(connection, proof), Place::Http(place)) => {
+                proof.by(connection.start(request, place))
+            }
         }
     }
 }

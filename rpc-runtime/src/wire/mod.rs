@@ -23,6 +23,14 @@ mod incomplete;
 pub(crate) mod jsonrpc;
 pub(crate) mod native;
 mod pace;
+#[cfg(feature = "jsonrpc")]
+#[cfg_attr(
+    not(feature = "websocket"),
+    allow(dead_code, reason = "only WebSocket is such a carrier")
+)]
+mod progress;
+#[cfg(any(feature = "http", feature = "jsonrpc"))]
+mod proof;
 #[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod running;
 #[cfg(feature = "websocket")]

@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+#[cfg(feature = "http")]
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -14,55 +16,116 @@ use crate::call::{Batch, Filled};
 use crate::call::{Body, BodyFrame, Cancellation, Message, Request, Response};
 use crate::service::BoxService;
 use crate::status::Status;
+#[cfg(feature = "http")]
+use crate::wire::budget::Budget;
 use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::RunningCall;
 use crate::wire::first_poll::poll_handler_may_run;
+#[cfg(feature = "http")]
+use crate::wire::incomplete::Held;
 
 /// What a call holds until it has ended.
 pub(crate) struct Running {
     cancellation: Cancellation,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Instant>,
+    /// Made when the call has to wait, which most do not.
+    timer: Option<Pin<Box<Sleep>>>,
     grace: Duration,
-    counted: RunningCall,
+    _counted: RunningCall,
+    #[cfg(feature = "http")]
+    _kept: Option<Kept>,
+}
+
+/// The request that a call may keep until it has ended, counted in the budget once it has come.
+#[cfg(feature = "http")]
+#[derive(Clone)]
+pub(crate) struct Kept {
+    budget: Arc<Budget>,
+    held: Arc<OnceLock<Held>>,
+}
+
+#[cfg(feature = "http")]
+impl Kept {
+    /// Requests up to this length are not counted: the limit on calls bounds them well enough.
+    const LIGHT: usize = 4 << 10;
+
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            held: Arc::default(),
+        }
+    }
+
+    /// Counts the request.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for it.
+    pub(crate) fn count(&self, bytes: usize) -> Result<(), Status> {
+        if bytes > Self::LIGHT {
+            let mut held = Held::new(Arc::clone(&self.budget));
+            held.set(bytes)?;
+            let _ = self.held.set(held);
+        }
+        Ok(())
+    }
 }
 
 impl Running {
     pub(crate) fn new(deadline: Option<Instant>, grace: Duration, counted: RunningCall) -> Self {
         Self {
             cancellation: Cancellation::new(),
-            deadline: deadline.map(|it| Box::pin(sleep_until(it))),
+            deadline,
+            timer: None,
             grace,
-            counted,
+            _counted: counted,
+            #[cfg(feature = "http")]
+            _kept: None,
+        }
+    }
+
+    /// Holds the request until the call has ended.
+    #[cfg(feature = "http")]
+    pub(crate) fn keeping(self, kept: Kept) -> Self {
+        Self {
+            _kept: Some(kept),
+            ..self
         }
     }
 
     fn poll_expired(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
-        let Some(deadline) = &mut self.deadline else {
+        let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
-        ready!(deadline.as_mut().poll(cx));
-        let text = "the deadline passed before the call ended";
-        Poll::Ready(Status::deadline_exceeded(text))
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(expired())
+    }
+
+    /// Says whether the deadline has passed, by the clock: a stream that always has an item at hand
+    /// lets no timer run out.
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|it| it <= Instant::now())
     }
 
     /// Gives the signal that nobody waits any more, and what is left of the call the time to hear
     /// it.
     fn give_up(self, rest: impl Future + Send + 'static) {
-        let Self {
-            cancellation,
-            grace,
-            counted,
-            ..
-        } = self;
-        cancellation.cancel();
+        self.cancellation.cancel();
         // Without a runtime nothing can run on, as when it is shut down.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let _counted = counted;
-                let _ = timeout(grace, rest).await;
+                let _ = timeout(self.grace, rest).await;
+                drop(self);
             });
         }
     }
+}
+
+fn expired() -> Status {
+    Status::deadline_exceeded("the deadline passed before the call ended")
 }
 
 /// A call until its response. Dropping it gives the call up.
@@ -78,11 +141,7 @@ impl Handling {
         mut request: Request,
         running: Running,
     ) -> Result<Self, Status> {
-        if running
-            .deadline
-            .as_ref()
-            .is_some_and(|it| it.deadline() <= Instant::now())
-        {
+        if running.deadline.is_some_and(|it| it <= Instant::now()) {
             let text = "the deadline passed before the call began";
             return Err(Status::deadline_exceeded(text));
         }
@@ -222,9 +281,13 @@ impl Replying {
         &mut self,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<BodyFrame, Status>>> {
-        let Some((body, _)) = &mut self.0 else {
+        let Some((body, running)) = &mut self.0 else {
             return Poll::Ready(None);
         };
+        if running.is_over() {
+            self.give_up();
+            return Poll::Ready(Some(Err(expired())));
+        }
         let polled = catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx)));
         match polled {
             Ok(Poll::Pending) => self.poll_expired(cx).map(|status| Some(Err(status))),
@@ -244,9 +307,13 @@ impl Replying {
     /// Adds messages to a batch as long as it takes more and there are any.
     #[cfg(feature = "http")]
     pub(crate) fn poll_batch(&mut self, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
-        let Some((body, _)) = &mut self.0 else {
+        let Some((body, running)) = &mut self.0 else {
             return Filled::Ended(HeaderMap::new());
         };
+        if running.is_over() {
+            self.give_up();
+            return Filled::Failed(expired());
+        }
         let filled = catch_unwind(AssertUnwindSafe(|| body.poll_batch(cx, batch)));
         match filled.unwrap_or_else(|_| Filled::Failed(panicked("the stream"))) {
             Filled::Full => Filled::Full,
@@ -303,5 +370,36 @@ impl Replying {
 impl Drop for Replying {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+    use crate::codec::Encoding;
+    use crate::status::Code;
+    use crate::wire::config::RunningCalls;
+
+    #[tokio::test]
+    async fn a_stream_that_never_waits_ends_at_its_deadline() {
+        let calls = RunningCalls::new(1);
+        let message = || Message::encoded(vec![7].into(), Encoding::MESSAGE_PACK);
+        let body = Body::stream(stream::repeat_with(move || {
+            Ok(BodyFrame::Message(message()))
+        }));
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let running = Running::new(Some(deadline), Duration::ZERO, calls.begin().unwrap());
+        let mut replying = Replying::new(body, running);
+        let failed = loop {
+            match poll_fn(|cx| replying.poll_frame(cx)).await {
+                Some(Ok(_)) => assert!(deadline.elapsed() < Duration::from_secs(10)),
+                Some(Err(status)) => break status,
+                None => panic!("it has no end of its own"),
+            }
+        };
+        assert_eq!(failed.code(), Code::DeadlineExceeded);
+        assert!(poll_fn(|cx| replying.poll_frame(cx)).await.is_none());
     }
 }

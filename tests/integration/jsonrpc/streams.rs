@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use rpc_runtime::{Channel, Code, Limits, Server, Wire};
+use rpc_tests::eventually_async;
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -22,15 +23,6 @@ async fn serving(transport: &str) -> (Serving, Served) {
     let mut serving = serve(transport, server.accept([Wire::JsonRpc])).await;
     serving.url.insert_str(0, "jsonrpc+");
     (serving, served)
-}
-
-async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let held = timeout(PATIENCE, async {
-        while !holds().await {
-            sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(held.await.is_ok(), "{what}: not in time");
 }
 
 #[tokio::test]
@@ -79,7 +71,7 @@ async fn a_stream_that_is_dropped_is_ended() {
         assert_eq!(flow.next().await.unwrap().unwrap().len(), 10);
         assert_eq!(served.open.load(Ordering::SeqCst), 1);
         drop(flow);
-        eventually("the stream is dropped", async || {
+        eventually_async("the stream is dropped", async || {
             served.open.load(Ordering::SeqCst) == 0
         })
         .await;
@@ -87,7 +79,7 @@ async fn a_stream_that_is_dropped_is_ended() {
         let late = client.flow(10).timeout(Duration::from_millis(100));
         let late = late.try_for_each(|_| async { Ok(()) }).await.unwrap_err();
         assert_eq!(late.code(), Code::DeadlineExceeded);
-        eventually("one that is late is dropped", async || {
+        eventually_async("one that is late is dropped", async || {
             served.open.load(Ordering::SeqCst) == 0
         })
         .await;
@@ -105,7 +97,7 @@ async fn a_reader_that_is_slow_slows_the_server_and_loses_nothing() {
         sleep(Duration::from_millis(300)).await;
         served.made.load(Ordering::SeqCst) == before
     };
-    eventually("no more is made than can be read", made).await;
+    eventually_async("no more is made than can be read", made).await;
     let stands_at = served.made.load(Ordering::SeqCst);
     assert!(stands_at < 50_000, "{stands_at} items of 1000 bytes wait");
     // Whoever calls is not held up, and neither is the reader that calls for each item.
@@ -114,7 +106,7 @@ async fn a_reader_that_is_slow_slows_the_server_and_loses_nothing() {
         let added = timeout(PATIENCE, client.add(2, 3).into_future()).await;
         assert_eq!(added.expect("it passes").unwrap(), 5);
     }
-    eventually("it goes on", async || {
+    eventually_async("it goes on", async || {
         served.made.load(Ordering::SeqCst) > stands_at
     })
     .await;
@@ -137,7 +129,7 @@ async fn a_reader_that_is_gone_for_long_loses_its_stream_alone() {
     let client = FeedClient::new(connect.limits(limits).await.unwrap());
     let mut flow = client.flow(1_000);
     flow.next().await.unwrap().unwrap();
-    eventually("the stream is ended", async || {
+    eventually_async("the stream is ended", async || {
         served.open.load(Ordering::SeqCst) == 0
     })
     .await;
@@ -163,7 +155,7 @@ async fn what_waits_for_readers_is_bounded_while_others_wait() {
     let waiting = tokio::spawn(async move { silent.next().await });
     let mut flow = client.flow(1_000);
     flow.next().await.unwrap().unwrap();
-    eventually("the stream is ended", async || {
+    eventually_async("the stream is ended", async || {
         served.open.load(Ordering::SeqCst) == 1
     })
     .await;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rpc_runtime::server::ReplayLimits;
 use rpc_runtime::testing::{Fault, Plan, Side, When, simulate};
-use rpc_runtime::{Code, ResponseStream};
+use rpc_runtime::{Code, Limits, ResponseStream};
 use tokio::time::{Instant, sleep};
 
-use super::{Item, Place, Source, eventually, read};
+use super::{FeedClient, Item, Place, Source, read};
+use rpc_tests::eventually;
 
 /// A stream of which much is lost on its way, where the server keeps few items.
 async fn with_a_gap(limits: ReplayLimits, accepts: bool) -> (Source, Place, ResponseStream<Item>) {
@@ -38,6 +39,23 @@ async fn with_a_gap(limits: ReplayLimits, accepts: bool) -> (Source, Place, Resp
     place.reset();
     source.made.add_permits(50);
     (source, place, stream)
+}
+
+#[test]
+fn a_stream_whose_item_cannot_be_sent_is_not_kept() {
+    simulate(1, async {
+        let source = Source::gated();
+        let place = Place::calm(source.server());
+        let limits = Limits::new().max_message(2_000);
+        let mut stream = FeedClient::new(place.channel_with(limits)).numbers(100, 3_000);
+        source.made.add_permits(100);
+        let failure = stream.next().await.expect("it fails").unwrap_err();
+        assert_eq!(failure.code(), Code::ResourceExhausted, "{failure}");
+        let failed = Instant::now();
+        eventually("its method ends", || source.ended() == 1).await;
+        assert!(failed.elapsed() < Duration::from_secs(1));
+        assert_eq!(place.stop.waiting_streams(), 0);
+    });
 }
 
 #[test]

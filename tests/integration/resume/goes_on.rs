@@ -1,6 +1,5 @@
 //! Nothing is lost and nothing comes twice, wherever and however often a connection is lost.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -8,12 +7,12 @@ use rpc_runtime::layer::Retry;
 use rpc_runtime::server::ReplayLimits;
 use rpc_runtime::testing::{Fault, Network, Plan, Side, When, simulate};
 use rpc_runtime::{Channel, Code};
+use rpc_tests::line::Line;
 use rpc_tests::serving::{connect, serve};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{FeedClient, Place, Source, eventually, read};
+use super::{FeedClient, Place, Source, read};
+use rpc_tests::eventually;
 
 const ITEMS: u32 = 60;
 
@@ -121,46 +120,20 @@ fn a_caller_takes_its_stream_from_a_connection_that_hangs() {
     });
 }
 
-/// Passes bytes on, and cuts all connections when told to.
-async fn line(server: SocketAddr) -> (SocketAddr, watch::Sender<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let (cut, cuts) = watch::channel(());
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = TcpStream::connect(server).await.expect("it listens");
-            let mut cuts = cuts.clone();
-            cuts.mark_unchanged();
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                    _ = cuts.changed() => {}
-                }
-            });
-        }
-    });
-    (address, cut)
-}
-
 #[tokio::test]
 async fn streams_go_on_over_real_connections_too() {
     for transport in ["tcp", "tls", "ws"] {
         let source = Source::gated();
         let serving = serve(transport, source.server()).await;
-        let (scheme, address) = serving.url.split_once("://").expect("a URL");
-        let (address, cut) = line(address.parse().expect("an address")).await;
-        let channel = connect(&format!("{scheme}://{address}"))
-            .await
-            .expect("it serves");
+        let line = Line::to(&serving.url).await;
+        let channel = connect(&line.url).await.expect("it serves");
         let mut stream = FeedClient::new(channel).numbers(50, 100);
         for tens in 0..5 {
             source.made.add_permits(10);
             let numbers = tens * 10..tens * 10 + 10;
             let reading = timeout(Duration::from_secs(20), read(&mut stream, numbers)).await;
             assert!(reading.is_ok(), "it hangs over {transport}");
-            cut.send_replace(());
+            line.cut();
         }
         assert!(stream.next().await.is_none(), "{transport}");
         assert_eq!(source.began(), 1, "{transport}");

@@ -10,10 +10,11 @@ use rpc_runtime::server::ReplayLimits;
 use rpc_runtime::testing::simulate;
 
 use rpc_runtime::{Code, Identity, Request, from_fn};
-use rpc_tests::raw::{RawPeer, block, field, field_of, flag, kind, method, varint};
+use rpc_tests::raw::{RawPeer, RawServer, block, field, field_of, flag, kind, method, varint};
 use rpc_tests::serving::{TRANSPORTS, serve};
 
-use super::{FeedClient, Place, Source, eventually, read};
+use super::{FeedClient, Place, Source, read};
+use rpc_tests::eventually;
 
 const RESUME: u8 = 0x0D;
 const RESUMABLE: u8 = 0xA1;
@@ -81,6 +82,45 @@ async fn begin(peer: &mut RawPeer, call: u64) -> Vec<u8> {
     // 30,000 milliseconds, as a varint of three bytes.
     assert_eq!(value[..3], varint(30_000)[..]);
     value[3..].to_vec()
+}
+
+#[tokio::test]
+async fn a_stream_may_go_on_with_an_answer_that_is_whole() {
+    let server = RawServer::listen("tcp").await;
+    let (channel, mut peer) = server.channel(&[]).await;
+    let mut stream = FeedClient::new(channel).numbers(2, 0).start();
+    let request = peer.next_of(kind::REQUEST).await;
+    let token = field_of(RESUME, &[&varint(30_000)[..], &[7; 24]].concat());
+    let item = |number: u8| {
+        let mut item = b"\x83\xA6number\0\xA6server\0\xA7filling\xA0".to_vec();
+        item[8] = number;
+        item
+    };
+    let whole = block(&token, &item(0));
+    peer.send(kind::RESPONSE, flag::BODY, request.call, &whole)
+        .await;
+    read(&mut stream, 0..1).await;
+    drop(peer);
+    let (mut peer, ()) = tokio::join!(server.accept(), async {
+        // Whoever asks notices that the connection is gone.
+        let next = tokio::time::timeout(Duration::from_millis(1), stream.next()).await;
+        assert!(next.is_err(), "{next:?}");
+    });
+    peer.introduce(&[]).await;
+    let (request, item) = tokio::join!(
+        async {
+            let request = peer.next_of(kind::REQUEST).await;
+            assert!(request.field(RESUME).is_some());
+            let whole = block(&token, &item(1));
+            peer.send(kind::RESPONSE, flag::BODY | flag::END, request.call, &whole)
+                .await;
+            request
+        },
+        stream.next()
+    );
+    let item = item.expect("an item").unwrap_or_else(|it| panic!("{it}"));
+    assert_eq!((item.number, request.kind), (1, kind::REQUEST));
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test]

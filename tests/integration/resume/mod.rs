@@ -7,15 +7,13 @@ mod unable;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use futures_util::Stream;
 use rpc_runtime::server::ShutdownHandle;
 use rpc_runtime::testing::{Network, Plan};
-use rpc_runtime::{Channel, Context, Server, Status, rpc_service};
+use rpc_runtime::{Channel, Context, Limits, Server, Status, rpc_service};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
 
 #[derive(Clone, PartialEq, Serialize, Deserialize, Debug)]
 struct Item {
@@ -188,6 +186,10 @@ impl Place {
     }
 
     fn channel(&self) -> Channel {
+        self.channel_with(Limits::new())
+    }
+
+    fn channel_with(&self, limits: Limits) -> Channel {
         let (network, closed) = (self.network.clone(), Arc::clone(&self.closed));
         let connect = Channel::connect_with("a", move || {
             let made = match closed.load(Ordering::SeqCst) {
@@ -196,7 +198,7 @@ impl Place {
             };
             std::future::ready(made)
         });
-        connect.lazy().expect("it has an address")
+        connect.limits(limits).lazy().expect("it has an address")
     }
 
     fn client(&self) -> FeedClient {
@@ -211,18 +213,6 @@ impl Place {
     fn cut_off(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.reset();
-    }
-}
-
-/// Waits until something is so.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "not in 20 s: {what}"
-        );
-        sleep(Duration::from_millis(2)).await;
     }
 }
 

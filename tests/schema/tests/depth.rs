@@ -1,11 +1,20 @@
 //! Messages that nest as deep as they may, of a type that takes the most stack: in a debug build 200 KB a level.
 
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
-use rpc_runtime::Encoding;
+use futures_util::stream;
 use rpc_runtime::codec::{CodecError, DecodeLimits, Encodes, Protobuf};
-use rpc_schema_tests::schema::wide::v1::Wide;
+use rpc_runtime::{
+    Body, Channel, Code, Encoding, Limits, Message, Next, Request, Server, Status, Wire, from_fn,
+};
+use rpc_schema_tests::schema::wide::v1::{Wide, Wides, WidesClient, WidesServer};
+use rpc_schema_tests::users::{ChatMessage, UsersClient, UsersServer};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::patterns::Names;
 
 const LEVELS: usize = 70;
 
@@ -13,9 +22,12 @@ const LEVELS: usize = 70;
 const SMALL: usize = 2 << 20;
 
 /// What everything fits into.
-const LARGE: usize = 256 << 20;
+pub(crate) const LARGE: usize = 256 << 20;
 
-fn on_stack<T: Send + 'static>(size: usize, run: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn on_stack<T: Send + 'static>(
+    size: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let thread = thread::Builder::new().stack_size(size).spawn(run);
     thread
         .expect("a thread starts")
@@ -104,6 +116,59 @@ fn the_limit_of_the_stack_can_be_set() {
         let read = on_stack(LARGE, move || decode(&bytes, encoding, limit));
         assert_eq!(read.expect("the stack is enough for it"), 61);
     }
+}
+
+struct Echo;
+
+impl Wides for Echo {
+    async fn echo(&self, wide: Wide) -> Result<Wide, Status> {
+        Ok(wide)
+    }
+}
+
+/// A client that sends these bytes whatever it is asked to send.
+fn sending(channel: &Channel, bytes: Bytes, encoding: Encoding) -> WidesClient {
+    let layer = from_fn(move |mut request: Request, next: Next| {
+        let message = Message::encoded(bytes.clone(), encoding);
+        request.set_body(Body::message(message));
+        async move { next.call(request).await }
+    });
+    WidesClient::new(channel.clone().layer(layer))
+}
+
+/// The call is told so, and nothing else on the connection hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_keeps_to_the_limit_of_its_stack() {
+    let limits = Limits::new().max_depth(usize::MAX).max_stack(100_000);
+    let server = Server::new().limits(limits).accept([Wire::Http]);
+    let server = server.add(WidesServer::new(Echo));
+    let server = server.add(UsersServer::new(Names(vec!["Ada"])));
+    let bound = server.listen("tcp://127.0.0.1:0").bind().await;
+    let bound = bound.expect("a port is free");
+    let address = bound.url().trim_start_matches("tcp://").to_owned();
+    let serving = tokio::spawn(bound.serve());
+    for scheme in ["tcp", "grpc", "connect+http"] {
+        let channel = Channel::connect(format!("{scheme}://{address}")).await;
+        let channel = channel.expect("the server is there");
+        let (said, lines) = mpsc::channel(1);
+        let lines = stream::unfold(lines, async |mut lines: mpsc::Receiver<ChatMessage>| {
+            Some((lines.recv().await?, lines))
+        });
+        let mut open_all_the_while = UsersClient::new(channel.clone()).chat(lines).start();
+        for (bytes, encoding) in nested(60) {
+            let client = sending(&channel, bytes, encoding);
+            let status = client.echo(Wide::default()).encoding(encoding).await;
+            let status = status.expect_err("it is too deep");
+            let what = format!("{scheme} {encoding}: {status}");
+            assert_eq!(status.code(), Code::InvalidArgument, "{what}");
+            let expected = "more than 100000 bytes of the stack, the limit `max_stack`";
+            assert!(status.message().contains(expected), "{what}");
+            said.send(ChatMessage::default()).await.expect("it is read");
+            let echoed = timeout(Duration::from_secs(20), open_all_the_while.next()).await;
+            assert!(matches!(echoed, Ok(Some(Ok(_)))), "{what}: {echoed:?}");
+        }
+    }
+    serving.abort();
 }
 
 /// Wherever the stack ends, reading ends well.

@@ -1,5 +1,6 @@
 //! Schemas at work: what `rpc-build` writes, called and served.
 
+mod aside;
 mod depth;
 mod errors;
 mod messages;

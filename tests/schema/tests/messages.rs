@@ -44,7 +44,7 @@ where
 }
 
 /// Makes known what extensions and an `Any` are in JSON. There is one registry for all tests.
-pub(super) fn register_types() {
+pub(crate) fn register_types() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut registry = type_registry::TypeRegistry::new();

@@ -1,17 +1,23 @@
 //! Which of several servers a call goes to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use http::HeaderName;
 
 use super::hash::{mix, of_text};
 use super::node::Node;
+use super::weighted;
 use crate::call::Request;
 
 /// How the calls of a channel are spread over its servers.
 ///
 /// Whatever the way, a call goes to a server that is connected while there is one, and not to one
-/// that [failed too often](crate::client::Connect::eject_after) or said that it shuts down.
+/// that [failed too often](crate::client::Connect::eject_after) or said that it shuts down; and while
+/// servers of a lower [priority](crate::client::Instance::priority) number can be reached, to none of a
+/// higher one.
+///
+/// Servers whose [weights](crate::client::Instance::weight) differ get calls in proportion to them, as far
+/// as the way leaves that open: `LeastRequests` compares calls on their way by weight, and idle servers
+/// take turns by weight; so does `RoundRobin`. `Random` draws by weight, and so does `PeakEwma` the two of
+/// which it takes the better. To `ConsistentHash` a server belong as many values as it has weight.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Balance {
@@ -37,25 +43,27 @@ pub(super) struct Candidate<'a> {
     pub(super) node: &'a Node,
     pub(super) place: usize,
     pub(super) calls: usize,
+    pub(super) weight: u32,
 }
 
 impl Balance {
-    /// Picks one of the candidates; `None` if there is none.
+    /// Picks one of the candidates; `None` if there is none. `turn` says the how-manieth call it is, and is
+    /// asked where that counts.
     pub(super) fn pick<'a>(
         &self,
         candidates: &'a [Candidate<'a>],
         request: &Request,
-        turn: &AtomicUsize,
+        turn: impl FnOnce() -> usize,
     ) -> Option<&'a Candidate<'a>> {
         if candidates.len() <= 1 {
             return candidates.first();
         }
+        if weighted::differ(candidates) {
+            return weighted::pick(self, candidates, request, turn);
+        }
         match self {
             Self::LeastRequests => least_requests(candidates, turn),
-            Self::RoundRobin => {
-                let turn = turn.fetch_add(1, Ordering::Relaxed);
-                candidates.get(turn % candidates.len())
-            }
+            Self::RoundRobin => candidates.get(turn() % candidates.len()),
             Self::Random => candidates.get(fastrand::usize(..candidates.len())),
             Self::PeakEwma => better_of_two(candidates),
             Self::ConsistentHash(name) => match request.metadata().get(name) {
@@ -72,9 +80,9 @@ impl Balance {
 
 fn least_requests<'a>(
     candidates: &'a [Candidate<'a>],
-    turn: &AtomicUsize,
+    turn: impl FnOnce() -> usize,
 ) -> Option<&'a Candidate<'a>> {
-    let start = turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
+    let start = turn() % candidates.len();
     let (before, from) = candidates.split_at(start);
     from.iter().chain(before).min_by_key(|it| it.calls)
 }
@@ -84,11 +92,15 @@ fn least_requests<'a>(
 fn better_of_two<'a>(candidates: &'a [Candidate<'a>]) -> Option<&'a Candidate<'a>> {
     let first = fastrand::usize(..candidates.len());
     let second = (first + fastrand::usize(1..candidates.len())) % candidates.len();
-    let (first, second) = (candidates.get(first)?, candidates.get(second)?);
+    Some(better(candidates.get(first)?, candidates.get(second)?))
+}
+
+/// Returns the one with the lower product of its calls on their way and how long it takes.
+pub(super) fn better<'a>(first: &'a Candidate<'a>, second: &'a Candidate<'a>) -> &'a Candidate<'a> {
     let cost = |it: &Candidate<'_>| it.node.latency() * (it.calls as f64 + 1.0);
-    Some(if cost(second) < cost(first) {
+    if cost(second) < cost(first) {
         second
     } else {
         first
-    })
+    }
 }

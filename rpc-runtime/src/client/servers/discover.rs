@@ -56,12 +56,31 @@ pub trait Discover: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Vec<Instance>, Self::Error>> + Send;
 }
 
-/// One server, as [`Discover`] finds it. Two with the same name at the same place are equal.
+/// One server, as [`Discover`] finds it. Two with the same name at the same place are equal, whatever
+/// their weights and priorities.
 #[derive(Clone)]
 pub struct Instance {
     pub(in crate::client) url: String,
     pub(in crate::client) ip: Option<IpAddr>,
+    pub(super) rank: Rank,
     connector: Option<Connector>,
+}
+
+/// Which calls a server gets beside others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Rank {
+    /// Those of the lowest number go first.
+    pub(super) priority: u16,
+    pub(super) weight: u32,
+}
+
+impl Default for Rank {
+    fn default() -> Self {
+        Self {
+            priority: 0,
+            weight: 1,
+        }
+    }
 }
 
 impl Instance {
@@ -70,6 +89,7 @@ impl Instance {
         Self {
             url: url.into(),
             ip: None,
+            rank: Rank::default(),
             connector: None,
         }
     }
@@ -84,6 +104,7 @@ impl Instance {
         Self {
             url: name.into(),
             ip: None,
+            rank: Rank::default(),
             connector: Some(Arc::new(move || Box::pin(connector()))),
         }
     }
@@ -98,6 +119,30 @@ impl Instance {
     #[must_use]
     pub fn at(mut self, ip: IpAddr) -> Self {
         self.ip = Some(ip);
+        self
+    }
+
+    /// Sets how large its share of the calls is, beside the weights of the others; 1 by default. One of
+    /// weight 0 gets calls only where no other can take them.
+    ///
+    /// [`Balance`](crate::client::Balance) says what that means for each way to spread calls.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.rank.weight = weight;
+        self
+    }
+
+    /// Sets its priority; 0 by default. Calls go to servers of the lowest number while one of them can be
+    /// reached: it is connected, or connecting for the first time since it was lost or found. Only when
+    /// none can, they go to those of the next number, and back when that has changed.
+    ///
+    /// All are connected to, so that the next ones are ready when they are needed. A server that is [left
+    /// out because its calls fail](crate::client::Connect::eject_after) can be reached; one of which a
+    /// health check says that it cannot be called cannot. A [`subset`](crate::client::Connect::subset) is
+    /// taken of the lowest numbers.
+    #[must_use]
+    pub fn priority(mut self, priority: u16) -> Self {
+        self.rank.priority = priority;
         self
     }
 
@@ -132,6 +177,7 @@ impl fmt::Debug for Instance {
         f.debug_struct("Instance")
             .field("url", &self.url)
             .field("ip", &self.ip)
+            .field("rank", &self.rank)
             .finish_non_exhaustive()
     }
 }

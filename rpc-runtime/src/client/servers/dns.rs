@@ -20,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 ///
 /// The system's resolver is asked, for addresses (A and AAAA). It does not say how long they hold,
 /// so they are looked up every 30 seconds. With `tls://` and `grpcs://` each server must have a
-/// certificate for the name.
+/// certificate for the name. `DnsSrv` (feature `dns-srv`) asks for SRV records, which say ports too.
 ///
 /// # Examples
 ///
@@ -102,7 +102,7 @@ impl Discover for Dns {
 }
 
 /// Returns the host of a URL, without the brackets of an IPv6 address.
-fn host(url: &str) -> io::Result<&str> {
+pub(super) fn host(url: &str) -> io::Result<&str> {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {

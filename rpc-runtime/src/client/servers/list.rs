@@ -102,10 +102,14 @@ impl Subset {
         }
     }
 
-    /// Keeps the first by a random order, in which a server keeps its place when others change.
-    fn keep<T>(self, servers: &mut Vec<T>, name: impl Fn(&T) -> u64) {
+    /// Keeps the first by their priorities, and then by a random order, in which a server keeps its place
+    /// when others change.
+    fn keep<T>(self, servers: &mut Vec<T>, name: impl Fn(&T) -> (u16, u64)) {
         if servers.len() > self.size {
-            servers.sort_by_cached_key(|it| mix(name(it), self.client));
+            servers.sort_by_cached_key(|it| {
+                let (priority, hash) = name(it);
+                (priority, mix(hash, self.client))
+            });
             servers.truncate(self.size);
         }
     }
@@ -114,7 +118,7 @@ impl Subset {
 impl List {
     pub(super) fn listed(mut nodes: Vec<Arc<Node>>, subset: usize) -> Self {
         let subset = Subset::new(subset);
-        subset.keep(&mut nodes, |it| it.hash);
+        subset.keep(&mut nodes, |it| (it.rank().priority, it.hash));
         Self::new(nodes.into(), None)
     }
 
@@ -211,10 +215,14 @@ fn updated(nodes: &Nodes, mut instances: Vec<Instance>, finding: &Finding) -> No
         tracing::warn!(all, used = MAX_SERVERS, "there are too many servers");
     }
     finding.subset.keep(&mut instances, |it| {
-        of_text(format!("{} {:?}", it.url, it.ip).as_bytes())
+        let name = format!("{} {:?}", it.url, it.ip);
+        (it.rank.priority, of_text(name.as_bytes()))
     });
     let node = |instance: Instance| match known.get(&instance) {
-        Some(node) => Some(Arc::clone(node)),
+        Some(node) => {
+            node.set_rank(instance.rank);
+            Some(Arc::clone(node))
+        }
         None => match (finding.source.make)(&instance) {
             Ok(endpoint) => Some(finding.spread.node(instance, endpoint)),
             Err(status) => {

@@ -3,6 +3,8 @@
 mod balance;
 mod discover;
 mod dns;
+#[cfg(feature = "dns-srv")]
+mod dns_srv;
 mod file;
 mod hash;
 #[cfg(feature = "health")]
@@ -11,10 +13,11 @@ mod list;
 mod node;
 #[cfg(test)]
 mod tests;
+mod weighted;
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,8 +25,11 @@ use tokio::time::Instant;
 pub use self::balance::Balance;
 use self::balance::Candidate;
 pub(super) use self::discover::BoxDiscover;
+use self::discover::Rank;
 pub use self::discover::{Discover, Instance};
 pub use self::dns::Dns;
+#[cfg(feature = "dns-srv")]
+pub use self::dns_srv::DnsSrv;
 pub use self::file::ServerFile;
 #[cfg(feature = "health")]
 pub use self::health::HealthCheck;
@@ -119,6 +125,10 @@ impl Servers {
     }
 }
 
+/// On a request that could not begin at once: the turn that it has already, as it would else have two.
+#[derive(Clone, Copy)]
+struct Turn(usize);
+
 /// Several servers.
 pub(super) struct Many {
     list: List,
@@ -151,11 +161,18 @@ impl Many {
         Err(none_reached(failures))
     }
 
-    /// Picks the server for a call: of those that are readiest, as the balance says. One that is not
-    /// healthy is none of them.
-    fn pick(&self, nodes: &[Arc<Node>], request: &Request, tried: &[usize]) -> Option<usize> {
+    /// Picks the server for a call: of the lowest priority that can be reached, of those that are
+    /// readiest, as the balance says. One that is not healthy is none of them. A call that has no turn gets
+    /// one, if it needs it.
+    fn pick(
+        &self,
+        nodes: &[Arc<Node>],
+        request: &Request,
+        tried: &[usize],
+        turn: &mut Option<Turn>,
+    ) -> Option<usize> {
         let mut candidates = Vec::with_capacity(nodes.len());
-        let mut best = Class::Failed;
+        let mut best = None;
         for (place, node) in nodes.iter().enumerate() {
             if tried.contains(&place) {
                 continue;
@@ -164,15 +181,24 @@ impl Many {
             if class == Class::Unhealthy {
                 continue;
             }
-            if class < best {
-                best = class;
+            let Rank { priority, weight } = node.rank();
+            let choice = (!class.may_be_reached(), priority, class);
+            if best.is_none_or(|best| choice < best) {
+                best = Some(choice);
                 candidates.clear();
             }
-            if class == best {
-                candidates.push(Candidate { node, place, calls });
+            if best == Some(choice) {
+                candidates.push(Candidate {
+                    node,
+                    place,
+                    calls,
+                    weight,
+                });
             }
         }
-        let picked = self.spread.balance.pick(&candidates, request, &self.turn);
+        let next = || Turn(self.turn.fetch_add(1, Ordering::Relaxed));
+        let turn = || turn.get_or_insert_with(next).0;
+        let picked = self.spread.balance.pick(&candidates, request, turn);
         picked.map(|it| it.place)
     }
 
@@ -187,13 +213,20 @@ impl Many {
             return Arc::clone(endpoint).start(request);
         }
         let nodes = self.list.known();
-        let picked = self.pick(&nodes, &request, &[]);
+        let mut turn = None;
+        let picked = self.pick(&nodes, &request, &[], &mut turn);
         let picked = picked.and_then(|it| nodes.get(it));
+        let comes_back = |mut request: Request| {
+            if let Some(turn) = turn {
+                request.extensions_mut().insert(turn);
+            }
+            request
+        };
         let Some(node) = picked.filter(|it| it.is_healthy() == Some(true)) else {
-            return Err(request);
+            return Err(comes_back(request));
         };
         let started = Instant::now();
-        let response = node.endpoint.start(request)?;
+        let response = node.endpoint.start(request).map_err(comes_back)?;
         let (many, node) = (Arc::clone(self), Arc::clone(node));
         Ok(Box::pin(async move {
             many.observe(&node, started, response.await)
@@ -201,7 +234,7 @@ impl Many {
     }
 
     /// Makes a call at the first server that can be connected to.
-    async fn call(&self, request: Request) -> Result<Response, Status> {
+    async fn call(&self, mut request: Request) -> Result<Response, Status> {
         if let Some(At(endpoint)) = request.extensions().get::<At>() {
             let endpoint = Arc::clone(endpoint);
             return at(&endpoint, endpoint.call(request).await);
@@ -209,8 +242,9 @@ impl Many {
         let deadline = request.first_deadline();
         let nodes = self.list.nodes(deadline).await?;
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
+        let mut turn = request.extensions_mut().remove::<Turn>();
         while let Some((place, node)) = self
-            .pick(&nodes, &request, &tried)
+            .pick(&nodes, &request, &tried, &mut turn)
             .and_then(|it| Some((it, nodes.get(it)?)))
         {
             match node.ready(deadline).await {
@@ -220,7 +254,8 @@ impl Many {
                     return self.observe(node, started, result);
                 }
                 Err(status) => {
-                    let is_late = status.code() == Code::DeadlineExceeded;
+                    // Not by the code: a question for its health may have taken too long.
+                    let is_late = deadline.is_some_and(|it| it <= Instant::now());
                     failures.push(status);
                     tried.push(place);
                     if is_late {
@@ -273,6 +308,8 @@ enum Class {
     /// Connected, and nobody knows yet whether it can be called.
     Unchecked,
     Connecting,
+    /// Connecting after that has failed.
+    Trying,
     Failed,
     /// It cannot be called.
     Unhealthy,
@@ -287,9 +324,16 @@ impl Class {
             Readiness::Ready { calls } if is_healthy.is_none() => (Self::Unchecked, calls),
             Readiness::Ready { calls } if node.is_ejected() => (Self::Ejected, calls),
             Readiness::Ready { calls } => (Self::Ready, calls),
-            Readiness::Connecting => (Self::Connecting, 0),
+            Readiness::Connecting { again: false } => (Self::Connecting, 0),
+            Readiness::Connecting { again: true } => (Self::Trying, 0),
             Readiness::Failed => (Self::Failed, 0),
         }
+    }
+
+    /// Says whether nothing speaks against it that calls go there: no server of a higher priority number gets
+    /// one meanwhile.
+    fn may_be_reached(self) -> bool {
+        self <= Self::Connecting
     }
 }
 

@@ -1,12 +1,12 @@
 //! One of several servers, with what its calls tell of it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::discover::Instance;
+use super::discover::{Instance, Rank};
 use super::hash::of_text;
 #[cfg(feature = "health")]
 use super::health::{Checked, HealthCheck};
@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) endpoint: Arc<Endpoint>,
     /// What decides which values of metadata belong to it.
     pub(super) hash: u64,
+    /// Its [`Rank`], which can change while it stays: the priority, then 32 bits of weight.
+    rank: AtomicU64,
     /// Calls that failed since the last one that did not.
     failures: AtomicU32,
     past: Mutex<Past>,
@@ -52,6 +54,7 @@ impl Node {
     pub(super) fn new(instance: Instance, endpoint: Arc<Endpoint>) -> Self {
         Self {
             hash: of_text(endpoint.url().as_bytes()),
+            rank: AtomicU64::new(packed(instance.rank)),
             instance,
             endpoint,
             failures: AtomicU32::new(0),
@@ -59,6 +62,19 @@ impl Node {
             #[cfg(feature = "health")]
             checked: None,
         }
+    }
+
+    /// Returns which calls it gets beside others.
+    pub(super) fn rank(&self) -> Rank {
+        let packed = self.rank.load(Ordering::Relaxed);
+        Rank {
+            priority: (packed >> 32) as u16,
+            weight: packed as u32,
+        }
+    }
+
+    pub(super) fn set_rank(&self, rank: Rank) {
+        self.rank.store(packed(rank), Ordering::Relaxed);
     }
 
     /// Has the server asked whether it can be called.
@@ -151,6 +167,10 @@ impl Node {
         // So that a server which was slow once is tried again.
         latency * weight_of_past(at.elapsed())
     }
+}
+
+fn packed(rank: Rank) -> u64 {
+    u64::from(rank.priority) << 32 | u64::from(rank.weight)
 }
 
 fn weight_of_past(age: Duration) -> f64 {

@@ -38,6 +38,7 @@ fn candidates(nodes: &[Node]) -> Vec<Candidate<'_>> {
         node,
         place,
         calls: 0,
+        weight: node.rank().weight,
     };
     nodes.iter().enumerate().map(candidate).collect()
 }
@@ -58,7 +59,8 @@ fn picks(balance: &Balance, candidates: &[Candidate<'_>], calls: usize) -> BTree
     let turn = AtomicUsize::new(0);
     let mut picks = BTreeMap::new();
     for _ in 0..calls {
-        let picked = balance.pick(candidates, &request(), &turn).unwrap().place;
+        let turn = || turn.fetch_add(1, Ordering::Relaxed);
+        let picked = balance.pick(candidates, &request(), turn).unwrap().place;
         *picks.entry(picked).or_insert(0) += 1;
     }
     picks
@@ -82,11 +84,92 @@ async fn each_way_picks_as_it_says() {
     candidates[3].calls = 1;
     let least = picks(&Balance::LeastRequests, &candidates, 100);
     assert!(least.keys().eq(&[0, 2]), "{least:?}");
+    assert!(Balance::Random.pick(&[], &request(), || 0).is_none());
+}
+
+/// Returns four servers, the last of which is for emergencies only.
+fn weighted() -> Vec<Node> {
+    let nodes = nodes(4);
+    for (node, weight) in nodes.iter().zip([1, 2, 5, 0]) {
+        node.set_rank(Rank {
+            priority: 0,
+            weight,
+        });
+    }
+    nodes
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_way_weighs_servers() {
+    fastrand::seed(7);
+    let nodes = weighted();
+    let mut candidates = candidates(&nodes);
+    let tenants = Balance::ConsistentHash(HeaderName::from_static("tenant"));
+    for (balance, error) in [
+        (Balance::RoundRobin, 5),
+        (Balance::LeastRequests, 5),
+        (tenants, 5),
+        (Balance::Random, 120),
+    ] {
+        let picks = picks(&balance, &candidates, 8_000);
+        let near = |place, expected: usize| picks[&place].abs_diff(expected) <= error;
+        let all = near(0, 1_000) && near(1, 2_000) && near(2, 5_000);
+        assert!(all && picks.len() == 3, "{balance:?}: {picks:?}");
+    }
+    // In a few calls too: each server's turn comes as its weight says.
+    let few = picks(&Balance::RoundRobin, &candidates, 16);
     assert!(
-        Balance::Random
-            .pick(&[], &request(), &AtomicUsize::new(0))
-            .is_none()
+        few[&0].abs_diff(2) <= 1 && few[&1].abs_diff(4) <= 1,
+        "{few:?}"
     );
+
+    // The third has more calls on their way, and fewer for its weight.
+    candidates[0].calls = 1;
+    candidates[1].calls = 2;
+    candidates[2].calls = 4;
+    assert_eq!(
+        picks(&Balance::LeastRequests, &candidates, 10),
+        BTreeMap::from([(2, 10)])
+    );
+    candidates[2].calls = 6;
+    let least = picks(&Balance::LeastRequests, &candidates, 10);
+    assert!(!least.contains_key(&2), "{least:?}");
+    // The better of any two is another one.
+    nodes[2].succeeded(Duration::from_secs(1));
+    nodes
+        .iter()
+        .take(2)
+        .for_each(|it| it.succeeded(Duration::from_millis(1)));
+    let quick = picks(&Balance::PeakEwma, &candidates, 1_000);
+    assert!(quick.keys().eq(&[0, 1]), "{quick:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_belong_to_servers_by_weight_and_few_move_when_that_changes() {
+    let nodes = weighted();
+    let balance = Balance::ConsistentHash(HeaderName::from_static("tenant"));
+    let place = |candidates: &[Candidate<'_>], value: usize| {
+        let request = tenant(&format!("tenant-{value}"));
+        balance.pick(candidates, &request, || 0).unwrap().place
+    };
+    let before = candidates(&nodes);
+    let mut counts = [0_usize; 4];
+    (0..8_000).for_each(|value| counts[place(&before, value)] += 1);
+    let near = |place: usize, expected| counts[place].abs_diff(expected) <= 150;
+    assert!(
+        near(0, 1_000) && near(1, 2_000) && near(2, 5_000),
+        "{counts:?}"
+    );
+    assert_eq!(counts[3], 0);
+    let mut after = candidates(&nodes);
+    after[0].weight = 2;
+    for value in 0..1_000 {
+        let (before, after) = (place(&before, value), place(&after, value));
+        assert!(
+            after == before || after == 0,
+            "{value} went from {before} to {after}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,10 +208,9 @@ async fn peak_ewma_avoids_what_is_slow_and_forgets_it() {
 async fn a_value_stays_with_its_server_and_only_those_of_one_that_goes_move() {
     let nodes = nodes(10);
     let balance = Balance::ConsistentHash(HeaderName::from_static("tenant"));
-    let turn = AtomicUsize::new(0);
     let place = |candidates: &[Candidate<'_>], value: usize| {
         let request = tenant(&format!("tenant-{value}"));
-        balance.pick(candidates, &request, &turn).unwrap().place
+        balance.pick(candidates, &request, || 0).unwrap().place
     };
     let all = candidates(&nodes);
     let mut counts = [0; 10];
@@ -231,6 +313,17 @@ async fn a_subset_is_a_clients_own_and_stays() {
         let stay = before.intersection(&after).count();
         assert_eq!(stay, if before.contains("server-7") { 9 } else { 10 });
     }
+    let ranked = nodes(30).into_iter().enumerate().map(|(number, node)| {
+        let priority = u16::from(number >= 8);
+        node.set_rank(Rank {
+            priority,
+            weight: 1,
+        });
+        Arc::new(node)
+    });
+    let known = List::listed(ranked.collect(), 10).known();
+    let first = known.iter().filter(|it| it.rank().priority == 0);
+    assert_eq!((first.count(), known.len()), (8, 10));
     // 20 clients a server, were it not for chance.
     assert!(
         used.len() == 100 && used.values().all(|it| (5..45).contains(it)),
@@ -264,4 +357,49 @@ fn hashes_are_the_same_in_every_process() {
     assert_eq!(of_text(b"foobar"), 0x8594_4171_f739_67e8);
     let weights: BTreeSet<_> = (0..1_000).map(|it| mix(it, 7)).collect();
     assert_eq!(weights.len(), 1_000);
+}
+
+#[cfg(feature = "http")]
+mod over_http1 {
+    use super::*;
+    use crate::{Channel, Server, Wire, rpc_service};
+
+    #[rpc_service(name = "test.v1.Count", crate = crate)]
+    trait Count {
+        async fn count(&self);
+    }
+
+    struct Counter(Arc<AtomicUsize>);
+
+    impl Count for Counter {
+        async fn count(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// There a call never begins at once, and was given two turns.
+    #[tokio::test]
+    async fn calls_take_turns_as_on_other_wires() {
+        for balance in [Balance::RoundRobin, Balance::LeastRequests] {
+            let counts: [Arc<AtomicUsize>; 2] = Default::default();
+            let mut urls = Vec::new();
+            for count in &counts {
+                let server = Server::new()
+                    .add(CountServer::new(Counter(Arc::clone(count))))
+                    .accept([Wire::Http])
+                    .listen("tcp://127.0.0.1:0");
+                let bound = server.bind().await.unwrap();
+                urls.push(bound.url().replace("tcp://", "connect+http1://"));
+                tokio::spawn(bound.serve());
+            }
+            let channel = Channel::connect(urls).balance(balance.clone()).await;
+            let client = CountClient::new(channel.unwrap());
+            for _ in 0..20 {
+                client.count().await.unwrap();
+            }
+            let counts = counts.each_ref().map(|it| it.load(Ordering::SeqCst));
+            assert_eq!(counts.iter().sum::<usize>(), 20);
+            assert!(counts.iter().all(|it| *it >= 8), "{balance:?}: {counts:?}");
+        }
+    }
 }

@@ -3,11 +3,13 @@
 
 use std::marker::PhantomData;
 
+use buffa::extension_registry::extension_registry;
 use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, UnknownField};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::aside::put_aside;
 use super::{BinaryOutput, ProtobufMessage};
 use crate::codec::serde_codec::read_json;
 use crate::codec::shared_bytes::is_worth_sharing;
@@ -25,8 +27,8 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
 
     fn decode_binary(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
         let mut source = Source {
-            rest: bytes.clone(),
-            whole: bytes.len(),
+            rest: bytes,
+            whole: bytes,
             stack: Stack::new(limits),
         };
         let decoded = options(limits).decode(&mut source);
@@ -42,6 +44,10 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
     }
 
     fn decode_json(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
+        // With nothing registered, neither an `Any` nor an extension is read from what was put aside.
+        if extension_registry().is_some() && put_aside(bytes) > limits.element_memory() {
+            return Err(CodecError::too_large(Encoding::JSON, limits));
+        }
         let stack = Stack::new(limits);
         read_json(PhantomData::<Self>, bytes, &stack)
             .map_err(|error| CodecError::within(&stack, Encoding::JSON, error))
@@ -104,22 +110,22 @@ impl EncodeSink for BinaryOutput<'_> {
 ///
 /// Every level of a message reads from here before it goes into the next one, so this is where the
 /// stack is watched: when it is used up, the message ends, which every reader knows how to take.
-struct Source {
-    rest: Bytes,
-    whole: usize,
+struct Source<'a> {
+    rest: &'a [u8],
+    whole: &'a Bytes,
     stack: Stack,
 }
 
-impl Source {
+impl Source<'_> {
     #[inline]
     fn end_with_the_stack(&mut self) {
         if self.stack.ends_here() {
-            self.rest.clear();
+            self.rest = &[];
         }
     }
 }
 
-impl Buf for Source {
+impl Buf for Source<'_> {
     #[inline]
     fn remaining(&self) -> usize {
         self.rest.len()
@@ -127,12 +133,12 @@ impl Buf for Source {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        &self.rest
+        self.rest
     }
 
     #[inline]
     fn advance(&mut self, count: usize) {
-        self.rest.advance(count.min(self.rest.len()));
+        self.rest = self.rest.get(count..).unwrap_or_default();
         self.end_with_the_stack();
     }
 
@@ -145,10 +151,12 @@ impl Buf for Source {
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        let bytes = self.rest.split_to(length.min(self.rest.len()));
-        if is_worth_sharing(length, self.whole) {
-            return bytes;
+        let length = length.min(self.rest.len());
+        let (bytes, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        if is_worth_sharing(length, self.whole.len()) {
+            return self.whole.slice_ref(bytes);
         }
-        Bytes::copy_from_slice(&bytes)
+        Bytes::copy_from_slice(bytes)
     }
 }

@@ -1,5 +1,6 @@
 //! The codec of protobuf messages: [`Protobuf`].
 
+mod aside;
 mod buffa_message;
 mod output;
 

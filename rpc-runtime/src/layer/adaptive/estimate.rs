@@ -152,20 +152,19 @@ impl Estimate {
         let took = took.as_secs_f64().max(1e-6);
         let is_told_apart = self.usual.contains_key(call.method) || self.usual.len() < MAX_METHODS;
         let name = if is_told_apart { call.method } else { "" };
+        let time = self.usual.get(name).and_then(|it| it.time);
+        let ratio = time.map_or(1.0, |time| (took / time).min(HIGHEST_RATIO));
+        // Nor does such a call make a method known: a peer may have invented its name.
+        if call.cut_off && ratio <= 1.0 {
+            return;
+        }
         if !self.usual.contains_key(name) {
             self.usual.insert(name.into(), Usual::default());
         }
         let Some(usual) = self.usual.get_mut(name) else {
             return;
         };
-        let ratio = match usual.time {
-            Some(time) => (took / time).min(HIGHEST_RATIO),
-            None => 1.0,
-        };
-        if call.cut_off && ratio <= 1.0 {
-            return;
-        }
-        usual.sum += usual.time.map_or(took, |_| ratio);
+        usual.sum += time.map_or(took, |_| ratio);
         usual.calls += 1;
         self.window.ratios += ratio;
         self.window.seconds += took;

@@ -324,6 +324,19 @@ fn methods_beyond_those_told_apart_are_taken_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_of_calls_that_were_given_up_are_not_kept() {
+    let limit = AdaptiveLimit::new();
+    let service = BoxService::new(service_fn(|_| pending()));
+    let service = service.layer(limit.clone());
+    for number in 0..10 {
+        let call = service.start(request(&format!("m{number}")));
+        assert_eq!(limit.running(), 1);
+        drop(call);
+    }
+    assert_eq!((limit.running(), limit.gate.methods()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_are_decided_of_as_they_come_and_not_as_they_are_polled() {
     let limit = AdaptiveLimit::new().between(2..=2).max_waiting(1);
     let service = backend(2, &limit);

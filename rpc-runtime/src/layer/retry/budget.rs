@@ -1,8 +1,8 @@
 //! How much load attempts may add to that of the calls themselves.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sync::{Arc, AtomicU32, Ordering};
 
 /// How many attempts are there before any call has earned one.
 const FIRST: u32 = 10;
@@ -52,6 +52,11 @@ impl RetryBudget {
         } = &*self.0;
         let add = |now: u32| Some(now.saturating_add(*earned_by_call).min(*most));
         let _ = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Says whether the other is a clone of this one.
+    pub(in crate::layer) fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Takes what an attempt costs, if there is enough.

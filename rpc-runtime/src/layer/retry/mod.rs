@@ -2,6 +2,7 @@
 
 mod attempts;
 mod budget;
+mod counted;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -213,7 +214,7 @@ impl Service for RetryService {
         if is_governed || self.policy.max_attempts <= 1 || is_single {
             return self.inner.call(request).await;
         }
-        self.policy.budget.earn();
+        self.policy.budget.count(&mut request);
         Attempts::new(Arc::clone(&self.policy), self.inner.clone(), request)
             .run()
             .await

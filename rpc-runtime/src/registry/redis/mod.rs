@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use self::news::{News, listen};
 use self::store::{Settings, Store};
-use super::directory::{Bounds, SHORTEST_LEASE};
+use super::directory::Bounds;
 use super::service::{RegistryService, RegistryServiceServer};
 use crate::server::Unfold;
 use crate::status::Status;
@@ -94,11 +94,7 @@ impl RedisRegistry {
         Ok(Self::of(Settings {
             client,
             prefix: Arc::from(PREFIX),
-            bounds: Bounds {
-                groups: 1_000,
-                servers: 10_000,
-                longest_lease: Duration::from_secs(600),
-            },
+            bounds: Bounds::default(),
         }))
     }
 
@@ -106,11 +102,7 @@ impl RedisRegistry {
     /// Redis should have the same.
     #[must_use]
     pub fn bounds(self, groups: usize, servers: usize, longest_lease: Duration) -> Self {
-        let bounds = Bounds {
-            groups,
-            servers,
-            longest_lease: longest_lease.max(SHORTEST_LEASE),
-        };
+        let bounds = Bounds::new(groups, servers, longest_lease);
         let settings = self.0.store.settings.clone();
         Self::of(Settings { bounds, ..settings })
     }

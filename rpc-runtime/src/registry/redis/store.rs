@@ -14,7 +14,7 @@ use ::redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::registry::directory::{Bounds, SHORTEST_LEASE, check_text, full};
+use crate::registry::directory::{Bounds, check_texts, full};
 use crate::status::Status;
 
 /// How long Redis may take to be connected to, and to answer.
@@ -134,10 +134,9 @@ impl Store {
         url: &str,
         lease: Duration,
     ) -> Result<(), Status> {
-        check_text(group)?;
-        check_text(url)?;
+        check_texts(&[group, url])?;
         let bounds = &self.settings.bounds;
-        let lease = lease.clamp(SHORTEST_LEASE, bounds.longest_lease);
+        let lease = bounds.lease(lease);
         let mut script = REGISTER.prepare_invoke();
         script.key(self.group_key(group)).key(self.groups_key());
         script.arg(group).arg(url);
@@ -152,8 +151,7 @@ impl Store {
     }
 
     pub(super) async fn remove(&self, group: &str, url: &str) -> Result<(), Status> {
-        check_text(group)?;
-        check_text(url)?;
+        check_texts(&[group, url])?;
         let mut script = REMOVE.prepare_invoke();
         script.key(self.group_key(group)).key(self.groups_key());
         script.arg(group).arg(url).arg(self.channel());
@@ -165,7 +163,7 @@ impl Store {
         &self,
         group: &str,
     ) -> Result<(Vec<String>, Option<Duration>), Status> {
-        check_text(group)?;
+        check_texts(&[group])?;
         let mut script = SERVERS.prepare_invoke();
         script.key(self.group_key(group));
         script.arg(self.settings.bounds.servers);

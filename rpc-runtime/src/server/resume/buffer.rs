@@ -31,11 +31,22 @@ impl Item {
     }
 }
 
+/// What is left of an item that may have arrived.
+struct Unsure {
+    cost: u64,
+    skipped: u32,
+}
+
 /// Items in a row: those that were handed to the reader, oldest first, and then those that wait for it.
 pub(super) struct Buffer {
     items: VecDeque<Item>,
     /// How many came before those that are here.
     gone: u64,
+    /// The last of them, which were let go before anybody said that they have arrived: as many as fit the
+    /// reader's credit, at most.
+    unsure: VecDeque<Unsure>,
+    /// How many were left out before items that are lost, which the next item tells.
+    skipped: u32,
     /// How many of those that are here the reader has.
     read: usize,
     /// How many were handed to any reader.
@@ -50,6 +61,8 @@ impl Buffer {
         Self {
             items: VecDeque::new(),
             gone: 0,
+            unsure: VecDeque::new(),
+            skipped: 0,
             read: 0,
             handed: 0,
             bytes: 0,
@@ -57,7 +70,9 @@ impl Buffer {
         }
     }
 
-    pub(super) fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, mut item: Item) {
+        let skipped = std::mem::take(&mut self.skipped);
+        item.skipped = item.skipped.saturating_add(skipped);
         self.bytes += item.weight();
         self.total.fetch_add(item.weight(), Ordering::Relaxed);
         self.items.push_back(item);
@@ -101,12 +116,24 @@ impl Buffer {
     /// Lets the oldest items go while more is here than may be, but none that the reader has not.
     pub(super) fn shrink(&mut self, limits: &ReplayLimits) {
         while self.read > 0 && self.is_over(limits) {
+            let unsure = self.items.front().map(|it| Unsure {
+                cost: it.cost(),
+                skipped: it.skipped,
+            });
+            self.unsure.extend(unsure);
             self.forget_oldest();
         }
     }
 
     /// Lets the items go that `credit` says have arrived, and returns what is left of it.
     pub(super) fn arrived(&mut self, mut credit: u64) -> u64 {
+        while let Some(unsure) = self.unsure.front() {
+            let Some(rest) = credit.checked_sub(unsure.cost) else {
+                return credit;
+            };
+            credit = rest;
+            self.unsure.pop_front();
+        }
         while self.read > 0
             && let Some(rest) = self
                 .items
@@ -142,7 +169,23 @@ impl Buffer {
             self.forget_oldest();
         }
         self.read = 0;
-        Some(self.gone.saturating_sub(received))
+        let lost = self.gone.saturating_sub(received);
+        self.tell_skipped(lost);
+        Some(lost)
+    }
+
+    /// Has the next item tell also how many were left out before the last `lost` of those that are gone.
+    fn tell_skipped(&mut self, lost: u64) {
+        let arrived = (self.unsure.len() as u64).saturating_sub(lost);
+        let lost = std::mem::take(&mut self.unsure)
+            .into_iter()
+            .skip(arrived as usize);
+        let skipped = lost.fold(0, |sum: u32, it| sum.saturating_add(it.skipped));
+        let next = self
+            .items
+            .front_mut()
+            .map_or(&mut self.skipped, |it| &mut it.skipped);
+        *next = next.saturating_add(skipped);
     }
 
     /// Returns how many items were handed out.
@@ -154,6 +197,7 @@ impl Buffer {
     pub(super) fn clear(&mut self) {
         let items = std::mem::take(&mut self.items);
         self.gone += items.len() as u64;
+        self.unsure = VecDeque::new();
         self.read = 0;
         self.uncharge(self.bytes);
     }
@@ -217,6 +261,42 @@ mod tests {
         assert_eq!(buffer.arrived(53), 1);
         assert_eq!(buffer.arrived(1_000), 948);
         assert_eq!(read(&mut buffer), Some(2));
+    }
+
+    #[test]
+    fn credit_for_what_was_let_go_lets_nothing_else_go_and_what_was_left_out_is_told() {
+        let total = Arc::default();
+        let mut buffer = Buffer::new(Arc::clone(&total));
+        (0..6).for_each(|number| {
+            let skipped = u32::from(number) * 10;
+            buffer.push(Item {
+                skipped,
+                ..item(number)
+            });
+        });
+        (0..4).for_each(|number| assert_eq!(read(&mut buffer), Some(number)));
+        buffer.shrink(&ReplayLimits::new().items(4));
+        // Two items went, and this is the credit of three.
+        assert_eq!(buffer.arrived(3 * 52), 0);
+        assert_eq!(buffer.go_back(3), Some(0));
+        let next = buffer.read().unwrap();
+        assert_eq!((next.bytes[0], next.skipped), (3, 30));
+
+        buffer.shrink(&ReplayLimits::new().items(2));
+        (4..6).for_each(|number| assert_eq!(read(&mut buffer), Some(number)));
+        buffer.shrink(&ReplayLimits::new().items(1));
+        assert_eq!(buffer.go_back(3), Some(2), "3 and 4 are gone");
+        let next = buffer.read().unwrap();
+        assert_eq!((next.bytes[0], next.skipped), (5, 30 + 40 + 50));
+        // The next one that comes tells it where none is here.
+        buffer.shrink(&ReplayLimits::new().items(0));
+        assert_eq!(buffer.go_back(5), Some(1));
+        buffer.push(Item {
+            skipped: 7,
+            ..item(6)
+        });
+        assert_eq!(buffer.read().unwrap().skipped, 127);
+        assert_eq!(buffer.go_back(7), Some(0));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::reader::Reader;
 use super::stream::{Caller, KeptStream, unknown};
 use crate::call::{Body, Cancellation, Kept, Request, Response, deadline_after};
 use crate::codec::Encoding;
+use crate::random;
 use crate::status::Status;
 
 /// How long a token is, in bytes from the system's source of random ones.
@@ -38,6 +39,8 @@ struct Inner {
     /// What the items of all of them weigh.
     bytes: Arc<AtomicUsize>,
     closed: AtomicBool,
+    /// The server was ended as by a power cut: nobody has time for anything any more.
+    crashed: AtomicBool,
     table: Mutex<Table>,
 }
 
@@ -57,6 +60,7 @@ impl Streams {
             grace,
             bytes: Arc::default(),
             closed: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
             table: Mutex::default(),
         }))
     }
@@ -87,7 +91,7 @@ impl Streams {
         cancellation: Cancellation,
     ) -> Option<Place> {
         let mut token = [0; TOKEN];
-        if let Err(error) = getrandom::fill(&mut token) {
+        if let Err(error) = random::fill(&mut token) {
             tracing::warn!(%error, "a stream is not kept: the system gives no random bytes");
             return None;
         }
@@ -180,6 +184,13 @@ impl Streams {
         self.in_order().iter().for_each(|it| it.finish(reason()));
     }
 
+    /// Ends all of them as a power cut does: their handlers are dropped without a grace.
+    #[cfg(feature = "testing")]
+    pub(in crate::server) fn crash(&self) {
+        self.0.crashed.store(true, Ordering::SeqCst);
+        self.end();
+    }
+
     /// Returns all of them in the order in which they began, so that the same events always lead to the
     /// same order of wake-ups.
     fn in_order(&self) -> Vec<Arc<KeptStream>> {
@@ -263,10 +274,13 @@ impl Place {
         }
         if !self.ended {
             self.cancellation.cancel();
-            let grace = self.streams.0.grace;
+            let streams = self.streams.clone();
             drop(self);
+            if streams.0.crashed.load(Ordering::SeqCst) {
+                return;
+            }
             // What the handler does when it is cancelled, up to its next item.
-            let _ = timeout(grace, body.frame()).await;
+            let _ = timeout(streams.0.grace, body.frame()).await;
         }
     }
 }

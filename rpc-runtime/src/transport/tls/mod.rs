@@ -6,7 +6,8 @@
 //!
 //! TLS 1.2 and 1.3 are spoken, with the cipher suites that rustls holds to be safe. There is no way to
 //! accept certificates without checking them: for tests, make an authority of your own and trust
-//! it with [`ClientTls::roots`]. Revocation lists are not read.
+//! it with [`ClientTls::roots`]. Certificates that were revoked are refused where lists of them are given
+//! ([`Roots::revocations_from_pem_file`]).
 //!
 //! For what rustls can do and this module does not name, run the handshake yourself and hand the
 //! stream on: [`Server::connections`](crate::Server::connections) and

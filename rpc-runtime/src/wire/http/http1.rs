@@ -5,14 +5,16 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 
 use super::chunks::Chunks;
+use super::head_time::HeadTime;
 use super::prefixed::Prefixed;
 use super::reply_body::HttpBody;
 use super::respond::respond;
@@ -26,6 +28,10 @@ use crate::wire::pace::{InPlace, Pace};
 /// What hyper reads ahead at least; a head takes no more than this and the metadata.
 pub(super) const HEAD: usize = 8 << 10;
 
+/// How long a connection may be without a request, unless it is set: nobody can be pinged, so that one
+/// that is silent cannot be told from one whose peer is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Serves one connection to its end.
 pub(super) async fn serve(
     connection: Arc<Connection>,
@@ -35,8 +41,8 @@ pub(super) async fn serve(
     let config = &connection.config;
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.frame_timeout)
+        // It would count from the end of the answer before.
+        .header_read_timeout(None)
         .max_buf_size(HEAD + config.limits.max_metadata);
     let handle = Arc::clone(&connection);
     let pace = Arc::<Mutex<Pace>>::default();
@@ -44,24 +50,27 @@ pub(super) async fn serve(
         let (connection, pace) = (Arc::clone(&handle), Arc::clone(&pace));
         async move {
             let budget = Arc::clone(&connection.budget);
-            let mut responding = pin!(respond(connection, request.map(Chunks::Http1)));
+            let mut responding = respond(&connection, request.map(Chunks::Http1));
+            let mut answering = Pin::new(&mut responding);
             let mut beginning = Some(Beginning::new(pace));
             let answered = poll_fn(|cx| match &mut beginning {
                 Some(begins) => {
-                    let polled = begins.poll(responding.as_mut(), cx);
+                    let polled = begins.poll(answering.as_mut(), cx);
                     if begins.is_over {
                         beginning = None;
                     }
                     polled
                 }
-                None => responding.as_mut().poll(cx),
+                None => answering.as_mut().poll(cx),
             });
             let response = answered.await;
-            let response = HttpBody::counted(response, budget);
+            let open = responding.into_open();
+            let response = HttpBody::counted(response, budget, Some(open));
             Ok::<_, Infallible>(response)
         }
     });
-    let io = Stalled::new(io, config.keepalive_timeout, config.limits.message_timeout);
+    let io = Stalled::new(io, config.keepalive_timeout, config.limits.message_timeout)
+        .with_heads(HeadTime::new(Arc::clone(&connection)));
     let serving = builder.serve_connection(TokioIo::new(io), service);
     #[cfg(feature = "websocket")]
     let serving = serving.with_upgrades();
@@ -124,7 +133,7 @@ fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
 async fn drained_or_idle(connection: &Arc<Connection>, drained: &Cancellation) {
     tokio::select! {
         () = drained.cancelled() => {}
-        () = connection.idle() => {}
+        () = connection.idle(Some(SILENCE)) => {}
     }
 }
 

@@ -1,23 +1,24 @@
 //! HTTP/2: one task for the connection, and one for each request that is not answered at once.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::backlog::{Backlog, Counted, Waiting};
 use super::chunks::Chunks;
-use super::envelopes::BATCH;
+use super::envelopes::{BATCH, WholeReply};
 use super::keepalive::Keepalive;
 use super::prefixed::Prefixed;
 use super::reply_body::{Part, ReplyBody};
-use super::respond::respond;
+use super::respond::{Responding, respond};
 use super::server::Connection;
 use crate::call::{Cancellation, Limits};
 use crate::status::Status;
@@ -39,8 +40,9 @@ const SEND_BUFFER: usize = 256 << 10;
 /// (CVE-2023-44487) ends the connection.
 const MAX_RESETS: usize = 1_000;
 
-/// How many requests are taken before they are answered.
-const AT_ONCE: usize = 64;
+/// How many requests are taken before they are answered, and the answers written: few enough that the peer goes on with
+/// the first on another core while the rest is worked off, and enough for a write.
+const AT_ONCE: usize = 16;
 
 /// How much a peer may send before it hears of more.
 pub(super) fn connection_window(limits: &Limits) -> u32 {
@@ -60,7 +62,7 @@ pub(super) fn send_buffer(limits: &Limits) -> usize {
     SEND_BUFFER.min(limits.max_outgoing)
 }
 
-type Http2 = server::Connection<Prefixed, Bytes>;
+type Http2 = server::Connection<Prefixed, Counted>;
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -70,13 +72,14 @@ pub(super) async fn serve(
 ) -> Result<(), Status> {
     let (http2, mut keepalive) = open(&connection.config, io).await?;
     let mut requests = Requests {
+        backlog: Backlog::new(connection.config.limits.max_outgoing),
         connection: Arc::clone(&connection),
         http2,
         came: Vec::new(),
         pace: Pace::default(),
         tasks: JoinSet::new(),
     };
-    let mut idle = pin!(connection.idle());
+    let mut idle = pin!(connection.idle(None));
     let mut drained = pin!(drained.cancelled());
     let mut ending = false;
     loop {
@@ -96,8 +99,10 @@ pub(super) async fn serve(
 struct Requests {
     connection: Arc<Connection>,
     http2: Http2,
+    /// What the connection is still to write. While that is too much, no more is taken on.
+    backlog: Arc<Backlog>,
     /// Came together, and are to be answered now.
-    came: Vec<(Request<RecvStream>, SendResponse<Bytes>)>,
+    came: Vec<(Request<RecvStream>, SendResponse<Counted>)>,
     pace: Pace,
     /// Those that are not answered at once. Dropped with the connection, and the calls with it.
     tasks: JoinSet<()>,
@@ -119,6 +124,15 @@ impl Requests {
     /// Takes what comes together, so that the answers leave together. Ready at the end.
     fn poll_take(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
         while self.came.len() < AT_ONCE {
+            if self.backlog.is_full() {
+                // Others are read and written meanwhile.
+                if let Poll::Ready(ended) = self.http2.poll_closed(cx) {
+                    return Poll::Ready(ended.map_err(broken));
+                }
+                if self.backlog.is_full() {
+                    return Poll::Pending;
+                }
+            }
             match ready!(self.http2.poll_accept(cx)) {
                 Some(asked) => self.came.push(asked.map_err(broken)?),
                 None => return Poll::Ready(Ok(())),
@@ -133,7 +147,10 @@ impl Requests {
         // What is not ready is polled by its task next.
         let mut cx = TaskContext::from_waker(Waker::noop());
         for (request, reply) in self.came.drain(..) {
-            let mut answering = Box::pin(answer(Arc::clone(&self.connection), request, reply));
+            let responding = respond(&self.connection, request.map(Chunks::Http2));
+            let held = Held::new(Arc::clone(&self.connection.budget));
+            let backlog = Arc::clone(&self.backlog);
+            let mut answering = Box::pin(answer(responding, reply, held, backlog));
             let call = answering.as_mut();
             let polled = if !self.pace.is_quick() {
                 poll_to_handler(call, &mut cx, &mut turns)
@@ -181,14 +198,13 @@ fn broken(error: h2::Error) -> Status {
 
 /// Answers one request; ends early when the peer does not want the answer any more.
 async fn answer(
-    connection: Arc<Connection>,
-    request: Request<RecvStream>,
-    mut reply: SendResponse<Bytes>,
+    mut responding: Responding,
+    mut reply: SendResponse<Counted>,
+    held: Held,
+    backlog: Arc<Backlog>,
 ) {
-    let held = Held::new(Arc::clone(&connection.budget));
-    let mut responding = pin!(respond(connection, request.map(Chunks::Http2)));
     let response = poll_fn(|cx| {
-        if let Poll::Ready(response) = responding.as_mut().poll(cx) {
+        if let Poll::Ready(response) = Pin::new(&mut responding).poll(cx) {
             return Poll::Ready(Some(response));
         }
         reply.poll_reset(cx).map(|_| None)
@@ -196,43 +212,53 @@ async fn answer(
     let Some(response) = response.await else {
         return;
     };
+    let _open = responding.into_open();
     let (head, body) = response.into_parts();
     let head = Response::from_parts(head, ());
-    // An error means that the stream is over, and nobody is left to tell.
-    if let Ok(mut stream) = reply.send_response(head, body.is_end())
-        && let Some(body) = send_at_once(&mut stream, body)
-    {
-        let mut sending = Sending {
-            stream,
-            body,
-            chunk: Bytes::new(),
-            is_long: false,
-            held,
-        };
-        if !sending.body.is_end() {
-            poll_fn(|cx| sending.poll(cx)).await;
+    let Ok(mut stream) = reply.send_response(head, body.is_end()) else {
+        // The stream is over, and nobody is left to tell.
+        return;
+    };
+    let body = match body {
+        ReplyBody::Whole(reply) if has_room(&mut stream, reply.waiting(), &backlog) => {
+            return send_at_once(stream, reply, backlog);
         }
+        body => body,
+    };
+    let mut sending = Sending {
+        stream,
+        body,
+        chunk: Bytes::new(),
+        is_long: false,
+        held,
+        backlog,
+        waiting: None,
+        has_failed: false,
+    };
+    if !sending.body.is_end() {
+        poll_fn(|cx| sending.poll(cx)).await;
     }
 }
 
-/// Sends an answer that is one message, if the peer has room for it; else returns the body.
-fn send_at_once(stream: &mut SendStream<Bytes>, body: ReplyBody) -> Option<ReplyBody> {
-    let ReplyBody::Whole(reply) = body else {
-        return Some(body);
-    };
-    stream.reserve_capacity(reply.waiting());
-    if stream.capacity() < reply.waiting() {
-        return Some(ReplyBody::Whole(reply));
+/// Says whether there is room for so many bytes with the peer, and here.
+fn has_room(stream: &mut SendStream<Counted>, bytes: usize, backlog: &Backlog) -> bool {
+    if backlog.is_full() {
+        return false;
     }
+    stream.reserve_capacity(bytes);
+    stream.capacity() >= bytes
+}
+
+/// Sends an answer that is one message.
+fn send_at_once(mut stream: SendStream<Counted>, reply: WholeReply, backlog: Arc<Backlog>) {
     let (message, trailers) = reply.into_parts();
-    let sent = stream.send_data(message, false);
+    let sent = stream.send_data(backlog.count(message), false);
     let _ = sent.and_then(|()| stream.send_trailers(trailers));
-    None
 }
 
 /// A body on its way out, as fast as its peer takes it.
 struct Sending {
-    stream: SendStream<Bytes>,
+    stream: SendStream<Counted>,
     body: ReplyBody,
     /// What the peer has given no room for yet.
     chunk: Bytes,
@@ -242,6 +268,11 @@ struct Sending {
     is_long: bool,
     /// Counts that, so that a peer that asks and does not read cannot fill the memory.
     held: Held,
+    /// What the connection is still to write. While that is too much, nothing more is made for it.
+    backlog: Arc<Backlog>,
+    waiting: Waiting,
+    /// What follows is only why the call failed.
+    has_failed: bool,
 }
 
 impl Sending {
@@ -249,6 +280,9 @@ impl Sending {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             if is_reset(&mut self.stream) {
+                return Poll::Ready(());
+            }
+            if ready!(self.poll_room(cx)) {
                 return Poll::Ready(());
             }
             if !self.chunk.is_empty() {
@@ -274,7 +308,7 @@ impl Sending {
                     return Poll::Ready(());
                 }
                 None => {
-                    let _ = self.stream.send_data(Bytes::new(), true);
+                    let _ = self.stream.send_data(Counted::nothing(), true);
                     return Poll::Ready(());
                 }
             }
@@ -283,20 +317,38 @@ impl Sending {
 }
 
 impl Sending {
+    /// Waits while the connection has too much to write. True if the stream has ended.
+    fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        if self.has_failed || self.backlog.poll_room(&mut self.waiting, cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        self.stream.reserve_capacity(0);
+        match self.poll_given_up(cx) {
+            Poll::Pending => self.stream.poll_reset(cx).map(|_| true),
+            given_up => given_up,
+        }
+    }
+
     /// Hands over what there is room for of the chunk. True if the stream has ended.
     fn poll_chunk(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        let last = self.body.is_end();
-        match poll_send(&mut self.stream, &mut self.chunk, last, cx) {
-            Poll::Ready(Ok(false)) => {
-                if self.chunk.is_empty() && std::mem::take(&mut self.is_long) {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(false)
-            }
-            Poll::Ready(Ok(true) | Err(_)) => Poll::Ready(true),
-            Poll::Pending => self.poll_given_up(cx),
+        let Poll::Ready(piece) = poll_piece(&mut self.stream, &mut self.chunk, cx) else {
+            return self.poll_given_up(cx);
+        };
+        let Ok(Some(piece)) = piece else {
+            return Poll::Ready(true);
+        };
+        let ends = self.chunk.is_empty() && self.body.is_end();
+        let sent = self
+            .stream
+            .send_data(Arc::clone(&self.backlog).count(piece), ends);
+        if ends || sent.is_err() {
+            return Poll::Ready(true);
         }
+        if self.chunk.is_empty() && std::mem::take(&mut self.is_long) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(false)
     }
 
     /// Ready when the peer has taken nothing for so long that the chunk is given up: there is no room
@@ -308,6 +360,7 @@ impl Sending {
             Ok(()) => (ready!(self.body.poll_expired(cx)), Reason::CANCEL),
         };
         self.chunk.clear();
+        self.has_failed = true;
         if !can_say_so {
             self.stream.send_reset(reason);
         }
@@ -317,7 +370,7 @@ impl Sending {
 
 /// Says whether the peer does not want a stream any more. Whoever waits to hear of that has to ask
 /// again, and last: a stream that asks for room wakes him, if it gets some.
-pub(super) fn is_reset(stream: &mut SendStream<Bytes>) -> bool {
+pub(super) fn is_reset<B: Buf>(stream: &mut SendStream<B>) -> bool {
     let mut cx = TaskContext::from_waker(Waker::noop());
     stream.poll_reset(&mut cx).is_ready()
 }
@@ -330,17 +383,44 @@ pub(super) fn poll_send(
     last: bool,
     cx: &mut TaskContext<'_>,
 ) -> Poll<Result<bool, h2::Error>> {
+    let Some(piece) = ready!(poll_piece(stream, chunk, cx))? else {
+        return Poll::Ready(Ok(true));
+    };
+    let end = chunk.is_empty() && last;
+    stream.send_data(piece, end)?;
+    Poll::Ready(Ok(end))
+}
+
+/// Takes as much of a chunk as there is room for with the peer; `None` if the stream has ended.
+fn poll_piece<B: Buf>(
+    stream: &mut SendStream<B>,
+    chunk: &mut Bytes,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<Option<Bytes>, h2::Error>> {
     while stream.capacity() == 0 {
         stream.reserve_capacity(chunk.len());
         match ready!(stream.poll_capacity(cx)) {
             Some(Ok(_)) => {}
             Some(Err(error)) => return Poll::Ready(Err(error)),
-            None => return Poll::Ready(Ok(true)),
+            None => return Poll::Ready(Ok(None)),
         }
     }
     let length = stream.capacity().min(chunk.len());
-    let piece = chunk.split_to(length);
-    let end = chunk.is_empty() && last;
-    stream.send_data(piece, end)?;
-    Poll::Ready(Ok(end))
+    Poll::Ready(Ok(Some(chunk.split_to(length))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each request has a future of its own, in memory that is taken and given back.
+    #[test]
+    fn what_a_request_needs_until_it_is_answered_is_small() {
+        type Answer<F> = fn(Responding, SendResponse<Counted>, Held, Arc<Backlog>) -> F;
+        fn size_of_future<F>(_: Answer<F>) -> usize {
+            size_of::<F>()
+        }
+        let size = size_of_future(answer);
+        assert!(size <= 768, "{size} bytes");
+    }
 }

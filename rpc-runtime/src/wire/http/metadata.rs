@@ -12,6 +12,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::call::METADATA_ENTRIES;
 use crate::status::Status;
 
 /// What the names of binary entries end in.
@@ -78,7 +79,8 @@ fn is_reserved(name: &HeaderName) -> bool {
 ///
 /// # Errors
 ///
-/// More than `limit` bytes of names and values, and binary entries that are not Base64.
+/// More than `limit` bytes of names and values, more than [`METADATA_ENTRIES`], and binary entries that are
+/// not Base64.
 pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMap, Status> {
     let mut metadata = HeaderMap::new();
     let mut length = 0;
@@ -89,9 +91,11 @@ pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMa
         add_length(&mut length, name, value, limit)?;
         if name.as_str().ends_with(BINARY) {
             for part in value.as_bytes().split(|byte| *byte == b',') {
+                check_count(&metadata)?;
                 append(&mut metadata, name, normalized(name, part)?)?;
             }
         } else {
+            check_count(&metadata)?;
             append(&mut metadata, name, value.clone())?;
         }
     }
@@ -135,6 +139,16 @@ fn add_length(
     }
     Err(Status::resource_exhausted(format!(
         "the metadata is over the limit `max_metadata` of {limit} bytes"
+    )))
+}
+
+/// Fails if there is no place for one more: commas in one binary value would make thousands.
+fn check_count(metadata: &HeaderMap) -> Result<(), Status> {
+    if metadata.len() < METADATA_ENTRIES {
+        return Ok(());
+    }
+    Err(Status::resource_exhausted(format!(
+        "the metadata is over the limit `max_metadata` of {METADATA_ENTRIES} entries"
     )))
 }
 
@@ -202,6 +216,24 @@ mod tests {
         let mut out = HeaderMap::new();
         put_headers(&mut out, &metadata, 1024).unwrap();
         assert_eq!(out, metadata);
+    }
+
+    #[test]
+    fn too_many_entries_are_refused_however_they_are_written() {
+        let refused = |came: &HeaderMap| {
+            let error = from_headers(came, usize::MAX).unwrap_err();
+            assert!(error.message().contains("of 128 entries"), "{error}");
+        };
+        let commas = |count| {
+            let value = HeaderValue::from_str(&",".repeat(count)).unwrap();
+            [(HeaderName::from_static("x-bin"), value)]
+        };
+        let mut came = HeaderMap::from_iter(commas(127));
+        assert_eq!(from_headers(&came, 1024).unwrap().len(), 128);
+        came.append("name", HeaderValue::from_static(""));
+        refused(&came);
+        refused(&HeaderMap::from_iter(commas(128)));
+        refused(&HeaderMap::from_iter(commas(16_000)));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! [`connect`] the rest of Connect; [`dialect`] and [`grpc`] are tables. [`client`] is the other
 //! side of all of them.
 
+mod backlog;
 mod chunks;
 mod client;
 mod compression;
@@ -19,6 +20,7 @@ mod dialect;
 mod envelopes;
 mod grpc;
 mod gzip;
+mod head_time;
 mod host;
 mod http1;
 mod http2;

@@ -57,7 +57,7 @@ impl Mount {
         let connection = self.connection(request.extensions());
         let budget = Arc::clone(&self.budget);
         let request = request.map(|body| Chunks::Foreign(Box::pin(AsBytes(Box::pin(body)))));
-        async move { HttpBody::counted(respond(connection, request).await, budget) }
+        async move { HttpBody::counted(respond(&connection, request).await, budget, None) }
     }
 
     fn connection(&self, of_request: &Extensions) -> Arc<Connection> {

@@ -12,6 +12,7 @@ use http_body::{Frame, SizeHint};
 
 use super::envelopes::{BATCH, ReplyStream, WholeReply};
 use super::respond::plain;
+use super::server::OpenRequest;
 use crate::status::Status;
 use crate::wire::budget::Budget;
 use crate::wire::incomplete::Held;
@@ -118,11 +119,17 @@ pub struct HttpBody {
     /// What is left of a part.
     rest: Bytes,
     held: Held,
+    /// The connection is not idle while there is more of it.
+    _open: Option<OpenRequest>,
 }
 
 impl HttpBody {
     /// Counts what waits in an answer for its reader; one that there is no room for is refused.
-    pub(super) fn counted(response: Response<ReplyBody>, budget: Arc<Budget>) -> Response<Self> {
+    pub(super) fn counted(
+        response: Response<ReplyBody>,
+        budget: Arc<Budget>,
+        open: Option<OpenRequest>,
+    ) -> Response<Self> {
         let mut held = Held::new(budget);
         let (head, mut body) = response.into_parts();
         let mut response = Response::from_parts(head, ());
@@ -140,6 +147,7 @@ impl HttpBody {
             body,
             rest: Bytes::new(),
             held,
+            _open: open,
         })
     }
 }

@@ -1,8 +1,11 @@
 //! A request goes to its protocol.
 
+use std::future::ready;
 #[cfg(feature = "websocket")]
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{
@@ -10,15 +13,16 @@ use http::{
 };
 
 use super::chunks::Chunks;
-use super::content_type::Protocol;
+use super::content_type::{self, Protocol};
 use super::cors::Cors;
 use super::dialect::Dialect;
 use super::reply_body::ReplyBody;
-use super::server::Connection;
+use super::server::{Connection, OpenRequest};
 #[cfg(feature = "websocket")]
 use super::upgrade;
 use super::{connect, envelopes, host};
 use crate::call::{Method, MethodKind};
+use crate::service::BoxFuture;
 
 /// Says what a request may be, to one that is not (<https://www.w3.org/TR/ldp/#header-accept-post>).
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -29,31 +33,68 @@ const ACCEPTED: HeaderValue = HeaderValue::from_static(
      application/json",
 );
 
+/// An answer on its way. What most requests need of it is small: the head of the request is gone by then.
+pub(super) struct Responding {
+    answering: Answering,
+    open: OpenRequest,
+}
+
+impl Responding {
+    /// Returns what is held until all of the answer has left.
+    pub(super) fn into_open(self) -> OpenRequest {
+        self.open
+    }
+}
+
+type Answering = BoxFuture<'static, Response<ReplyBody>>;
+
+impl Future for Responding {
+    type Output = Response<ReplyBody>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.answering.as_mut().poll(cx)
+    }
+}
+
 /// Answers a request.
-pub(super) async fn respond(
-    connection: Arc<Connection>,
-    request: Request<Chunks>,
-) -> Response<ReplyBody> {
-    let _open = connection.open_request();
+pub(super) fn respond(connection: &Arc<Connection>, request: Request<Chunks>) -> Responding {
+    Responding {
+        open: connection.open_request(),
+        answering: begin(connection, request),
+    }
+}
+
+fn begin(connection: &Arc<Connection>, request: Request<Chunks>) -> Answering {
     let hosts = &connection.config.http.hosts;
     if connection.is_local && !host::is_allowed(request.uri(), request.headers(), hosts) {
         let text = "this host name is not served here (see `Server::http_host`)";
-        return plain(StatusCode::FORBIDDEN, text);
+        return at_once(plain(StatusCode::FORBIDDEN, text));
     }
     #[cfg(feature = "websocket")]
-    let request = match upgrade::begin(&connection, request) {
+    let request = match upgrade::begin(connection, request) {
         ControlFlow::Continue(request) => request,
-        ControlFlow::Break(response) => return response,
+        ControlFlow::Break(response) => return at_once(response),
     };
-    let config = Arc::clone(&connection.config);
-    let Some(cors) = &config.http.cors else {
-        return answer(connection, request).await;
+    match &connection.config.http.cors {
+        None => answer(connection, request),
+        Some(_) => Box::pin(answer_page(Arc::clone(connection), request)),
+    }
+}
+
+fn at_once(response: Response<ReplyBody>) -> Answering {
+    Box::pin(ready(response))
+}
+
+/// Answers a request that may be of a page of another origin.
+async fn answer_page(connection: Arc<Connection>, request: Request<Chunks>) -> Response<ReplyBody> {
+    let Some(cors) = &connection.config.http.cors else {
+        return answer(&connection, request).await;
     };
     if Cors::is_preflight(request.method(), request.headers()) {
         return preflight(cors, request.headers());
     }
     let reader = cors.reader(request.headers());
-    let mut response = answer(connection, request).await;
+    let mut response = answer(&connection, request).await;
     reader.put(response.headers_mut());
     response
 }
@@ -71,50 +112,51 @@ fn preflight(cors: &Cors, request: &HeaderMap) -> Response<ReplyBody> {
 }
 
 /// Answers a request that may be asked here.
-async fn answer(connection: Arc<Connection>, request: Request<Chunks>) -> Response<ReplyBody> {
+fn answer(connection: &Arc<Connection>, request: Request<Chunks>) -> Answering {
     #[cfg(feature = "jsonrpc")]
-    if let Some(session) = super::json_rpc::session_for(&connection, &request) {
-        return super::json_rpc::answer(session, &connection, request).await;
+    if let Some(session) = super::json_rpc::session_for(connection, &request) {
+        let connection = Arc::clone(connection);
+        return Box::pin(super::json_rpc::answer(session, connection, request));
     }
     let path = request.uri().path().trim_start_matches('/');
     let method = connection.served.methods.resolve(path);
     let method = method.unwrap_or_else(|| Method::named(path));
     match *request.method() {
-        Verb::POST => post(connection, request, method).await,
-        Verb::GET if connect::is_call(request.uri().query()) => {
-            get(connection, request, method).await
-        }
+        Verb::POST => post(connection, request, method),
+        Verb::GET if connect::is_call(request.uri().query()) => get(connection, request, method),
         Verb::GET if may_get(&method) => {
             let text = "a call by GET has `encoding` and `message` in its query";
-            not_allowed(text, &method)
+            at_once(not_allowed(text, &method))
         }
-        _ => not_allowed("calls are POST requests", &method),
+        _ => at_once(not_allowed("calls are POST requests", &method)),
     }
 }
 
 /// Answers a call whose message is in the body.
-async fn post(
-    connection: Arc<Connection>,
-    request: Request<Chunks>,
-    method: Method,
-) -> Response<ReplyBody> {
+fn post(connection: &Arc<Connection>, request: Request<Chunks>, method: Method) -> Answering {
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
     let kind = method.descriptor().map(|it| it.kind());
     let is_unary = kind.is_none_or(|it| it == MethodKind::Unary);
     let streams = kind.is_none_or(|it| it != MethodKind::Unary);
     match content_type.as_ref().and_then(Protocol::of) {
         Some(Protocol::Enveloped(Dialect::Grpc, _)) if request.version() != Version::HTTP_2 => {
-            plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "gRPC needs HTTP/2")
+            let text = "gRPC needs HTTP/2";
+            at_once(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, text))
         }
         Some(Protocol::Enveloped(Dialect::Connect, _)) if !streams => {
             unsupported("a method that does not stream is called with `application/json`")
         }
         Some(Protocol::Enveloped(dialect, subtype)) => {
-            envelopes::answer(connection, request, dialect, subtype).await
+            envelopes::answer(connection, request, dialect, subtype)
         }
         Some(Protocol::ConnectUnary(subtype)) if is_unary => {
-            let answered = connect::post(connection, request, method, subtype).await;
-            answered.unwrap_or_else(|| unsupported("the encoding is not known here"))
+            match content_type::encoding(subtype) {
+                Some(encoding) => {
+                    let connection = Arc::clone(connection);
+                    Box::pin(connect::post(connection, request, method, encoding))
+                }
+                None => unsupported("the encoding is not known here"),
+            }
         }
         Some(Protocol::ConnectUnary(_)) => {
             unsupported("a method that streams is called with `application/connect+json`")
@@ -126,17 +168,16 @@ async fn post(
 }
 
 /// Answers a call whose message is in the URL, which browsers and caches may repeat.
-async fn get(
-    connection: Arc<Connection>,
-    request: Request<Chunks>,
-    method: Method,
-) -> Response<ReplyBody> {
+fn get(connection: &Arc<Connection>, request: Request<Chunks>, method: Method) -> Answering {
     if !may_get(&method) {
         let text = "only methods that are `read_only` and do not stream are called by GET";
-        return not_allowed(text, &method);
+        return at_once(not_allowed(text, &method));
     }
-    let answered = connect::get(connection, request.into_parts().0, method).await;
-    answered.unwrap_or_else(|| unsupported("the query's `encoding` is not known here"))
+    let answered = connect::get(Arc::clone(connection), request.into_parts().0, method);
+    Box::pin(async move {
+        let answered = answered.await;
+        answered.unwrap_or_else(|| not_supported("the query's `encoding` is not known here"))
+    })
 }
 
 fn may_get(method: &Method) -> bool {
@@ -154,7 +195,11 @@ fn not_allowed(text: &'static str, method: &Method) -> Response<ReplyBody> {
 }
 
 /// Refuses a content type, and says which there are.
-fn unsupported(text: &'static str) -> Response<ReplyBody> {
+fn unsupported(text: &'static str) -> Answering {
+    at_once(not_supported(text))
+}
+
+fn not_supported(text: &'static str) -> Response<ReplyBody> {
     let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     response.headers_mut().insert(ACCEPT_POST, ACCEPTED);
     response

@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// A request that is being answered.
+/// A request until all of its answer was handed over.
 pub(super) struct OpenRequest(Arc<Connection>);
 
 impl Drop for OpenRequest {
@@ -118,19 +118,30 @@ impl Connection {
         OpenRequest(Arc::clone(self))
     }
 
-    /// Waits until there was no request for the configured time, for ever if there is none.
-    pub(super) async fn idle(&self) {
-        let Some(limit) = self.config.idle_timeout else {
+    /// Says whether there is a request that is not answered to its end.
+    pub(super) fn is_answering(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns a number that has changed if any request has come or gone.
+    pub(super) fn came(&self) -> usize {
+        self.came.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there was no request for the configured time, or else for `usually`; for ever if that
+    /// is not bounded either.
+    pub(super) async fn idle(&self, usually: Option<Duration>) {
+        let Some(limit) = self.config.idle_timeout.or(usually) else {
             return std::future::pending().await;
         };
         // Looked at a few times in that time, so that requests need not touch a timer.
         let pause = (limit / 4).max(Duration::from_millis(1));
-        let mut before = self.came.load(Ordering::Relaxed);
+        let mut before = self.came();
         let mut since = Instant::now();
         loop {
             sleep_until(deadline_after(Instant::now(), pause)).await;
-            let came = self.came.load(Ordering::Relaxed);
-            if came != before || self.open.load(Ordering::Relaxed) > 0 {
+            let came = self.came();
+            if came != before || self.is_answering() {
                 before = came;
                 since = Instant::now();
             } else if since.elapsed() >= limit {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::head_time::HeadTime;
 use super::prefixed::Prefixed;
 use crate::call::deadline_after;
 use crate::wire::incomplete::Patience;
@@ -20,6 +21,8 @@ pub(super) struct Stalled {
     timer: Option<Pin<Box<Sleep>>>,
     /// How slowly what waits may be taken.
     patience: Patience,
+    /// How long the heads of requests may take, at a server.
+    heads: Option<HeadTime>,
 }
 
 impl Stalled {
@@ -31,7 +34,14 @@ impl Stalled {
             limit,
             timer: None,
             patience: Patience::new(message_timeout),
+            heads: None,
         }
+    }
+
+    /// Bounds also how long each request may take to begin.
+    pub(super) fn with_heads(self, heads: HeadTime) -> Self {
+        let heads = Some(heads);
+        Self { heads, ..self }
     }
 
     /// Returns the byte stream without the bound.
@@ -81,7 +91,11 @@ impl AsyncRead for Stalled {
         cx: &mut TaskContext<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        match &mut self.heads {
+            Some(heads) => heads.bound(read, cx),
+            None => read,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ mod envelope;
 mod failure;
 mod framing;
 #[cfg(test)]
+mod progress_tests;
+#[cfg(test)]
 mod properties;
 mod session;
 mod stream;

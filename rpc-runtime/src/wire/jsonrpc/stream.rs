@@ -26,9 +26,14 @@ use crate::wire::config::{Config, Served};
 use crate::wire::first_poll::{poll_through, poll_to_handler};
 use crate::wire::incomplete::{Held, Patience};
 use crate::wire::pace::{InPlace, Pace};
+use crate::wire::progress::Watch;
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
+
+/// How many bytes of answers leave before all of a read was worked off, if as much of it is left: half a
+/// dozen small calls, which take several times as long as a write.
+const EARLY: usize = 1 << 10;
 
 /// How long it takes until it is asked again whether a peer that has sent its last is still there.
 const FIRST_PROBE: Duration = Duration::from_millis(5);
@@ -90,6 +95,7 @@ pub(crate) async fn serve(
     let limits = &config.limits;
     let (session, items) = Session::subscribing(dialect, &config, &served, &info, &budget);
     let stream = Stream {
+        watch: Watch::new(&io),
         io,
         session,
         items,
@@ -121,6 +127,7 @@ pub(crate) async fn serve(
 
 struct Stream {
     io: Io,
+    watch: Watch,
     dialect: &'static Dialect,
     /// Until the first call.
     may_be_kn_sock: bool,
@@ -171,8 +178,12 @@ impl Stream {
                 return Ok(());
             }
             match poll_fn(|cx| self.poll_event(cx)).await? {
-                Event::Read | Event::Written => {}
-                Event::Answered(answer) => self.put(answer),
+                Event::Read => {}
+                Event::Written => self.quiet_since = Instant::now(),
+                Event::Answered(answer) => {
+                    self.put(answer);
+                    self.quiet_since = Instant::now();
+                }
                 Event::Drained => {
                     self.drained = None;
                     self.session.close();
@@ -187,6 +198,7 @@ impl Stream {
     /// Begins what was received whole.
     fn begin_calls(&mut self) -> Result<(), Status> {
         self.turns = InPlace::default();
+        let mut peer_takes_more = true;
         while self.takes_more() {
             let received = match self.splitter.next() {
                 Received::Nothing if self.is_ended => self.splitter.last(),
@@ -202,11 +214,29 @@ impl Stream {
                 }
             }
             self.patience.end();
+            if peer_takes_more {
+                peer_takes_more = self.answer_early()?;
+            }
         }
         if self.splitter.is_incomplete() && self.takes_more() {
             self.patience.begin();
         }
         self.held.set(self.splitter.bytes.len())
+    }
+
+    /// Sends the answers that there are, when there is more to work off: the peer goes on with them on
+    /// another core meanwhile, and else both sides would wait for each other in turn. False if it takes
+    /// no more now.
+    fn answer_early(&mut self) -> Result<bool, Status> {
+        if self.out.len().min(self.splitter.bytes.len()) < EARLY {
+            return Ok(true);
+        }
+        self.turns.interrupted();
+        // What has to wait is polled again, with a waker.
+        match self.poll_write(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(written) => written.map(|()| true),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// Begins a call. Most have their answer at once; one that has not becomes a task, and so does
@@ -236,14 +266,13 @@ impl Stream {
                 self.calls.spawn(call);
             }
         }
-        self.quiet_since = Instant::now();
+        self.quiet_since = self.turns.now();
     }
 
     fn put(&mut self, answer: Option<Text>) {
         if let Some(text) = answer {
             self.write(|framing, out| framing.put(out, &text.bytes));
         }
-        self.quiet_since = Instant::now();
     }
 
     fn write(&mut self, write: impl FnOnce(Framing, &mut BytesMut)) {
@@ -321,6 +350,14 @@ impl Stream {
     }
 
     fn poll_write(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        let written = self.poll_out(cx);
+        if self.watch.has_moved() {
+            self.stuck_since = Instant::now();
+        }
+        written
+    }
+
+    fn poll_out(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
         while !self.out.is_empty() {
             let io = Pin::new(&mut self.io);
             let written = ready!(io.poll_write(cx, &self.out)).map_err(broken)?;
@@ -339,7 +376,9 @@ impl Stream {
     /// whether it is still there.
     fn due(&self) -> Option<Instant> {
         let stuck = (!self.is_flushed).then_some((self.stuck_since, self.config.keepalive_timeout));
-        let idle = self.config.idle_timeout.filter(|_| self.is_quiet());
+        // A text on its way has a time of its own, in either direction.
+        let is_idle = self.is_quiet() && self.is_flushed && !self.splitter.is_incomplete();
+        let idle = self.config.idle_timeout.filter(|_| is_idle);
         let idle = idle.map(|limit| (self.quiet_since, limit));
         let probe = (self.is_ended && self.is_flushed).then_some((self.stuck_since, self.probe));
         let all = [stuck, idle, probe].into_iter().flatten();

@@ -1,17 +1,26 @@
 //! Sessions, in texts.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, stream};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{Semaphore, oneshot};
 
-use super::Dialect;
 use super::session::Session;
-use crate::call::ConnectionInfo;
+use super::text::Text;
+use super::{Dialect, Dialects, serve};
+use crate::call::{Body, BodyFrame, ConnectionInfo, Request, Response, ValueMessage};
+use crate::codec::Serde;
 use crate::server::Router;
-use crate::service::BoxService;
+use crate::service::{BoxService, service_fn};
 use crate::status::Status;
+use crate::transport::Io;
+use crate::wire::Draining;
 use crate::wire::budget::Budget;
 use crate::wire::config::{Config, RunningCalls, Served};
 use crate::{Limits, from_fn};
@@ -61,11 +70,14 @@ impl Here {
     }
 
     fn limited(limits: Limits) -> Self {
+        Self::serving(limits, served())
+    }
+
+    fn serving(limits: Limits, served: Served) -> Self {
         let config = Arc::new(Config {
             limits,
             ..Config::default()
         });
-        let served = served();
         let info = Arc::new(ConnectionInfo::new("mem:".into(), http::Extensions::new()));
         let budget = Arc::new(Budget::new(config.limits.max_buffered, None));
         Self {
@@ -332,6 +344,46 @@ async fn a_batch_is_bounded_in_items_in_calls_and_in_what_it_answers() {
     assert_eq!(here.code(echo).await, -32008);
 }
 
+/// What a gateway passes on may come in pieces; the call is open until they are all there.
+#[tokio::test]
+async fn an_answer_in_pieces_keeps_its_place_until_it_is_whole() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let service = service_fn(move |_: Request| {
+        let gate = Arc::clone(&gate);
+        let piece = async move {
+            gate.acquire().await.expect("nobody closes it").forget();
+            Ok(BodyFrame::Message(ValueMessage::<Serde, u64>::wrap(6)))
+        };
+        async move { Ok(Response::new(Body::stream(stream::once(piece)))) }
+    });
+    let served = Served {
+        service: BoxService::new(service),
+        ..served()
+    };
+    let here = Here::serving(Limits::new().max_calls(1), served);
+    let call = || {
+        let text = r#"{"jsonrpc":"2.0","method":"sum","params":[1,2,3],"id":1}"#;
+        Arc::clone(&here.session).answer(Bytes::from(text))
+    };
+    let text = |answer: Option<Text>| {
+        let answer = answer.expect("there is an answer");
+        String::from_utf8_lossy(&answer.bytes).into_owned()
+    };
+    let mut first = Box::pin(call());
+    for _ in 0..3 {
+        assert!(first.as_mut().now_or_never().is_none());
+        let refused = text(call().await);
+        assert!(refused.contains("-32008"), "{refused}");
+        assert!(refused.contains("`max_calls`"), "{refused}");
+    }
+    opened.add_permits(2);
+    let expected = r#"{"jsonrpc":"2.0","result":6,"id":1}"#;
+    assert_eq!(text(first.await), expected);
+    assert_eq!(text(call().await), expected);
+    assert_eq!(here.running.count(), 0);
+}
+
 #[tokio::test]
 async fn depth_is_bounded_for_the_call_alone() {
     let here = Here::new();
@@ -357,4 +409,56 @@ async fn a_session_that_closes_takes_no_calls() {
     here.session.close();
     let sum = r#"{"jsonrpc":"2.0","method":"sum","params":[1,2,3],"id":1}"#;
     assert_eq!(here.code(sum).await, -32014);
+}
+
+/// Else a peer would have nothing to do until all that it sent was worked off, and this side nothing then.
+#[tokio::test(start_paused = true)]
+async fn answers_leave_while_more_of_the_same_read_is_worked_off() {
+    const CALLS: u64 = 64;
+    let (peer, io) = tokio::io::duplex(1 << 20);
+    let (told, heard) = oneshot::channel();
+    let shared = Arc::new(Mutex::new((peer, Some(told))));
+    let look = move |number: u64, text: String| {
+        let mut room = [0; 64 << 10];
+        let mut came = ReadBuf::new(&mut room);
+        let (peer, told) = &mut *shared.lock().unwrap();
+        if number + 1 == CALLS
+            && let Some(told) = told.take()
+        {
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            let _ = Pin::new(peer).poll_read(&mut cx, &mut came);
+            let lines = came.filled().iter().filter(|it| **it == b'\n').count();
+            told.send(lines).unwrap();
+        }
+        async move { text }
+    };
+    let router = || Router::new().function("look", look.clone());
+    let served = Served {
+        service: BoxService::new(router()),
+        methods: Arc::new(router()),
+        running: RunningCalls::new(1_000),
+        extensions: http::Extensions::new(),
+    };
+    let mut received = BytesMut::new();
+    for id in 0..CALLS {
+        let text = "x".repeat(200);
+        let call = json!({ "jsonrpc": "2.0", "method": "look", "params": [id, text], "id": id });
+        received.extend_from_slice(format!("{call}\n").as_bytes());
+    }
+    let config = Arc::new(Config::default());
+    let serving = serve(
+        Io::new(io),
+        received,
+        Dialects::JsonRpc,
+        config,
+        served,
+        Draining::default(),
+    );
+    let serving = tokio::spawn(serving);
+    let answered = heard.await.unwrap();
+    assert!(
+        (32..CALLS as usize).contains(&answered),
+        "{answered} answers"
+    );
+    serving.abort();
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::calls::PeersCall;
 use super::connection::Shared;
 use super::reply::{Reply, send_error, started};
 use super::room::Wanted;
 use super::sender::{Sender, Side, Stopped, with_scratch};
 use super::turn::{has_room, room};
-use crate::call::{Kept, Response};
+use crate::call::{Cancellation, Kept, Response};
 use crate::status::Status;
 use crate::wire::catch_panic::{CatchPanic, catch_panic};
 
@@ -16,7 +17,6 @@ pub(super) async fn answer(shared: Arc<Shared>, reply: Reply, future: CatchPanic
     let answered = catch_panic("the service", send_answer(&shared, reply, future)).await;
     if let Err(status) = answered {
         send_error(&shared, reply.call, reply.encoding, status);
-        shared.state().remove_peers_call(reply.call);
         shared.wake_driver();
     }
 }
@@ -43,31 +43,37 @@ fn begin_answer(
     result: Result<Response, Status>,
 ) -> Option<Response> {
     let call = reply.call;
-    let result = result.map_err(|status| match shared.state().peers_calls.get(&call) {
-        Some(entry) => started(status, &entry.cancellation),
-        None => status,
-    });
+    let Some(cancellation) = shared.state().signal_of(call) else {
+        // Nobody waits for it any more.
+        shared.end_peers_call(call);
+        return None;
+    };
+    let result = result.map_err(|status| started(status, &cancellation));
     with_scratch(|frames| {
         let streaming = reply.write(shared, frames, result);
         if let Some(response) = &streaming {
             reply.write_head(frames, response);
         }
         let mut state = shared.state();
-        let silenced = match &streaming {
+        let open = state.peers_calls.get_mut(&call);
+        let Some(entry) = open.filter(|it| !it.silenced) else {
+            // It was given up meanwhile, and what is large waits already.
+            state.outgoing.forget(call);
+            drop(state);
+            shared.end_peers_call(call);
+            return None;
+        };
+        let ended = match &streaming {
             Some(response) => {
-                let entry = state.peers_calls.get_mut(&call)?;
                 let kept = response.extensions().get::<Kept>();
                 entry.sending.delivered = kept.map(|it| Arc::clone(&it.delivered));
-                entry.silenced
+                None
             }
-            None => state.remove_peers_call(call)?.silenced,
+            None => state.remove_peers_call(call),
         };
-        if silenced {
-            state.remove_peers_call(call);
-            return None;
-        }
         state.outgoing.push_frames(frames);
         shared.flush_or_wake_from(state);
+        ended.into_iter().for_each(PeersCall::end);
         streaming
     })
 }
@@ -81,12 +87,18 @@ async fn stream(shared: &Arc<Shared>, reply: Reply, mut response: Response) {
         encoding,
         wants: Wanted::Any,
     };
-    match sender.send_all(&mut response.take_body()).await {
+    let mut body = response.take_body();
+    match sender.send_all(&mut body).await {
         Ok(trailers) => sender.end(&trailers),
-        Err(Stopped::Over) => {}
+        Err(Stopped::Over) => shared.end_peers_call(call),
         Err(Stopped::Failed(status)) => send_error(shared, call, encoding, status),
+        Err(Stopped::Unsendable(status)) => {
+            // Or a stream that could be gone on with waited for its caller, who does not come back.
+            let signal = shared.state().signal_of(call);
+            signal.iter().for_each(Cancellation::cancel);
+            send_error(shared, call, encoding, status);
+        }
     }
-    shared.state().remove_peers_call(call);
     shared.wake_driver();
 }
 

@@ -16,7 +16,7 @@ use super::resume::{ResumeFields, token_value};
 #[cfg(test)]
 use super::schema::put_schema;
 use super::schema::schema_value;
-use crate::call::{Metadata, Schema};
+use crate::call::{METADATA_ENTRIES, Metadata, Schema};
 
 /// How much a block of fields may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,7 @@ impl Default for FieldLimits {
     fn default() -> Self {
         Self {
             max_bytes: 16 * 1024,
-            max_metadata: 128,
+            max_metadata: METADATA_ENTRIES,
         }
     }
 }

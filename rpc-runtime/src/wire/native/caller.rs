@@ -342,7 +342,9 @@ impl OpenCall {
                     sender.shared.wake_driver();
                 }
                 Err(Stopped::Over) => {}
-                Err(Stopped::Failed(status)) => fail_upload(&sender, status),
+                Err(Stopped::Failed(status) | Stopped::Unsendable(status)) => {
+                    fail_upload(&sender, status);
+                }
             }
         });
         self.keep_upload(shared, task.abort_handle());

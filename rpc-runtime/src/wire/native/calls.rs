@@ -46,6 +46,15 @@ pub(super) struct PeersCall {
     pub(super) _held: Option<Held>,
 }
 
+impl PeersCall {
+    /// Ends a call that is answered and was taken out; not under the state's lock.
+    pub(super) fn end(self) {
+        if let Some(upload) = &self.upload {
+            upload.answered();
+        }
+    }
+}
+
 /// What a call of the peer brought and may keep until it ends, counted in the budget.
 pub(super) struct Held {
     shared: Weak<Shared>,

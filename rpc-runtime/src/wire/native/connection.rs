@@ -126,7 +126,7 @@ impl Shared {
 
     /// Lets the driver look again. Called after the state's lock is free.
     pub(super) fn wake_driver(&self) {
-        let driver = self.state().driver.take();
+        let driver = self.state().call_driver();
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -219,7 +219,7 @@ impl Shared {
         let peers_calls = std::mem::take(&mut state.peers_calls);
         state.silenced.clear();
         let room = state.room.take_all();
-        let driver = state.driver.take();
+        let driver = state.call_driver();
         drop(state);
         self.places.close();
         for call in in_order(calls) {
@@ -242,6 +242,12 @@ impl Shared {
         let mut state = self.state();
         state.outgoing = Outgoing::default();
         state.method_numbers = OwnIds::default();
+    }
+
+    /// Takes out a call of the peer that is answered.
+    pub(super) fn end_peers_call(&self, call: u64) {
+        let removed = self.state().remove_peers_call(call);
+        removed.into_iter().for_each(PeersCall::end);
     }
 
     /// Cancels a call of the peer and drops its handler.
@@ -305,7 +311,7 @@ impl Shared {
         if state.introduced {
             self.push_go_away(&mut state, None, "");
         }
-        let driver = state.driver.take();
+        let driver = state.call_driver();
         drop(state);
         driver.into_iter().for_each(Waker::wake);
     }

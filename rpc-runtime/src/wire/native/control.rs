@@ -39,6 +39,7 @@ impl Receiver {
         let mut state = self.shared.state();
         // Under the lock, where `introduced` looks for it before it leaves its waker.
         let _ = self.shared.peer_settings.set(settings);
+        state.outgoing.set_max_frame(settings.max_frame);
         let places = usize::try_from(settings.max_calls).unwrap_or(usize::MAX);
         self.shared.places.add_permits(places.min(1 << 20));
         // Who waits for the introduction waits where others wait for room.
@@ -75,7 +76,10 @@ impl Receiver {
         lost.sort_unstable();
         let removed: Vec<_> = lost
             .iter()
-            .filter_map(|call| self.shared.remove_call(&mut state, *call))
+            .filter_map(|call| {
+                state.outgoing.forget(*call);
+                self.shared.remove_call(&mut state, *call)
+            })
             .collect();
         drop(state);
         for call in removed {

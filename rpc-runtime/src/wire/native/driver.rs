@@ -325,7 +325,9 @@ impl Driver {
     /// Arms the timer and leaves the waker. False if there is something to do after all.
     fn sleep(&mut self, cx: &mut TaskContext<'_>, now: Instant) -> bool {
         let mut state = self.shared.state();
-        if self.stalled.is_none() && !state.outgoing.is_empty() && !state.is_corked() {
+        let can_write = self.stalled.is_none() && !state.is_corked();
+        let looks_again = std::mem::take(&mut state.looks_again);
+        if looks_again || can_write && !state.outgoing.is_empty() {
             return false;
         }
         state.driver = Some(cx.waker().clone());
@@ -377,5 +379,48 @@ impl Drop for Driver {
             "the task of the connection was stopped",
         ));
         self.shared.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::duplex;
+
+    use super::super::frame::{Flags, FrameType};
+    use super::super::open;
+    use super::*;
+    use crate::transport::Io;
+    use crate::wire::config::Config;
+
+    /// The caller's write leaves nothing in the queue, and nobody who hears when the stream has room.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_caller_could_not_write_whole_is_not_slept_over() {
+        let (near, mut far) = duplex(64);
+        let config = Arc::new(Config::default());
+        let io = Io::new(near);
+        let (connection, mut driver) = open(io, Role::Connected, config, None, BytesMut::new());
+        let shared = Arc::clone(connection.shared());
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let mut introduction = [0; 64];
+        loop {
+            assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+            if far.read(&mut introduction).now_or_never().is_none() {
+                break;
+            }
+        }
+        // Somebody has woken it just now, so it is at work, and has written what there was.
+        assert!(shared.state().driver.take().is_some());
+        for _ in 0..20 {
+            shared
+                .state()
+                .push(FrameType::PING, Flags::NONE, 0, &[0; 8]);
+        }
+        shared.write_alone();
+        assert!(shared.state().outgoing.is_empty());
+        let now = Instant::now();
+        assert!(!driver.sleep(&mut cx, now), "it has something to do");
+        assert!(driver.write(&mut cx, now).is_ok() && driver.stalled.is_some());
+        assert!(driver.sleep(&mut cx, now), "it hears when there is room");
     }
 }

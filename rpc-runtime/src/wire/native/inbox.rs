@@ -249,6 +249,13 @@ impl Inbox {
         inner.waker.take()
     }
 
+    /// Ends a stream whose call is answered: who reads on, as a task of the handler's may, hears of that.
+    pub(super) fn answered(&self) {
+        let text = "the call of the stream was answered before its end";
+        let waker = self.end(Err(Status::cancelled(text)));
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Adds a reply that came whole in one frame: acceptance, message and good end.
     pub(super) fn reply(
         &self,

@@ -6,6 +6,7 @@
 //! share, [`driver`] the task that reads and writes, [`receive`] what each frame means. [`caller`]
 //! makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
+mod admit;
 mod answer;
 mod assembly;
 mod call_fields;
@@ -26,6 +27,7 @@ mod inbox;
 mod inbox_body;
 mod look;
 mod messages;
+mod numbered;
 mod open;
 mod outgoing;
 mod own_ids;

@@ -13,7 +13,7 @@ use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::room::Wanted;
 use crate::call::Rope;
 
-/// The most of a message that one frame carries.
+/// The most of a message that one frame carries, but when it is [quiet](QUIET).
 pub(super) const FRAGMENT: usize = 64 << 10;
 
 /// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
@@ -65,12 +65,12 @@ impl Body<'_> {
     }
 }
 
-/// How many fragments leave one by one, with no small frame between them, until several leave at once:
-/// nobody makes small calls then, and each write has its price.
+/// How many fragments leave one by one, with no small frame between them, until it is quiet:
+/// nobody makes small calls then, and each write and each read has its price.
 const QUIET: u32 = 64;
 
-/// How many fragments one write takes when it is quiet.
-const SEVERAL: usize = 4;
+/// The most of large messages that one write takes when it is quiet, in one frame if it can be.
+const WHEN_QUIET: usize = 4 * FRAGMENT;
 
 /// Everything that waits to be written.
 #[derive(Default)]
@@ -80,6 +80,8 @@ pub(super) struct Outgoing {
     waiting: usize,
     /// The fragments that have left since the last small frame.
     quiet: u32,
+    /// The longest frame that the peer is known to take; 0 until it has said so.
+    max_frame: usize,
 }
 
 /// A call with a large message on its way.
@@ -90,12 +92,22 @@ struct Lane {
 
 enum Piece {
     /// A message, or the rest of one whose first frame stands before it.
-    Message { rest: Rope, last: Flags },
+    Message {
+        rest: Rope,
+        last: Flags,
+        /// What has left of it.
+        sent: usize,
+    },
     /// Whole frames that come behind it.
     Frames(BytesMut),
 }
 
 impl Outgoing {
+    /// Notes the longest frame that the peer takes.
+    pub(super) fn set_max_frame(&mut self, max_frame: u32) {
+        self.max_frame = usize::try_from(max_frame).unwrap_or(usize::MAX);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ready.len() == 0 && self.lanes.is_empty()
     }
@@ -176,16 +188,22 @@ impl Outgoing {
     }
 
     /// Moves what the next write takes into `batch`, which is empty: all that is small, and one
-    /// fragment, or several when it is quiet. What is queued from now on waits for no more than that.
+    /// fragment, or more when it is quiet. What is queued from now on waits for no more than that.
     pub(super) fn take(&mut self, batch: &mut Chunks) {
         std::mem::swap(&mut self.ready, batch);
-        let fragments = if self.quiet < QUIET { 1 } else { SEVERAL };
-        for _ in 0..fragments {
+        let mut most = if self.quiet < QUIET {
+            FRAGMENT
+        } else {
+            WHEN_QUIET
+        };
+        while most >= FRAGMENT {
             let Some(mut lane) = self.lanes.pop_front() else {
                 return;
             };
             self.quiet = self.quiet.saturating_add(1);
-            self.waiting -= lane.take(batch);
+            let taken = lane.take(batch, most.min(self.max_frame).max(FRAGMENT));
+            self.waiting -= taken;
+            most = most.saturating_sub(taken.max(FRAGMENT));
             if !lane.pieces.is_empty() {
                 self.lanes.push_back(lane);
             }
@@ -279,7 +297,11 @@ impl Lane {
     }
 
     fn push_rest(&mut self, rest: Rope, last: Flags) {
-        self.pieces.push_back(Piece::Message { rest, last });
+        self.pieces.push_back(Piece::Message {
+            rest,
+            last,
+            sent: 0,
+        });
     }
 
     /// Appends whole frames.
@@ -292,8 +314,10 @@ impl Lane {
         self.pieces.push_back(Piece::Frames(frames));
     }
 
-    /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds.
-    fn take(&mut self, batch: &mut Chunks) -> usize {
+    /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds. A fragment
+    /// is `most` long at most, and no longer than what has left of its message, or [`FRAGMENT`]: the
+    /// peer makes room for as much as has come.
+    fn take(&mut self, batch: &mut Chunks, most: usize) -> usize {
         match self.pieces.front_mut() {
             None => 0,
             Some(Piece::Frames(frames)) => {
@@ -302,8 +326,10 @@ impl Lane {
                 self.pieces.pop_front();
                 length
             }
-            Some(Piece::Message { rest, last }) => {
-                let length = FRAGMENT.min(rest.len());
+            Some(Piece::Message { rest, last, sent }) => {
+                let most = (*sent).clamp(FRAGMENT, most);
+                let length = most.min(rest.len());
+                *sent += length;
                 let is_last = length == rest.len();
                 let flags = if is_last { *last } else { Flags::MORE };
                 batch.put(&header(FrameType::MESSAGE, flags, self.call, length));
@@ -426,28 +452,54 @@ mod tests {
         assert_eq!(calls, [1, 3, 1, 3, 1, 3]);
     }
 
+    /// The lengths of the frames that the next write takes.
+    fn taken(outgoing: &mut Outgoing) -> Vec<usize> {
+        let mut batch = Chunks::default();
+        outgoing.take(&mut batch);
+        let mut bytes = BytesMut::new();
+        bytes.put(batch);
+        let mut reader = FrameReader::with_bytes(u32::MAX, bytes);
+        let frames = std::iter::from_fn(|| reader.next().unwrap());
+        frames.map(|it| it.payload.len()).collect()
+    }
+
     #[test]
-    fn several_fragments_leave_at_once_until_a_small_frame_comes() {
-        let length = (QUIET as usize + SEVERAL * 3) * FRAGMENT;
+    fn longer_fragments_leave_until_a_small_frame_comes() {
         let mut outgoing = Outgoing::default();
+        outgoing.set_max_frame(1 << 20);
+        let length = (QUIET as usize * FRAGMENT) + 3 * WHEN_QUIET;
         outgoing.push(message(1, Bytes::from(vec![0; length]), Flags::NONE));
-        let taken = |outgoing: &mut Outgoing| {
-            let mut batch = Chunks::default();
-            outgoing.take(&mut batch);
-            batch.remaining() / FRAGMENT
-        };
         for _ in 0..QUIET {
-            assert_eq!(taken(&mut outgoing), 1);
+            assert_eq!(taken(&mut outgoing), [FRAGMENT]);
         }
-        assert_eq!(taken(&mut outgoing), SEVERAL);
+        assert_eq!(taken(&mut outgoing), [WHEN_QUIET]);
         outgoing.push(message(3, Bytes::from_static(b"small"), Flags::NONE));
         assert_eq!(
             taken(&mut outgoing),
-            1,
+            [5, FRAGMENT],
             "whoever comes next waits for no more"
         );
-        outgoing.push_frames(b"the answers of calls that ran in place");
-        assert_eq!(taken(&mut outgoing), 1);
+        outgoing.push_frames(&header(FrameType::RESPONSE, Flags::END, 5, 0));
+        assert_eq!(taken(&mut outgoing), [0, FRAGMENT]);
+    }
+
+    #[test]
+    fn a_fragment_is_no_longer_than_what_came_before_it_and_than_the_peer_takes() {
+        let mut outgoing = Outgoing {
+            quiet: QUIET,
+            ..Outgoing::default()
+        };
+        let body = Bytes::from(vec![0; 3 * WHEN_QUIET]);
+        outgoing.push(message(1, body.clone(), Flags::NONE));
+        assert_eq!(taken(&mut outgoing), [FRAGMENT; 4], "it has not said yet");
+        outgoing.set_max_frame(128 << 10);
+        assert_eq!(taken(&mut outgoing), [128 << 10; 2]);
+        outgoing.set_max_frame(u32::MAX);
+        assert_eq!(taken(&mut outgoing), [WHEN_QUIET]);
+        outgoing.push(message(3, body, Flags::NONE));
+        let (one, two) = (FRAGMENT, 2 * FRAGMENT);
+        assert_eq!(taken(&mut outgoing), [one, one, two]);
+        assert_eq!(taken(&mut outgoing), [WHEN_QUIET]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::field::{CallFields, FieldError, FieldLimits, get_varint};
 use super::frame::{Flags, Frame, FrameType};
 use super::replies::Replies;
 use super::reply::Reply;
-use super::responder::{Responder, malformed};
+use super::responder::Responder;
 use crate::call::{ErrorBody, Message, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::pushback::Pushback;
@@ -77,6 +77,10 @@ impl Receiver {
             _ => self.hand_over(),
         }
         match frame.frame_type {
+            FrameType::RESPONSE | FrameType::ERROR | FrameType::CANCEL if frame.call == 0 => {
+                let name = frame.frame_type.name();
+                Err(Broken::new(format!("{name} belongs to no call")))
+            }
             FrameType::SETTINGS => self.settings(&frame),
             FrameType::PING => self.ping(&frame),
             FrameType::GO_AWAY => self.go_away(frame),
@@ -163,6 +167,17 @@ impl Receiver {
         let limits = self.field_limits();
         let mut fields = CallFields::default();
         let parsed = fields.read_payload(frame.payload, &limits);
+        self.begin_answer(call, flags, fields, parsed);
+    }
+
+    /// Begins the answer to a call of ours, and ends it if it is whole.
+    pub(super) fn begin_answer(
+        &mut self,
+        call: u64,
+        flags: Flags,
+        fields: CallFields,
+        parsed: Result<Bytes, FieldError>,
+    ) {
         let mut state = self.shared.state();
         let Some(entry) = state.calls.get_mut(&call) else {
             return;
@@ -190,12 +205,16 @@ impl Receiver {
         if let Some(message) = message {
             let message = Payload::Shared(message);
             self.push_ours(call, &inbox, message, flags, false);
+        } else if flags.contains(Flags::END) {
+            self.end_ours(call, Ok(Metadata::default()));
         }
     }
 
     pub(super) fn end_ours(&mut self, call: u64, end: Result<Metadata, Status>) {
         let mut state = self.shared.state();
         let removed = self.shared.remove_call(&mut state, call);
+        // Nobody reads what is left of its request.
+        state.outgoing.forget(call);
         drop(state);
         if let Some(call) = removed {
             self.finish(call, end);
@@ -246,7 +265,7 @@ impl Receiver {
         let trailers = match CallFields::parse(&frame.payload, &self.field_limits()) {
             Ok(fields) => fields.metadata,
             Err(error) => {
-                self.fail_any(call, malformed(error));
+                self.fail_any(call, unreadable("END", &error));
                 return Ok(());
             }
         };

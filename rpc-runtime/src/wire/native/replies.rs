@@ -43,6 +43,11 @@ impl Receiver {
         let limits = self.field_limits();
         let mut fields = CallFields::default();
         match fields.read_payload(frame.payload, &limits) {
+            // What says how a stream goes on comes before its items.
+            parsed if fields.resume.is_some() => {
+                self.hand_over();
+                self.begin_answer(call, flags, fields, parsed);
+            }
             Ok(message) => self.replies.came.push(WholeReply {
                 call,
                 metadata: fields.metadata,
@@ -96,6 +101,8 @@ impl State {
     /// Takes out the call that is answered, if it is still open.
     fn answer(&mut self, reply: WholeReply) -> Option<Answered> {
         let call = self.calls.remove(&reply.call)?;
+        // Nobody reads what is left of its request.
+        self.outgoing.forget(reply.call);
         if call.accepted {
             let status = Status::internal("the peer sent a second RESPONSE");
             self.push_cancel(reply.call, status.code());

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 
+use super::calls::PeersCall;
 use super::connection::Shared;
 use super::field::{
     FieldType, begin_block, finish_block, put_field, put_metadata, put_varint_field,
@@ -273,14 +274,18 @@ fn shorten(text: &str, limit: usize) -> &str {
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Queues an ERROR for a call of the peer that is still open.
+/// Ends a call of the peer, with an ERROR if it is open for the peer yet. It is over before that can be
+/// read, as with a [good end](super::sender::Sender::end).
 pub(super) fn send_error(shared: &Shared, call: u64, encoding: Encoding, status: Status) {
     let mut frame = BytesMut::new();
     let reply = Reply::plain(call, encoding);
     error_frame(shared, &mut frame, reply, status, Flags::NONE);
     let mut state = shared.state();
-    if state.peers_calls.get(&call).is_some_and(|it| !it.silenced) {
+    let removed = state.remove_peers_call(call);
+    if removed.as_ref().is_some_and(|it| !it.silenced) {
         state.outgoing.forget(call);
         state.outgoing.push_frames(&frame);
     }
+    drop(state);
+    removed.into_iter().for_each(PeersCall::end);
 }

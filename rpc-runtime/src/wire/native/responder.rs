@@ -4,7 +4,6 @@
 //! once costs no task and its answer leaves with the others of the same read. What is left waits
 //! in a task of its own.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,27 +12,26 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::admit::{Load, admit};
 use super::answer::answer;
 use super::assembly::Payload;
-use super::caller::MAX_METHOD_NUMBERS;
 use super::calls::{Held, PeersCall, Sending};
 use super::connection::Shared;
 use super::field::{CallFields, FieldError, FieldLimits};
 use super::frame::{Flags, Frame};
 use super::inbox::{Bounds, Fragment, Inbox, compact, too_large};
 use super::inbox_body::InboxBody;
+use super::numbered::{Found, Numbered};
 use super::reply::{Reply, error_frame, started};
-use super::room::Wanted;
-use super::state::State;
 use crate::call::{
-    Body, Cancellation, Limits, Message, Method, MethodTable, Request, Schema, ServiceDescriptor,
-    Turn, deadline_after,
+    Body, Cancellation, Message, Method, MethodTable, Request, Schema, ServiceDescriptor, Turn,
+    deadline_after,
 };
 use crate::codec::Encoding;
 use crate::status::{Code, Status};
 use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::{RunningCall, Served};
-use crate::wire::pace::{InPlace, Pace};
+use crate::wire::pace::InPlace;
 
 /// About what an entry of metadata takes in a map.
 const ENTRY: usize = 128;
@@ -41,45 +39,14 @@ const ENTRY: usize = 128;
 /// What the connection's driver keeps for serving.
 pub(super) struct Responder {
     shared: Arc<Shared>,
-    /// Methods by the number that the peer was told.
-    numbered: Vec<Numbered>,
-    numbers: HashMap<Arc<str>, u64>,
+    methods: Numbered,
     /// Frames of calls that ended in place, which are queued together.
     pub(super) frames: BytesMut,
     turns: InPlace,
-    /// The pace of the methods without a number, all together.
-    others: Pace,
     /// What the state held when it was last looked at in this read.
     load: Option<Load>,
     /// A signal that was neither given nor kept, for the next call.
     spare: Option<Cancellation>,
-}
-
-struct Numbered {
-    method: Method,
-    pace: Pace,
-}
-
-/// What the state held when REQUESTs came.
-#[derive(Clone, Copy)]
-pub(super) struct Load {
-    /// There is room for an answer.
-    room: bool,
-    /// Bytes that wait to be written outside of large messages.
-    pub(super) small: usize,
-    calls: usize,
-    draining: bool,
-}
-
-impl Load {
-    pub(super) fn of(state: &State, limits: &Limits) -> Self {
-        Self {
-            room: Wanted::Any.fits(&state.outgoing, limits),
-            small: state.outgoing.small_len(),
-            calls: state.peers_calls.len(),
-            draining: state.draining,
-        }
-    }
 }
 
 /// A REQUEST that is in order and may be run.
@@ -99,11 +66,9 @@ impl Responder {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            numbered: Vec::new(),
-            numbers: HashMap::new(),
+            methods: Numbered::default(),
             frames: BytesMut::new(),
             turns: InPlace::default(),
-            others: Pace::default(),
             load: None,
             spare: None,
         }
@@ -186,7 +151,7 @@ impl Responder {
             method,
             numbered,
             number,
-        } = self.method(&fields, &*served.methods)?;
+        } = self.methods.find(&fields, &*served.methods)?;
         let schema = fields.schema.take();
         let service = schema.and_then(|it| self.meet(&method, *it, &*served.methods));
         let mut weight = length + fields.metadata.len() * ENTRY;
@@ -229,27 +194,6 @@ impl Responder {
         })
     }
 
-    /// Finds the method by number or by name; a name that resolves gets a number.
-    fn method(&mut self, fields: &CallFields, methods: &dyn MethodTable) -> Result<Found, Status> {
-        match (fields.method_number, &fields.method) {
-            (Some(number), None) => {
-                let index = usize::try_from(number).unwrap_or(usize::MAX);
-                let found = self.numbered.get(index).ok_or_else(|| {
-                    Status::unimplemented(format!("no method has the number {number} here"))
-                })?;
-                Ok(Found {
-                    method: found.method.clone(),
-                    numbered: Some(index),
-                    number: None,
-                })
-            }
-            (None, Some(path)) => Ok(self.named(path.as_str(), methods)),
-            _ => Err(Status::invalid_argument(
-                "a REQUEST names its method by exactly one of METHOD and METHOD_NUMBER",
-            )),
-        }
-    }
-
     /// Keeps the form in which the peer knows a service that is served here, and returns the service.
     fn meet(
         &self,
@@ -260,41 +204,6 @@ impl Responder {
         let service = methods.service(method.service())?;
         self.shared.info.set_peer_schema(service.name(), schema);
         Some(service)
-    }
-
-    fn named(&mut self, path: &str, methods: &dyn MethodTable) -> Found {
-        if let Some(number) = self.numbers.get(path) {
-            let index = usize::try_from(*number).unwrap_or(usize::MAX);
-            if let Some(found) = self.numbered.get(index) {
-                return Found {
-                    method: found.method.clone(),
-                    numbered: Some(index),
-                    number: Some(*number),
-                };
-            }
-        }
-        let resolved = methods.resolve(path);
-        let Some(method) = resolved
-            .clone()
-            .filter(|_| self.numbered.len() < MAX_METHOD_NUMBERS)
-        else {
-            return Found {
-                method: resolved.unwrap_or_else(|| Method::named(path)),
-                numbered: None,
-                number: None,
-            };
-        };
-        let index = self.numbered.len();
-        self.numbered.push(Numbered {
-            method: method.clone(),
-            pace: Pace::default(),
-        });
-        self.numbers.insert(Arc::from(path), index as u64);
-        Found {
-            method,
-            numbered: Some(index),
-            number: Some(index as u64),
-        }
     }
 
     /// Makes the request's body: whole if the message is, else from an inbox.
@@ -353,7 +262,10 @@ impl Responder {
         } = accepted;
         let mut future = match catch_unwind(AssertUnwindSafe(|| served.service.start(request))) {
             Ok(future) => CatchPanic(future),
-            Err(_) => return self.fail(reply, panicked("the service")),
+            Err(_) => {
+                upload.as_deref().into_iter().for_each(Inbox::answered);
+                return self.fail(reply, panicked("the service"));
+            }
         };
         let turn = cancellation.turn();
         if self.may_run_in_place(numbered, load, turn) {
@@ -361,6 +273,7 @@ impl Responder {
             self.note_pace(numbered, turn);
             match rest {
                 None => {
+                    upload.as_deref().into_iter().for_each(Inbox::answered);
                     self.spare = cancellation.reclaim();
                     return;
                 }
@@ -412,16 +325,11 @@ impl Responder {
         })
     }
 
-    fn pace(&mut self, numbered: Option<usize>) -> &mut Pace {
-        let found = numbered.and_then(|index| self.numbered.get_mut(index));
-        found.map_or(&mut self.others, |it| &mut it.pace)
-    }
-
     fn may_run_in_place(&mut self, numbered: Option<usize>, load: Load, turn: Turn) -> bool {
         let waiting = self.frames.len() + load.small;
         let has_room = load.room && waiting <= self.shared.config.limits.max_outgoing;
         match turn {
-            Turn::Open => self.pace(numbered).is_quick() && has_room && self.turns.begin(),
+            Turn::Open => self.methods.pace(numbered).is_quick() && has_room && self.turns.begin(),
             Turn::Waits => false,
             // Its answer is there, and must not wait behind handlers for a thread.
             Turn::Refused => has_room,
@@ -432,7 +340,7 @@ impl Responder {
     fn note_pace(&mut self, numbered: Option<usize>, turn: Turn) {
         if turn == Turn::Open {
             let taken = self.turns.end();
-            self.pace(numbered).took(taken);
+            self.methods.pace(numbered).took(taken);
         } else {
             self.turns.interrupted();
         }
@@ -454,49 +362,6 @@ impl Responder {
     }
 }
 
-/// A method as a REQUEST named it.
-struct Found {
-    method: Method,
-    numbered: Option<usize>,
-    /// The method's number, if the peer does not know it yet.
-    number: Option<u64>,
-}
-
-/// Counts the call, if the limits let it in.
-fn admit(shared: &Shared, served: &Served, load: Load) -> Result<RunningCall, Status> {
-    if load.draining {
-        return Err(Status::unavailable(
-            "the server is shutting down and takes no new calls",
-        ));
-    }
-    let limit = shared.config.limits.max_calls;
-    let places = usize::try_from(limit).unwrap_or(usize::MAX);
-    if load.calls >= places {
-        make_place(shared, limit, places)?;
-    }
-    served.running.begin()
-}
-
-/// Lets a call in if only calls that were given up are too many.
-fn make_place(shared: &Shared, limit: u32, places: usize) -> Result<(), Status> {
-    let mut state = shared.state();
-    if state.open_calls_of_peer() >= places {
-        return Err(Status::resource_exhausted(format!(
-            "the connection has the limit `max_calls` of {limit} calls open already"
-        )));
-    }
-    let shortened = if state.peers_calls.len() >= places.saturating_mul(2) {
-        state.take_oldest_silenced()
-    } else {
-        None
-    };
-    drop(state);
-    if let Some(call) = shortened {
-        shared.drop_peers_call(call, &Status::cancelled("the call was cancelled"));
-    }
-    Ok(())
-}
-
 fn check_flags(flags: Flags) -> Result<(), Status> {
     let more = flags.contains(Flags::MORE);
     if more && (flags.contains(Flags::END) || !flags.contains(Flags::BODY)) {
@@ -508,7 +373,7 @@ fn check_flags(flags: Flags) -> Result<(), Status> {
 }
 
 /// What a malformed block of fields means for its call.
-pub(super) fn malformed(error: FieldError) -> Status {
+fn malformed(error: FieldError) -> Status {
     let code = if error.is_unknown() {
         Code::Unimplemented
     } else if error.is_limit() {

@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use super::calls::Sending;
+use super::calls::{PeersCall, Sending};
 use super::connection::{Role, Shared};
 use super::field::{put_metadata, put_varint};
 use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH, begin_frame, finish_frame};
@@ -102,8 +102,10 @@ enum Next {
 
 /// Why a stream was not sent to its end.
 pub(super) enum Stopped {
-    /// The stream itself failed, or a message of it cannot be sent.
+    /// The stream itself failed.
     Failed(Status),
+    /// A message of it cannot be sent.
+    Unsendable(Status),
     /// The call is over; nobody is left to tell.
     Over,
 }
@@ -178,7 +180,7 @@ impl Sender {
         let goes_on = matches!(filled, Ok(Filled::Full | Filled::Waiting));
         self.push_batch(batch, goes_on)?;
         if let Some(status) = batch.take_failure() {
-            return Err(Stopped::Failed(status));
+            return Err(Stopped::Unsendable(status));
         }
         match filled {
             Ok(Filled::Ended(trailers)) => return Ok(Some(trailers)),
@@ -238,7 +240,7 @@ impl Sender {
         }
         with_scratch(|scratch| {
             let large = encode_behind(&mut message, self.encoding, scratch);
-            let large = large.map_err(Stopped::Failed)?;
+            let large = large.map_err(Stopped::Unsendable)?;
             self.push(large, scratch)
         })?;
         self.shared.flush_or_wake();
@@ -250,7 +252,7 @@ impl Sender {
         let length = body.len();
         self.wants = body.wants();
         let mut state = self.shared.state();
-        check_length(&self.shared, length).map_err(Stopped::Failed)?;
+        check_length(&self.shared, length).map_err(Stopped::Unsendable)?;
         let sending = self.sending(&mut state).ok_or(Stopped::Over)?;
         sending.credit -= cost(length);
         state.outgoing.push(Parts {
@@ -263,14 +265,22 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues the good end.
+    /// Queues the good end. A call of the peer is over before that can be read: who reads it may call
+    /// again at once, in the same place.
     pub(super) fn end(&self, trailers: &HeaderMap) {
         let mut payload = BytesMut::new();
         put_metadata(&mut payload, trailers);
         let mut state = self.shared.state();
-        if self.sending(&mut state).is_some() {
+        let is_open = self.sending(&mut state).is_some();
+        let ended = match self.side {
+            Side::Peers => state.remove_peers_call(self.call),
+            Side::Ours => None,
+        };
+        if is_open {
             state.push(FrameType::END, Flags::END, self.call, &payload);
         }
+        drop(state);
+        ended.into_iter().for_each(PeersCall::end);
     }
 
     fn sending<'a>(&self, state: &'a mut State) -> Option<&'a mut Sending> {

@@ -14,6 +14,7 @@ use super::frame::{Flags, FrameType};
 use super::outgoing::{Body, Outgoing, Parts};
 use super::own_ids::OwnIds;
 use super::room::Waiting;
+use crate::call::Cancellation;
 use crate::status::{Code, Status};
 
 /// What [`Shared`] keeps under its lock.
@@ -21,6 +22,8 @@ pub(super) struct State {
     pub(super) outgoing: Outgoing,
     /// Set while the driver waits for something to do.
     pub(super) driver: Option<Waker>,
+    /// The driver was to be woken while it was at work, and looks again before it waits.
+    pub(super) looks_again: bool,
     pub(super) next_call: u64,
     pub(super) calls: OwnIds<u64, OurCall>,
     pub(super) peers_calls: HashMap<u64, PeersCall>,
@@ -51,6 +54,7 @@ impl State {
         Self {
             outgoing: Outgoing::default(),
             driver: None,
+            looks_again: false,
             next_call: role.first_call(),
             calls: OwnIds::default(),
             peers_calls: HashMap::new(),
@@ -65,6 +69,14 @@ impl State {
             answered: 0,
             corked: 0,
         }
+    }
+
+    /// Takes the waker of the driver, which must see what has changed. One that is at work may have looked
+    /// already, and looks again.
+    pub(super) fn call_driver(&mut self) -> Option<Waker> {
+        let driver = self.driver.take();
+        self.looks_again |= driver.is_none();
+        driver
     }
 
     /// Decides how what was just queued is sent: see [`Shared::flush_or_wake`].
@@ -112,6 +124,12 @@ impl State {
 
     pub(super) fn is_corked(&self) -> bool {
         self.corked > 0
+    }
+
+    /// Returns the signal of a call of the peer that is still open for it.
+    pub(super) fn signal_of(&self, id: u64) -> Option<Cancellation> {
+        let call = self.peers_calls.get(&id).filter(|it| !it.silenced)?;
+        Some(call.cancellation.clone())
     }
 
     /// Takes a call of the peer out.

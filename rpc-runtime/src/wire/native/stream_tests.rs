@@ -6,8 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
+use http::HeaderMap;
+use tokio::sync::mpsc;
 
 use super::connection::Shared;
+use super::reply::send_error;
+use super::room::Wanted;
+use super::sender::{Sender, Side};
 use super::{Connection, Role, open};
 use crate::call::{Body, BodyFrame, Limits, Message, Method, Request, Response, ValueMessage};
 use crate::codec::{Encoding, Serde};
@@ -44,8 +49,12 @@ where
         let answer = Arc::clone(&answer);
         async move { Ok(Response::new(Body::stream(answer(request.take_body())))) }
     });
+    pair_serving(pipe, limits, BoxService::new(service))
+}
+
+fn pair_serving(pipe: usize, limits: Limits, service: BoxService) -> Pair {
     let served = Served {
-        service: BoxService::new(service),
+        service,
         methods: Arc::new(Router::new()),
         running: RunningCalls::new(64),
         extensions: http::Extensions::new(),
@@ -131,6 +140,104 @@ async fn a_long_stream_comes_whole_and_in_order() {
         assert!(next(&mut body).await.is_none());
         drop(body);
         pair.settles().await;
+    }
+}
+
+/// How a handler answers whose stream somebody reads on.
+#[derive(Clone, Copy, Debug)]
+enum Answered {
+    InPlace,
+    Later,
+    AsStream,
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_stream_on_when_its_call_is_answered_hears_of_that() {
+    for answered in [Answered::InPlace, Answered::Later, Answered::AsStream] {
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let service = service_fn(move |mut request: Request| {
+            let (mut body, sender) = (request.take_body(), sender.clone());
+            tokio::spawn(async move {
+                let end = loop {
+                    match body.frame().await {
+                        Some(Ok(_)) => {}
+                        end => break end,
+                    }
+                };
+                let _ = sender.send(end);
+            });
+            async move {
+                let message = match number(1)? {
+                    BodyFrame::Message(message) => message,
+                    other => panic!("{other:?}"),
+                };
+                if let Answered::Later = answered {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Ok(Response::new(match answered {
+                    Answered::AsStream => Body::stream(stream::iter([number(1)])),
+                    _ => Body::message(message),
+                }))
+            }
+        });
+        let pair = pair_serving(64 << 10, Limits::new(), BoxService::new(service));
+        let upload = stream::iter([number(1)]).chain(stream::pending());
+        let mut body = pair.call(Body::stream(upload)).await;
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), 1, "{answered:?}");
+        let end = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await;
+        let end = end.unwrap_or_else(|_| panic!("{answered:?}: it waits for ever"));
+        let failure = end.flatten().expect("no good end").unwrap_err();
+        assert_eq!(failure.code(), Code::Cancelled, "{failure}");
+        drop(body);
+        pair.settles().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_large_request_is_not_sent_when_its_call_has_ended() {
+    let service = service_fn(|_| async { Err(Status::unavailable("too much to do")) });
+    let pair = pair_serving(64 << 10, Limits::new(), BoxService::new(service));
+    let large = Message::encoded(Bytes::from(vec![0xC0; 8 << 20]), Encoding::MESSAGE_PACK);
+    let mut request = Request::new(Method::named("x/y"), Body::message(large));
+    request.set_encoding(Encoding::MESSAGE_PACK);
+    let failure = pair.client.call(request).await.unwrap_err();
+    assert_eq!(failure.code(), Code::Unavailable, "{failure}");
+    assert!(pair.client.shared().state().outgoing.is_empty());
+    pair.settles().await;
+}
+
+/// Whoever reads the end may call again at once, and must not find the place taken.
+#[tokio::test]
+async fn a_call_is_over_before_its_end_can_be_read() {
+    for end in [Ok(()), Err(Status::aborted("it fails"))] {
+        // What ends it here is what its task would do.
+        let pair = pair(Limits::new(), |_| stream::pending());
+        let mut body = pair.call(Body::empty()).await;
+        let call = *pair
+            .server
+            .state()
+            .peers_calls
+            .keys()
+            .next()
+            .expect("it is open");
+        match end.clone() {
+            Ok(()) => Sender {
+                shared: Arc::clone(&pair.server),
+                call,
+                side: Side::Peers,
+                encoding: Encoding::MESSAGE_PACK,
+                wants: Wanted::Any,
+            }
+            .end(&HeaderMap::new()),
+            Err(status) => send_error(&pair.server, call, Encoding::MESSAGE_PACK, status),
+        }
+        assert_eq!(pair.server.state().peers_calls.len(), 0, "{end:?}");
+        pair.server.wake_driver();
+        let read = next(&mut body).await.transpose();
+        assert_eq!(
+            read.map(|_| ()).map_err(|it| it.code()),
+            end.map_err(|it| it.code())
+        );
     }
 }
 
@@ -282,7 +389,7 @@ async fn an_upload_goes_out_and_back_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_stream_holds_no_item_back() {
-    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    let (sender, receiver) = mpsc::channel(16);
     let receiver = std::sync::Mutex::new(Some(receiver));
     let pair = pair(Limits::new(), move |_| {
         let receiver = receiver.lock().unwrap().take().unwrap();

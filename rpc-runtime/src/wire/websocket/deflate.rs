@@ -86,7 +86,8 @@ impl Inflater {
             self.input.extend_from_slice(&TAIL);
         }
         self.is_last = is_last;
-        self.has_more = true;
+        // Frames of a message may be empty, and as many as their sender likes.
+        self.has_more = !self.input.is_empty();
     }
 
     /// Says whether there may be a piece before more has come.
@@ -103,7 +104,7 @@ impl Inflater {
         let decompress = self
             .decompress
             .get_or_insert_with(|| Decompress::new(false));
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; room(self.input.len())];
         let (read, written) = (decompress.total_in(), decompress.total_out());
         let status = decompress
             .decompress(&self.input, &mut piece, FlushDecompress::Sync)
@@ -119,7 +120,7 @@ impl Inflater {
             }
         }
         // A piece that is not full is the end of what there is.
-        self.has_more = written == PIECE || (!self.input.is_empty() && read + written > 0);
+        self.has_more = written == piece.len() || (!self.input.is_empty() && read + written > 0);
         if !self.has_more && !self.input.is_empty() {
             return Err(Malformed);
         }
@@ -130,6 +131,12 @@ impl Inflater {
         piece.truncate(written);
         Ok(Some((BytesMut::from(&*piece), is_last)))
     }
+}
+
+/// How much is prepared for what so many bytes unpack to, in proportion: a peer may cut a message into
+/// frames of a byte. What is longer comes in several pieces.
+fn room(packed: usize) -> usize {
+    packed.saturating_mul(32).clamp(4 << 10, PIECE)
 }
 
 #[cfg(test)]
@@ -209,6 +216,34 @@ mod tests {
             b"Hello"
         );
         assert!(unpack(&mut Inflater::new(BOTH), &[0xF2, 0, 0x11, 0, 0], 0).is_err());
+    }
+
+    #[test]
+    fn frames_of_nothing_cost_nothing() {
+        let packed = Deflater::new(BOTH).pack(&b"abc".repeat(500)).unwrap();
+        let mut inflater = Inflater::new(BOTH);
+        for _ in 0..10 {
+            inflater.push(BytesMut::new(), false);
+            assert!(!inflater.has_more());
+            assert_eq!(inflater.next(), Ok(None));
+        }
+        assert_eq!(unpack(&mut inflater, &packed, 7), Ok(b"abc".repeat(500)));
+    }
+
+    #[test]
+    fn what_a_frame_makes_be_prepared_is_in_proportion() {
+        assert_eq!((room(0), room(1)), (4 << 10, 4 << 10));
+        assert_eq!((room(1_000), room(usize::MAX)), (32_000, PIECE));
+        let packed = Deflater::new(BOTH).pack(&b"abc".repeat(50_000)).unwrap();
+        let mut inflater = Inflater::new(BOTH);
+        let mut message = Vec::new();
+        for (at, byte) in packed.iter().enumerate() {
+            inflater.push(BytesMut::from(&[*byte][..]), at + 1 == packed.len());
+            while let Some((piece, _)) = inflater.next().unwrap() {
+                message.extend_from_slice(&piece);
+            }
+        }
+        assert!(message == b"abc".repeat(50_000));
     }
 
     #[test]

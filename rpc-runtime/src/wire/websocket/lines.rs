@@ -20,6 +20,7 @@ use super::messages::{Messages, Piece};
 use crate::call::deadline_after;
 use crate::transport::Io;
 use crate::wire::config::Config;
+use crate::wire::progress::Progress;
 
 /// How much is taken of a writer at once.
 const MOST_AT_ONCE: usize = 64 << 10;
@@ -35,6 +36,9 @@ pub(super) struct Lines {
     failed: Option<io::Error>,
     /// A line of the writer's that has not ended.
     begun: Vec<u8>,
+    /// How much was queued when the peer took no more.
+    stuck_at: Option<usize>,
+    progress: Progress,
     keepalive: Keepalive,
 }
 
@@ -49,15 +53,31 @@ impl Lines {
     ) -> Io {
         let peer = Arc::clone(io.peer());
         let limit = config.limits.max_message;
+        let progress = Progress::default();
         let lines = Self {
             messages: Messages::new(io, side, agreed, limit, received),
             line: BytesMut::new(),
             ends_line: false,
             failed: None,
             begun: Vec::new(),
+            stuck_at: None,
+            progress: progress.clone(),
             keepalive: Keepalive::new(config),
         };
-        Io::new(lines).with_peer(&*peer)
+        let io = Io::new(lines).with_peer(&*peer);
+        io.with_extension(progress)
+    }
+
+    /// Takes note of a peer that takes something of what was stuck: it is there, also while it has not
+    /// read so far as to answer a ping.
+    fn note(&mut self, written: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        let waiting = self.messages.socket.waiting();
+        if self.stuck_at.is_some_and(|it| waiting < it) {
+            self.progress.made();
+            self.keepalive.came();
+        }
+        self.stuck_at = written.is_pending().then_some(waiting);
+        written
     }
 
     /// Queues the lines that end in `bytes`, and keeps what is behind them.
@@ -161,18 +181,21 @@ impl AsyncWrite for Lines {
         if self.messages.socket.has_ended() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        ready!(self.messages.socket.poll_write_out(cx))?;
+        let written = self.messages.socket.poll_write_out(cx);
+        ready!(self.note(written))?;
         let taken = bytes.get(..MOST_AT_ONCE).unwrap_or(bytes);
         self.push(taken)?;
         // What cannot go now goes with the next write or flush.
-        match self.messages.socket.poll_write_out(cx) {
+        let written = self.messages.socket.poll_write_out(cx);
+        match self.note(written) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(taken.len())),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        self.messages.socket.poll_flush(cx)
+        let flushed = self.messages.socket.poll_flush(cx);
+        self.note(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
@@ -239,5 +262,59 @@ impl Keepalive {
                 messages.socket.answer(cx);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::wire::progress::Watch;
+
+    /// Writes a line of 32 KiB, and reads; returns how that ends, what looks at it, and the peer.
+    fn write_long() -> (tokio::task::JoinHandle<io::Error>, Watch, DuplexStream) {
+        let (ours, peer) = duplex(1 << 10);
+        let received = BytesMut::new();
+        let config = Config::default();
+        let io = Lines::open(Io::new(ours), Side::Client, None, &config, received);
+        let watch = Watch::new(&io);
+        let (mut reader, mut writer) = split(io);
+        let both = tokio::spawn(async move {
+            let line = [vec![b'x'; 32 << 10], vec![b'\n']].concat();
+            let writing = async {
+                writer.write_all(&line).await.unwrap();
+                writer.flush().await.unwrap();
+                std::future::pending().await
+            };
+            tokio::select! {
+                read = reader.read_u8() => read.expect_err("nothing comes"),
+                never = writing => never,
+            }
+        });
+        (both, watch, peer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_long_message_slowly_is_there() {
+        let (both, mut watch, mut peer) = write_long();
+        for taken in 0..32 {
+            // All of it takes longer than a peer may be silent.
+            sleep(Duration::from_secs(5)).await;
+            assert!(watch.has_moved() || taken < 2, "after {taken} KiB");
+            let read = peer.read_exact(&mut [0; 1 << 10]).await;
+            assert!(read.is_ok(), "cut off after {taken} KiB");
+        }
+        assert!(!both.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_of_a_long_message_is_not() {
+        let (both, mut watch, _peer) = write_long();
+        let ended = timeout(Duration::from_secs(60), both).await;
+        let error = ended.expect("it ends").unwrap();
+        assert!(error.to_string().contains("fallen silent"), "{error}");
+        assert!(!watch.has_moved());
     }
 }

@@ -231,6 +231,11 @@ impl Socket {
         std::mem::take(&mut self.heard)
     }
 
+    /// Returns how much is queued.
+    pub(super) fn waiting(&self) -> usize {
+        self.output.len()
+    }
+
     /// Asks the peer whether it is there, with the next that is written.
     pub(super) fn ping(&mut self) {
         self.pinging = true;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, request};
+use http::header::{CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, Response as HttpResponse, request};
 
 use super::query::Query;
 use super::{check_version, error, timeout};
@@ -18,7 +18,7 @@ use crate::wire::http::reply_body::ReplyBody;
 use crate::wire::http::server::Connection;
 use crate::wire::http::whole_body::{OwnLimit, WholeBody};
 use crate::wire::http::{content_type, gzip, metadata};
-use crate::wire::running::{Handling, Running, Single};
+use crate::wire::running::{Handling, Kept, Running, Single};
 
 /// The side whose limits these are, as errors name it.
 const OWNER: &str = "server";
@@ -40,21 +40,21 @@ enum Asked<'a> {
     Query(Query<'a>),
 }
 
-/// Answers a call whose message is the body; `None` for an encoding that is not known here.
+/// Answers a call whose message is the body.
 pub(in crate::wire::http) async fn post(
     connection: Arc<Connection>,
     request: http::Request<Chunks>,
     method: Method,
-    subtype: &str,
-) -> Option<HttpResponse<ReplyBody>> {
+    encoding: Encoding,
+) -> HttpResponse<ReplyBody> {
     let (head, chunks) = request.into_parts();
     let call = Call {
         connection: &connection,
         head: &head,
         method,
-        encoding: content_type::encoding(subtype)?,
+        encoding,
     };
-    Some(call.answer(Asked::Body(chunks)).await)
+    call.answer(Asked::Body(chunks)).await
 }
 
 /// Answers a call whose message is in the URL; `None` for an encoding that is not known here.
@@ -73,7 +73,11 @@ pub(in crate::wire::http) async fn get(
     let mut response = call.answer(Asked::Query(query)).await;
     // It may be cached, by URL.
     let vary = HeaderValue::from_static("accept-encoding");
-    response.headers_mut().append(VARY, vary);
+    let headers = response.headers_mut();
+    headers.append(VARY, vary);
+    // Nor is it anything else for a browser that opens the URL.
+    let as_said = HeaderValue::from_static("nosniff");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, as_said);
     Some(response)
 }
 
@@ -100,6 +104,8 @@ impl Call<'_> {
         let deadline = timeout(&head.headers)?.map(deadline_in);
         let metadata = metadata::from_headers(&head.headers, limits.max_metadata)?;
         let message = self.message(asked).await?;
+        let kept = Kept::new(&connection.budget);
+        kept.count(message.bytes.len())?;
         let message = message.into_message(encoding, limits.decode_limits());
         let mut request = Request::new(self.method, Body::message(message));
         request.set_metadata(metadata.into());
@@ -107,7 +113,7 @@ impl Call<'_> {
         request.set_deadline(deadline);
         request.set_connection(Arc::clone(&connection.info));
         request.set_attempt(attempt(&head.headers));
-        let running = Running::new(deadline, config.cancel_grace, counted);
+        let running = Running::new(deadline, config.cancel_grace, counted).keeping(kept);
         let handling = Handling::start(&connection.served.service, request, running)?;
         let (response, running) = handling.await?;
         let reply = Single::read(response, running).await?;
@@ -161,8 +167,10 @@ fn success(
     let headers = response.headers_mut();
     metadata::put_headers(headers, &reply.metadata, limits.max_metadata)?;
     put_trailers(headers, &reply.trailers, limits.max_metadata)?;
-    // As the caller writes it; who asks by URL writes none.
-    let content_type = head.headers.get(CONTENT_TYPE).cloned();
+    // As the caller writes it, who called by it. By URL it means nothing, and whoever is given the answer
+    // out of a cache has not written it.
+    let written = head.headers.get(CONTENT_TYPE);
+    let content_type = written.filter(|_| head.method == Verb::POST).cloned();
     let content_type = content_type.map_or_else(|| content_type::of(encoding), Ok)?;
     headers.insert(CONTENT_TYPE, content_type);
     let names = &CompressionHeaders::OF_HTTP;

@@ -1,8 +1,9 @@
 //! Calls whose messages have envelopes: an HTTP request becomes a request, a response becomes an
 //! HTTP response.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, ready as ready_or_pending};
 
 use bytes::BytesMut;
 use futures_core::Stream;
@@ -17,6 +18,7 @@ use super::reply_stream::ReplyStream;
 use super::whole_reply::WholeReply;
 use crate::call::{Body, BodyFrame, Frames, Method, MethodKind, Request, Response, deadline_in};
 use crate::codec::{DecodeLimits, Encoding};
+use crate::service::BoxFuture;
 use crate::status::Status;
 use crate::wire::http::chunks::{Chunks, Stopped};
 use crate::wire::http::compression::Compression;
@@ -27,18 +29,18 @@ use crate::wire::http::grpc::status;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::{Part, ReplyBody};
 use crate::wire::http::server::Connection;
-use crate::wire::running::{Handling, Replying, Running};
+use crate::wire::running::{Handling, Kept, Replying, Running};
 
 /// The side whose limits these are, as errors name it.
 const OWNER: &str = "server";
 
 /// Answers a call. `subtype` is what its content type says of the messages.
-pub(in crate::wire::http) async fn answer(
-    connection: Arc<Connection>,
+pub(in crate::wire::http) fn answer(
+    connection: &Arc<Connection>,
     request: http::Request<Chunks>,
     dialect: Dialect,
     subtype: Option<&str>,
-) -> HttpResponse<ReplyBody> {
+) -> BoxFuture<'static, HttpResponse<ReplyBody>> {
     let (head, chunks) = request.into_parts();
     let mut answer = Answer {
         limit: connection.config.limits.max_metadata,
@@ -57,17 +59,20 @@ pub(in crate::wire::http) async fn answer(
         dialect,
         subtype,
     };
-    let handling = match begin(&connection, &asked, chunks, &mut answer.encoder) {
+    let handling = match begin(connection, &asked, chunks, &mut answer.encoder) {
         Ok(handling) => handling,
-        Err(status) => return answer.failure(&status),
+        Err(status) => return Box::pin(ready(answer.failure(&status))),
     };
-    match handling.await {
-        Ok((response, running)) => {
-            answer.choose_compression(&response, &head.headers);
-            answer.response(response, running)
+    let headers = head.headers;
+    Box::pin(async move {
+        match handling.await {
+            Ok((response, running)) => {
+                answer.choose_compression(&response, &headers);
+                answer.response(response, running)
+            }
+            Err(status) => answer.failure(&status),
         }
-        Err(status) => answer.failure(&status),
-    }
+    })
 }
 
 /// The head of a request.
@@ -106,7 +111,9 @@ fn begin(
         _ => decoder,
     };
     let has_head = head.headers.contains_key(HEAD);
-    let body = body(connection, chunks, &method, encoder.encoding, decoder);
+    let kept = Kept::new(&connection.budget);
+    let messages = (chunks, decoder, encoder.encoding);
+    let body = body(connection, messages, &method, kept.clone());
     let body = if has_head { body.with_head() } else { body };
     let mut request = Request::new(method, body);
     request.set_metadata(metadata.into());
@@ -116,32 +123,33 @@ fn begin(
     request.set_deadline(deadline);
     request.set_connection(Arc::clone(&connection.info));
     request.set_attempt(status::attempt(&head.headers));
-    let running = Running::new(deadline, config.cancel_grace, counted);
+    let running = Running::new(deadline, config.cancel_grace, counted).keeping(kept);
     Handling::start(&connection.served.service, request, running)
 }
 
 /// Makes the body of a request, whose messages come as they are asked for.
 fn body(
     connection: &Connection,
-    chunks: Chunks,
+    (chunks, decoder, encoding): (Chunks, Decoder, Encoding),
     method: &Method,
-    encoding: Encoding,
-    decoder: Decoder,
+    kept: Kept,
 ) -> Body {
     let limits = &connection.config.limits;
     let descriptor = method.descriptor();
     let kind = descriptor.map(|it| it.kind());
-    let takes_one = kind.is_some_and(|kind| !kind.is_upload());
+    let is_upload = kind.is_some_and(MethodKind::is_upload);
+    let takes_one = kind.is_some() && !is_upload;
     let (budget, patience) = (&connection.budget, limits.message_timeout);
     let body = Body::frames(Upload {
         messages: Some(Messages::new(chunks, decoder, budget, patience, takes_one)),
         encoding,
         limits: limits.decode_limits(),
         awaits: takes_one.then(|| method.clone()),
+        request: (!is_upload).then_some(kept),
     });
     // Arguments beside a stream are its first message, which only its description tells.
     let has_args = descriptor.is_some_and(|it| !it.args().is_empty());
-    if kind.is_some_and(MethodKind::is_upload) && has_args {
+    if is_upload && has_args {
         body.with_head()
     } else {
         body
@@ -174,6 +182,8 @@ struct Upload {
     limits: DecodeLimits,
     /// The method that needs one message, until it has come.
     awaits: Option<Method>,
+    /// Where the first message is counted, if it is the request.
+    request: Option<Kept>,
 }
 
 impl Stream for Upload {
@@ -187,9 +197,15 @@ impl Stream for Upload {
         let Some(messages) = &mut this.messages else {
             return Poll::Ready(None);
         };
-        let ended = match ready!(messages.poll_message(cx)) {
+        let ended = match ready_or_pending!(messages.poll_message(cx)) {
             Ok(Some(unpacked)) => {
                 this.awaits = None;
+                if let Some(kept) = this.request.take()
+                    && let Err(status) = kept.count(unpacked.bytes.len())
+                {
+                    this.messages = None;
+                    return Poll::Ready(Some(Err(status)));
+                }
                 let message = unpacked.into_message(this.encoding, this.limits);
                 return Poll::Ready(Some(Ok(BodyFrame::Message(message))));
             }

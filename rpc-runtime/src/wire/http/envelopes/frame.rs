@@ -16,6 +16,10 @@ pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
 /// The flag of a message that is compressed.
 pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 
+/// How many times the memory of what has come a message takes while it grows, so that it moves less often. Memory that
+/// nothing was written to is none that the system has given away.
+const GROWTH: usize = 4;
+
 /// From here on a message that is encoded already is handed over instead of being copied.
 pub(super) const HAND_OVER: usize = 16 << 10;
 
@@ -221,6 +225,11 @@ impl Decoder {
         }
         let missing = length.saturating_sub(self.partial.len());
         let piece = self.current.split_to(missing.min(self.current.len()));
+        let came = self.partial.len() + piece.len();
+        if came > self.partial.capacity() {
+            let room = length.min(came.saturating_mul(GROWTH));
+            self.partial.reserve(room - self.partial.len());
+        }
         self.partial.extend_from_slice(&piece);
         (self.partial.len() == length).then(|| self.partial.split().freeze())
     }

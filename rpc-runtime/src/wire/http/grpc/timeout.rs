@@ -16,6 +16,11 @@ const MAX_DIGITS: usize = 8;
 /// One more than the largest value.
 const TOO_LARGE: u128 = 100_000_000;
 
+/// From here on a timeout is rounded up to milliseconds. Calls that may take as long then say the same, though each has a
+/// few microseconds less left of it, and HTTP/2 has one byte for what was said before.
+const ROUNDED_FROM: Duration = Duration::from_secs(1);
+const MILLISECOND: u128 = 1_000_000;
+
 /// Every unit with its length in nanoseconds, the shortest first.
 const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
@@ -66,7 +71,10 @@ pub(in crate::wire::http) fn parse(value: &[u8]) -> Option<Duration> {
 
 /// Writes a timeout in the shortest unit that it fits, rounded up; what fits none is the longest.
 pub(in crate::wire::http) fn format(timeout: Duration) -> String {
-    let nanoseconds = timeout.as_nanos();
+    let mut nanoseconds = timeout.as_nanos();
+    if timeout >= ROUNDED_FROM {
+        nanoseconds = nanoseconds.next_multiple_of(MILLISECOND);
+    }
     let fitting = UNITS.iter().find_map(|(unit, length)| {
         let count = nanoseconds.div_ceil(u128::from(*length));
         (count < TOO_LARGE).then_some((count, *unit))
@@ -121,7 +129,9 @@ mod tests {
             (Duration::ZERO, "0n"),
             (Duration::from_nanos(99_999_999), "99999999n"),
             (Duration::from_nanos(100_000_001), "100001u"),
+            (Duration::from_micros(999_999), "999999u"),
             (Duration::from_secs(30), "30000000u"),
+            (Duration::from_micros(29_999_001), "30000000u"),
             (Duration::from_secs(3600), "3600000m"),
             (Duration::from_secs(864_000), "864000S"),
             (Duration::MAX, "99999999H"),

@@ -57,11 +57,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Answers a text.
 pub(in crate::wire::http) async fn answer(
     session: Arc<Session>,
-    connection: &Connection,
+    connection: Arc<Connection>,
     request: Request<Chunks>,
 ) -> Response<ReplyBody> {
     let (head, chunks) = request.into_parts();
-    let answer = match read(&head, chunks, connection).await {
+    let answer = match read(&head, chunks, &connection).await {
         Ok((text, beside)) => session.with_beside(beside).answer(text).await,
         Err(status) => session.refuse(&status.into()),
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::feeds::{Ending, Feeds};
 use crate::status::Status;
@@ -32,6 +32,8 @@ pub(super) struct Calls {
     pub(super) room: Notify,
     /// Somebody waits for something, or a stream was read, while one is behind.
     wanted: Notify,
+    /// A deadline comes before all others that there were.
+    pub(super) sooner: Notify,
 }
 
 struct State {
@@ -41,16 +43,41 @@ struct State {
     open: BTreeMap<u64, Waiting>,
     feeds: Feeds,
     out: BytesMut,
+    /// No call has a deadline before this.
+    next_deadline: Option<Instant>,
     /// Nobody begins a call any more.
     is_left: bool,
     closed: Option<Status>,
 }
 
-/// A call without its answer. One that was given up stays where answers have no id, so that its
-/// answer is not taken for another's, and where the answer opens a stream, so that this is ended.
+/// A call without its answer.
 struct Waiting {
+    /// `None` for one that was given up, and stays.
     caller: Option<oneshot::Sender<Outcome>>,
-    stream: Option<Opening>,
+    kept: Kept,
+    /// When nobody waits for the answer any more.
+    deadline: Option<Instant>,
+}
+
+/// What of a call stays until its answer, also where it was given up.
+pub(super) enum Kept {
+    Nothing,
+    /// Its place, where answers have no id: it stays, so that its answer is not taken for another's, and
+    /// no more of them may than calls.
+    Place {
+        _place: OwnedSemaphorePermit,
+    },
+    /// The stream that it opens, so that this is ended.
+    Stream(Opening),
+}
+
+/// A call to be queued.
+pub(super) struct Call<'a> {
+    pub(super) id: u64,
+    pub(super) text: &'a [u8],
+    pub(super) kept: Kept,
+    /// When its answer must have come.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// A call that was queued.
@@ -79,6 +106,7 @@ impl Calls {
                 open: BTreeMap::new(),
                 feeds: Feeds::new(window, budget),
                 out: BytesMut::new(),
+                next_deadline: None,
                 is_left: false,
                 closed: None,
             }),
@@ -87,6 +115,7 @@ impl Calls {
             changed: Notify::new(),
             room: Notify::new(),
             wanted: Notify::new(),
+            sooner: Notify::new(),
         }
     }
 
@@ -103,12 +132,7 @@ impl Calls {
     /// # Errors
     ///
     /// Why the connection is closed.
-    pub(super) fn begin(
-        &self,
-        id: u64,
-        text: &[u8],
-        stream: Option<Opening>,
-    ) -> Result<Queued, Status> {
+    pub(super) fn begin(&self, call: Call<'_>) -> Result<Queued, Status> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         if let Some(reason) = &state.closed {
@@ -119,16 +143,24 @@ impl Calls {
             state.sent += 1;
             state.sent
         } else {
-            id
+            call.id
         };
-        let caller = Some(sender);
-        state.open.insert(key, Waiting { caller, stream });
-        self.dialect.framing.put(&mut state.out, text);
+        let waiting = Waiting {
+            caller: Some(sender),
+            kept: call.kept,
+            deadline: call.deadline,
+        };
+        state.open.insert(key, waiting);
+        self.dialect.framing.put(&mut state.out, call.text);
         let is_behind = state.feeds.is_behind();
         let is_alone = state.open.len() == 1;
+        let is_soonest = state.expects(call.deadline);
         drop(state);
         if is_behind {
             self.wanted.notify_one();
+        }
+        if is_soonest {
+            self.sooner.notify_one();
         }
         Ok(Queued {
             key,
@@ -141,13 +173,42 @@ impl Calls {
     pub(super) fn give_up(&self, key: u64) {
         let mut state = self.state();
         match state.open.get_mut(&key) {
-            Some(open) if self.dialect.is_ordered || open.stream.is_some() => open.caller = None,
+            Some(open) if open.kept.stays() => open.caller = None,
             Some(_) => drop(state.open.remove(&key)),
             // It was answered, and nobody has looked.
             None => return self.leave_feed(state, key),
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Ends the calls whose deadline has passed, as [`give_up`](Self::give_up) does, and returns when
+    /// to look again.
+    pub(super) fn expire(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        if state.next_deadline.is_none_or(|it| it > now) {
+            return state.next_deadline;
+        }
+        let (mut next, mut late) = (None, Vec::new());
+        state.open.retain(|_, call| match call.deadline {
+            Some(deadline) if deadline <= now => {
+                call.deadline = None;
+                late.extend(call.caller.take());
+                call.kept.stays()
+            }
+            deadline => {
+                next = deadline.into_iter().chain(next).min();
+                true
+            }
+        });
+        state.next_deadline = next;
+        drop(state);
+        for caller in late {
+            let text = "the deadline passed before the call ended";
+            let _ = caller.send(Err(Status::deadline_exceeded(text)));
+        }
+        self.changed.notify_one();
+        next
     }
 
     /// Ends the call that an answer belongs to; false if there is none.
@@ -160,16 +221,14 @@ impl Calls {
             None if state.open.len() == 1 => state.open.pop_first(),
             None => None,
         };
-        let Some((key, waiting)) = found else {
+        let Some((key, Waiting { caller, kept, .. })) = found else {
             return false;
         };
-        if let (Ok(id), Some(stream)) = (&outcome, waiting.stream) {
+        if let (Ok(id), Kept::Stream(stream)) = (&outcome, kept) {
             let id = String::from_utf8_lossy(id);
             state.feeds.begin(key, &id, stream.ending, stream.place);
             // Its items may come before its caller looks.
-            let is_awaited = waiting
-                .caller
-                .is_some_and(|it| it.send(outcome.clone()).is_ok());
+            let is_awaited = caller.is_some_and(|it| it.send(outcome.clone()).is_ok());
             if !is_awaited {
                 self.leave_feed(state, key);
             }
@@ -177,13 +236,23 @@ impl Calls {
         }
         let is_left = state.is_left;
         drop(state);
-        if let Some(caller) = waiting.caller {
+        if let Some(caller) = caller {
             let _ = caller.send(outcome);
         }
         if is_left {
             self.changed.notify_one();
         }
         true
+    }
+
+    /// Fails the call whose answer was passed over unread; false if nobody knows which that is, or
+    /// whether it was an item: a stream without one of its items must not end well.
+    pub(super) fn fail_only(&self, reason: &Status) -> bool {
+        let state = self.state();
+        let mut open = state.open.values();
+        let has_streams = state.feeds.is_told() || open.any(|it| it.kept.is_stream());
+        drop(state);
+        !has_streams && self.end(None, Err(reason.clone()))
     }
 
     /// Takes what the server tells of a stream; false if there is none of this id.
@@ -315,7 +384,27 @@ impl Calls {
     }
 }
 
+impl Kept {
+    fn stays(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+}
+
 impl State {
+    /// Says whether a deadline comes before all others.
+    fn expects(&mut self, deadline: Option<Instant>) -> bool {
+        let next = self.next_deadline;
+        let is_soonest = deadline.is_some_and(|it| next.is_none_or(|next| it < next));
+        if is_soonest {
+            self.next_deadline = deadline;
+        }
+        is_soonest
+    }
+
     fn has_callers(&self) -> bool {
         self.open.values().any(|it| it.caller.is_some())
     }

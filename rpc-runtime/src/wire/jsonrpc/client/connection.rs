@@ -1,7 +1,9 @@
 //! A connection to a server of JSON.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -9,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::calls::{Calls, Opening};
+use super::calls::{Call, Calls, Kept, Opening};
 use super::request;
 use super::stream::Items;
 use super::writer::Writer;
@@ -25,6 +27,10 @@ use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter, part_kept};
 use crate::wire::jsonrpc::text::SMALL;
+use crate::wire::progress::Watch;
+
+/// How often calls are looked at for deadlines that have passed, at most.
+const SWEEP: Duration = Duration::from_millis(5);
 
 /// A handle to begin calls with. The connection closes when it is gone and its calls have ended.
 pub(crate) struct Connection(Arc<Link>);
@@ -122,28 +128,20 @@ async fn call(link: &Arc<Link>, request: Request) -> Result<Response, Status> {
         Box::pin(within(deadline, link.room(), "room in `max_outgoing`")).await?;
     }
     let stream_deadline = request.deadline_instant();
-    let begun = begin(link, request, place);
+    let begun = begin(link, request, deadline, place);
     let begun = begun.map_err(|status| status.in_phase(Phase::Send))?;
     let Begun { mut open, key, .. } = begun;
-    let answer = async {
-        let gone = |_| Err(Status::unavailable("the connection was closed"));
-        let answer = begun.answer.await;
-        // Whoever answered has forgotten the call.
-        open.key = None;
-        answer.unwrap_or_else(gone)
-    };
-    let bytes = match deadline {
-        None => answer.await?,
-        Some(deadline) => timeout_at(deadline, answer).await.map_err(|_| {
-            Status::deadline_exceeded("the deadline passed before the call ended")
-        })??,
-    };
-    let Some(_place) = begun.place else {
+    let answer = begun.answer.await;
+    // Whoever answered has forgotten the call.
+    open.key = None;
+    let gone = |_| Err(Status::unavailable("the connection was closed"));
+    let bytes = answer.unwrap_or_else(gone)?;
+    if begun.is_stream {
         let items = Items::new(Arc::clone(link), key, stream_deadline);
         let mut response = Response::new(Body::stream(items));
         response.set_peer(Arc::clone(link) as _);
         return Ok(response);
-    };
+    }
     link.whole(bytes)
 }
 
@@ -152,25 +150,33 @@ struct Begun {
     open: Open,
     key: u64,
     answer: oneshot::Receiver<Result<Bytes, Status>>,
-    /// That of the call; a stream keeps its own.
-    place: Option<OwnedSemaphorePermit>,
+    is_stream: bool,
+    /// That of the call, where it is not kept until the answer.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 fn begin(
     link: &Arc<Link>,
     mut request: Request,
+    deadline: Option<Instant>,
     place: OwnedSemaphorePermit,
 ) -> Result<Begun, Status> {
     let id = link.calls.next_id();
     let ending = request::ending(link.dialect, &request)?;
     let limit = link.config.limits.max_message;
     let text = request::text(link.dialect, &mut request, id, limit)?;
-    let (mut place, mut stream) = (Some(place), None);
-    if let Some(ending) = ending {
-        let ending = ending.into();
-        stream = place.take().map(|place| Opening { ending, place });
-    }
-    let queued = link.calls.begin(id, &text, stream)?;
+    let (kept, place) = match ending.map(Into::into) {
+        Some(ending) => (Kept::Stream(Opening { ending, place }), None),
+        None if link.dialect.is_ordered => (Kept::Place { _place: place }, None),
+        None => (Kept::Nothing, Some(place)),
+    };
+    let is_stream = kept.is_stream();
+    let queued = link.calls.begin(Call {
+        id,
+        text: &text,
+        kept,
+        deadline,
+    })?;
     link.write(queued.is_alone);
     Ok(Begun {
         open: Open {
@@ -179,7 +185,8 @@ fn begin(
         },
         key: queued.key,
         answer: queued.answer,
-        place,
+        is_stream,
+        _place: place,
     })
 }
 
@@ -281,9 +288,9 @@ impl Link {
         }
     }
 
-    /// Fails the call whose answer is too large, which is known where there is only one.
+    /// Fails the call whose answer is too large, which is known where there is only one and no stream.
     fn fail(&self, status: Status) -> Result<(), Status> {
-        if self.calls.end(None, Err(status.clone())) {
+        if self.calls.fail_only(&status) {
             return Ok(());
         }
         Err(status)
@@ -307,16 +314,32 @@ async fn drive(io: Io, link: Arc<Link>) -> Result<(), Status> {
     }
     let closing = Closing(link);
     let link = &closing.0;
+    let watch = Watch::new(&io);
     let (reader, writer) = tokio::io::split(io);
-    link.writer.open(writer);
+    link.writer.open(writer, watch);
     let ended = tokio::select! {
         ended = read(reader, link) => ended,
         ended = write(link) => ended,
+        never = keep_time(link) => match never {},
     };
     if let Err(reason) = &ended {
         link.calls.close(reason);
     }
     ended
+}
+
+/// Ends calls at their deadlines, with one timer for all of them.
+async fn keep_time(link: &Link) -> Infallible {
+    loop {
+        let now = Instant::now();
+        let sooner = link.calls.sooner.notified();
+        match link.calls.expire(now) {
+            None => sooner.await,
+            Some(next) => {
+                let _ = timeout_at(next.max(now + SWEEP), sooner).await;
+            }
+        }
+    }
 }
 
 async fn write(link: &Link) -> Result<(), Status> {

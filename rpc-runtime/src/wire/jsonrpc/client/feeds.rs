@@ -75,6 +75,11 @@ impl Feeds {
         self.open.is_empty()
     }
 
+    /// Says whether the server may tell of one.
+    pub(super) fn is_told(&self) -> bool {
+        !self.ids.is_empty()
+    }
+
     /// Begins a stream that the server calls `id`.
     pub(super) fn begin(
         &mut self,
@@ -93,7 +98,12 @@ impl Feeds {
             reader: None,
             _place: place,
         };
-        self.ids.insert(feed.id.clone(), key);
+        // What comes by the id is the newer stream's from now on, and nobody tells the older of its end.
+        let older = self.ids.insert(feed.id.clone(), key);
+        if let Some(older) = older.and_then(|it| self.open.get_mut(&it)) {
+            let text = "the server gave the id of the stream to another before its end";
+            older.end(Err(Status::internal(text)));
+        }
         self.open.insert(key, feed);
     }
 
@@ -134,8 +144,7 @@ impl Feeds {
     fn fail(&mut self, key: u64, reason: Status) -> Option<Ending> {
         let feed = self.open.get_mut(&key)?;
         feed.end(Err(reason));
-        self.ids.remove(&feed.id)?;
-        Some(Ending {
+        forget(&mut self.ids, &feed.id, key).then(|| Ending {
             method: feed.ending.clone(),
             id: feed.id.clone(),
         })
@@ -189,8 +198,7 @@ impl Feeds {
     pub(super) fn leave(&mut self, key: u64) -> Option<Ending> {
         let feed = self.open.remove(&key)?;
         self.behind -= usize::from(feed.bytes > self.window);
-        self.ids.remove(&feed.id)?;
-        Some(Ending {
+        forget(&mut self.ids, &feed.id, key).then_some(Ending {
             method: feed.ending,
             id: feed.id,
         })
@@ -208,5 +216,75 @@ impl Feeds {
     /// Says whether somebody waits for an item.
     pub(super) fn is_awaited(&self) -> bool {
         self.open.values().any(|it| it.reader.is_some())
+    }
+}
+
+/// Forgets the id of a stream, and says whether the server still means this one by it. A server may
+/// use the id of a stream that it has ended for another, while nobody has read the first to its end.
+fn forget(ids: &mut HashMap<Box<str>, u64>, id: &str, key: u64) -> bool {
+    ids.get(id) == Some(&key) && ids.remove(id).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::status::Code;
+
+    const ID: &str = "\"0x1\"";
+
+    fn begin(feeds: &mut Feeds, key: u64) {
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.try_acquire_owned().unwrap();
+        feeds.begin(key, ID, "unsubscribe".into(), place);
+    }
+
+    /// Reads the next item of a stream, which is there already.
+    fn next(feeds: &mut Feeds, key: u64) -> Option<Result<Bytes, Code>> {
+        match feeds.poll_item(key, &mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(item) => item.map(|it| it.map_err(|status| status.code())),
+            Poll::Pending => panic!("stream {key} waits for more"),
+        }
+    }
+
+    fn feeds() -> Feeds {
+        Feeds::new(1 << 10, Arc::new(Budget::new(1 << 20, None)))
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_means_the_newer_stream() {
+        let mut feeds = feeds();
+        begin(&mut feeds, 1);
+        assert!(feeds.end(ID, Ok(())));
+        begin(&mut feeds, 2);
+        assert_eq!(feeds.leave(1), None, "the server has ended it");
+        assert_eq!(feeds.push(ID, "5".into()), Ok(true), "the other is open");
+        assert_eq!(next(&mut feeds, 2), Some(Ok("5".into())));
+        assert!(feeds.end(ID, Ok(())));
+        assert_eq!(next(&mut feeds, 2), None);
+    }
+
+    #[test]
+    fn a_stream_that_is_too_far_behind_does_not_end_the_one_that_got_its_id() {
+        let mut feeds = feeds();
+        begin(&mut feeds, 1);
+        assert_eq!(feeds.push(ID, vec![b'1'; 2_000].into()), Ok(true));
+        assert!(feeds.end(ID, Ok(())));
+        begin(&mut feeds, 2);
+        let reason = Status::resource_exhausted("it is not read");
+        assert_eq!(feeds.fail_behind(&reason), []);
+        assert_eq!(feeds.push(ID, "5".into()), Ok(true), "the other is open");
+    }
+
+    #[test]
+    fn a_stream_whose_id_is_given_away_fails_behind_its_items() {
+        let mut feeds = feeds();
+        begin(&mut feeds, 1);
+        assert_eq!(feeds.push(ID, "5".into()), Ok(true));
+        begin(&mut feeds, 2);
+        assert_eq!(next(&mut feeds, 1), Some(Ok("5".into())));
+        assert_eq!(next(&mut feeds, 1), Some(Err(Code::Internal)));
+        assert_eq!(feeds.leave(1), None, "the server would end the other");
     }
 }

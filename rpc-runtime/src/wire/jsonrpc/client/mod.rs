@@ -8,6 +8,8 @@ mod feeds;
 pub(crate) mod request;
 mod server;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 #[cfg(feature = "http")]
