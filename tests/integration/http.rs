@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rpc_runtime::transport::Io;
 use rpc_runtime::{Channel, Limits, Server, Wire};
+use rpc_tests::eventually;
 use rpc_tests::math::{Calculator, MathClient, MathServer};
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
@@ -229,7 +230,7 @@ async fn a_body_that_stops_is_given_up() {
         answer.starts_with("HTTP/1.1 504 ") && answer.contains("`message_timeout`"),
         "{answer}"
     );
-    assert_eq!(serving.stop.running_calls(), 0);
+    eventually("it has ended", || serving.stop.running_calls() == 0).await;
 }
 
 #[tokio::test]
