@@ -52,8 +52,9 @@
 //! | `hmac` | | signed requests |
 //! | `stdio` | | the `stdio:` transport: child processes as servers |
 //! | `tls` | | TLS for every TCP address, with rustls: [`tls`] |
-//! | `http` | | HTTP on the same port: gRPC, and Connect for `curl` |
-//! | `websocket` | | WebSocket on the same port: `ws://`, and JSON-RPC over it |
+//! | `http` | | gRPC, gRPC-Web and Connect on the same port, server and client |
+//! | `jsonrpc` | | JSON-RPC 2.0, the lines of kn-sock and JSON with its length, server and client |
+//! | `websocket` | | WebSocket on the same port: `ws://`, and with `jsonrpc` JSON-RPC over it |
 //! | `tower` | | services and layers of the tower ecosystem |
 //! | `health` | | the standard health check of gRPC: [`health`] |
 //! | `reflection` | | server reflection of gRPC: [`Server::reflection`] |

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 #[rpc_service(name = "test.v1.Till")]
 trait Till {
-    /// Pays, and says the how-manieth payment it is.
+    /// Pays, and says how many payments there were with this one.
     #[rpc(once)]
     async fn pay(&self, cents: u32, note: String) -> Result<u32, Status>;
 

@@ -47,7 +47,7 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Balance {
-    /// Picks one of the candidates; `None` if there is none. `turn` says the how-manieth call it is, and is
+    /// Picks one of the candidates; `None` if there is none. `turn` counts the calls, and is
     /// asked where that counts.
     pub(super) fn pick<'a>(
         &self,

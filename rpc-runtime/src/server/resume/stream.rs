@@ -53,7 +53,7 @@ pub(super) fn unknown() -> Status {
 
 /// A stream of a handler that its caller can come back to. Its task fills it and ends it.
 pub(super) struct KeptStream {
-    /// The how-manieth it is.
+    /// Its number, in the order in which streams began.
     pub(super) number: u64,
     pub(super) token: Bytes,
     streams: Streams,
