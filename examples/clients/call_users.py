@@ -14,7 +14,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     users = UsersStub(channel)
     created = users.CreateUser(CreateUserRequest(name="Barbara Liskov"))
     print("CreateUser ", created.id, created.name)
-    found = users.GetUser(GetUserRequest(id=created.id), timeout=5)
+    found = users.GetUser(GetUserRequest(id=created.id), timeout=20)
     print("GetUser    ", found.id, found.name)
     many = users.CreateUsers(CreateUserRequest(name=name) for name in ("Frances Allen", "Tony Hoare"))
     print("CreateUsers", list(many.ids))

@@ -12,7 +12,7 @@ head -c 3000001 /dev/urandom >"$place/data.bin"
 "$files" serve "$place/shared" --url tcp://127.0.0.1:0 2>"$place/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$place"' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     url=$(sed -n 's/^serving .* at //p' "$place/log")
     [ -n "$url" ] && break
     sleep 0.1
@@ -26,7 +26,7 @@ client() {
     local command=$1
     shift
     printf '$ files %s\n' "$command $url $*"
-    timeout 60 "$files" "$command" "$url" "$@" 2>&1
+    timeout 180 "$files" "$command" "$url" "$@" 2>&1
 }
 client put data.bin
 client list

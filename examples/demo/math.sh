@@ -16,7 +16,7 @@ serve() {
     : >"$log"
     "$math" serve "$@" 2>"$log" &
     server=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         url=$(sed -n 's/^serving at //p' "$log")
         [ -n "$url" ] && break
         sleep 0.1
@@ -29,7 +29,7 @@ serve tcp://127.0.0.1:0
 # The second terminal.
 call() {
     printf '$ math call %s\n' "$url $*"
-    timeout 20 "$math" call "$url" "$@" 2>&1
+    timeout 60 "$math" call "$url" "$@" 2>&1
 }
 refused() {
     if call "$@"; then
@@ -59,7 +59,7 @@ fi
 address=${url#tcp://}
 lines() {
     printf '$ … | nc %s %s\n%s\n' "${address%:*}" "${address##*:}" "$1"
-    timeout 20 python3 -c 'import socket, sys
+    timeout 60 python3 -c 'import socket, sys
 peer = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 peer.sendall(sys.argv[3].encode() + b"\n")
 print(peer.makefile().readline(), end="")' "${address%:*}" "${address##*:}" "$1"
@@ -70,14 +70,14 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 python=$root/target/tools/python/bin/python
 if [ -x "$python" ]; then
     printf '$ python -c "…kn_sock.RPCClient…"\n'
-    timeout 20 "$python" -c 'import sys, kn_sock
+    timeout 60 "$python" -c 'import sys, kn_sock
 client = kn_sock.RPCClient(sys.argv[1], int(sys.argv[2]))
 print(client.call("add", 10, 20), client.call("add", a=1, b=2))' "${address%:*}" "${address##*:}"
 else
     echo 'skipped: kn-sock is missing (bash tests/setup.sh installs it)'
 fi
 printf '$ python3 examples/python/lpjson.py %s add 10 20\n' "${address%:*} ${address##*:}"
-timeout 20 python3 examples/python/lpjson.py "${address%:*}" "${address##*:}" add 10 20
+timeout 60 python3 examples/python/lpjson.py "${address%:*}" "${address##*:}" add 10 20
 call_as() {
     url=$1://$address call "${@:2}"
 }
@@ -107,9 +107,9 @@ stop
 browser=$(command -v chromium-headless-shell || command -v chromium || command -v google-chrome || true)
 if [ -n "$browser" ]; then
     : >"$directory/pages"
-    timeout 60 python3 "$root/examples/page/serve.py" >"$directory/pages" &
+    timeout 180 python3 "$root/examples/page/serve.py" >"$directory/pages" &
     pages=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         port=$(sed -n 1p "$directory/pages")
         [ -n "$port" ] && break
         sleep 0.1
@@ -118,7 +118,7 @@ if [ -n "$browser" ]; then
     page="http://127.0.0.1:$port/?server=http://${url#tcp://}&report"
     printf '$ %s %s\n' "$(basename "$browser")" "$page"
     # Without a sandbox, which root has none of.
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$directory/browser" \
+    timeout 180 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$directory/browser" \
         --remote-debugging-port=0 "$page" 2>/dev/null &
     viewer=$!
     wait "$pages" || { echo 'the page does not say what it shows' >&2; exit 1; }
@@ -147,4 +147,4 @@ else
 fi
 
 printf '\n$ math workers 3\n'
-timeout 60 "$math" workers 3
+timeout 180 "$math" workers 3

@@ -11,7 +11,7 @@ place=$(mktemp -d)
 "$users" serve tcp://127.0.0.1:0 >"$place/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$place"' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     url=$(sed -n 's/^serving at //p' "$place/log")
     [ -n "$url" ] && break
     sleep 0.1
@@ -24,7 +24,7 @@ client() {
     local command=$1
     shift
     printf '$ users %s\n' "$command $url $*"
-    timeout 60 "$users" "$command" "$url" "$@" 2>&1
+    timeout 180 "$users" "$command" "$url" "$@" 2>&1
 }
 client create 'Ada Lovelace'
 client create Alan --v2 Turing
@@ -40,7 +40,7 @@ fi
 
 # The same by hand.
 printf '\n$ users interactive %s\n' "$url"
-HOME=$place timeout 60 "$users" interactive "$url" >"$place/answers" <<'CALLS'
+HOME=$place timeout 180 "$users" interactive "$url" >"$place/answers" <<'CALLS'
 methods
 users.v1.Users/GetUser {"id": 1}
 users.v2.Users/GetUser {"id": "1"}
@@ -71,7 +71,7 @@ if [ -x "$python" ]; then
     "$python" -m grpc_tools.protoc -I "$root/examples/proto" -I "$root/rpc-build/proto" \
         --python_out="$place/stubs" --grpc_python_out="$place/stubs" users/v1/users.proto rpc/v1/options.proto
     printf '\n$ python call_users.py %s\n' "$address"
-    PYTHONPATH=$place/stubs timeout 60 "$python" "$root/examples/clients/call_users.py" "$address" | tee "$place/answers"
+    PYTHONPATH=$place/stubs timeout 180 "$python" "$root/examples/clients/call_users.py" "$address" | tee "$place/answers"
     expect 'I know Tony Hoare; I know nobody in "and Zoe?"'
     expect 'refused: NOT_FOUND there is no user 99'
 else
@@ -80,7 +80,7 @@ fi
 
 if [ -d "$root/tests/node/node_modules/@grpc" ]; then
     printf '\n$ node call_users.cjs %s\n' "$address"
-    NODE_PATH=$root/tests/node/node_modules timeout 60 node "$root/examples/clients/call_users.cjs" "$address" | tee "$place/answers"
+    NODE_PATH=$root/tests/node/node_modules timeout 180 node "$root/examples/clients/call_users.cjs" "$address" | tee "$place/answers"
     expect 'I know Donald Knuth; I know nobody in "and Zoe?"'
     expect 'refused: 5 there is no user 99'
 else

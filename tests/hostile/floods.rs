@@ -174,21 +174,21 @@ async fn metadata_bombs_are_held_up_to_max_buffered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_byte_now_and_then_is_cut_off() {
     let _alone = alone().await;
-    let limit = Duration::from_millis(400);
+    let limit = Duration::from_secs(1);
     let serving = start(server().frame_timeout(limit).handshake_timeout(limit)).await;
     let bystander = Bystander::of(&serving.url).await;
     let mut greeting = Raw::connect(&serving.url).await;
     let mut sent = 0;
     for byte in PREFACE.into_iter().chain(settings()) {
         sent += usize::from(greeting.send(&[byte]).await);
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(100)).await;
     }
     assert!(sent < 20, "a slow greeting is cut off");
 
     let mut raw = Raw::greet(&serving.url).await;
     for byte in Request::default().bytes() {
         raw.send(&[byte]).await;
-        sleep(Duration::from_millis(30)).await;
+        sleep(Duration::from_millis(100)).await;
     }
     raw.expect_go_away("`frame_timeout`").await;
     eventually("both are gone", || serving.stop.connections() == 1).await;

@@ -164,7 +164,7 @@ async fn an_answer_that_stops_fails_its_call_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_sent_messages_hold_the_memory_of_all_for_a_time_only() {
     let _alone = alone().await;
-    let limits = Limits::new().message_timeout(Duration::from_secs(1));
+    let limits = Limits::new().message_timeout(Duration::from_secs(5));
     let serving = start(server().limits(limits).max_buffered_total(4 << 20)).await;
     let math = MathClient::connect(&serving.url).await.unwrap();
     let upload = async || {

@@ -355,7 +355,7 @@ async fn resets_without_end_do_no_harm() {
 #[tokio::test]
 async fn a_caller_that_reads_nothing_cannot_keep_a_call_beyond_its_deadline() {
     let mut raw = raw(Limits::new()).await;
-    let head = head("/test.v1.Math/count", &[("grpc-timeout", "1S")]);
+    let head = head("/test.v1.Math/count", &[("grpc-timeout", "5S")]);
     let (response, mut stream) = raw.http2.send_request(head, false).unwrap();
     let body = frame(br#"{"up_to":100000}"#);
     stream.send_data(body.into(), true).unwrap();

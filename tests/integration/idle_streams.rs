@@ -63,7 +63,7 @@ async fn streams_that_wait_are_not_asked_again_and_again() {
 
 #[tokio::test]
 async fn a_connection_with_a_stream_that_waits_is_not_idle() {
-    let idle = Duration::from_millis(100);
+    let idle = Duration::from_millis(500);
     for transport in ["tcp", "grpc", "connect+http"] {
         let seen: Arc<Mutex<Vec<Arc<ConnectionInfo>>>> = Arc::default();
         let noted = Arc::clone(&seen);
@@ -79,7 +79,7 @@ async fn a_connection_with_a_stream_that_waits_is_not_idle() {
         let client = TalkClient::new(connect(&serving.url).await.unwrap());
         let mut words = client.talk(stream::pending());
         assert_eq!(words.next().await.unwrap().unwrap(), 7);
-        tokio::time::sleep(idle * 10).await;
+        tokio::time::sleep(idle * 3).await;
         let mut others = client.talk(stream::pending());
         assert_eq!(others.next().await.unwrap().unwrap(), 7);
         let seen = seen.lock().unwrap();

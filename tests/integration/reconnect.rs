@@ -93,7 +93,7 @@ async fn calls_are_spread_and_pass_a_dead_address() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_made_again() {
     let server = Server::new().add(MathServer::new(Calculator::new()));
-    let serving = serve("tcp", server.idle_timeout(Duration::from_millis(30))).await;
+    let serving = serve("tcp", server.idle_timeout(Duration::from_millis(300))).await;
     let math = MathClient::connect(&serving.url).await.unwrap();
     math.add(1, 1).await.unwrap();
     let closed = async {
@@ -118,7 +118,7 @@ async fn a_silent_server_is_noticed() {
         stream.write_all(&hello).await.unwrap();
         std::future::pending::<()>().await;
     });
-    let interval = Duration::from_millis(50);
+    let interval = Duration::from_millis(500);
     let math = MathClient::connect(&url)
         .keepalive(interval, interval)
         .await

@@ -27,15 +27,19 @@ struct Redis {
 
 impl Redis {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
         let folder = tempfile::tempdir().unwrap();
-        let process = spawn(port, &folder).await;
-        Self {
-            port,
-            folder,
-            process,
+        loop {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            drop(listener);
+            // Another process may have taken the port meanwhile.
+            if let Some(process) = spawn(port, &folder).await {
+                return Self {
+                    port,
+                    folder,
+                    process,
+                };
+            }
         }
     }
 
@@ -53,24 +57,29 @@ impl Redis {
     }
 
     async fn start_again(&mut self) {
-        self.process = spawn(self.port, &self.folder).await;
+        let started = spawn(self.port, &self.folder).await;
+        self.process = started.expect("its port is free again");
     }
 }
 
-/// Starts it, keeping nothing on disk, and waits until it listens.
-async fn spawn(port: u16, folder: &TempDir) -> Child {
+/// Starts it, keeping nothing on disk, and waits until it listens, or has ended because it cannot.
+async fn spawn(port: u16, folder: &TempDir) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
     command.arg("--dir").arg(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let process = command.kill_on_drop(true).spawn();
-    let process = process.expect("redis-server is there (bash tests/setup.sh installs it)");
+    let mut process = process.expect("redis-server is there (bash tests/setup.sh installs it)");
+    let mut has_ended = false;
     eventually_async("redis-server listens", async || {
-        TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        has_ended = process.try_wait().unwrap().is_some();
+        has_ended || TcpStream::connect(("127.0.0.1", port)).await.is_ok()
     })
     .await;
-    process
+    // It may have ended while somebody else answered at its port.
+    has_ended |= process.try_wait().unwrap().is_some();
+    (!has_ended).then_some(process)
 }
 
 async fn named(name: &'static str) -> Serving {
@@ -219,7 +228,8 @@ async fn the_registry_and_redis_restart_and_no_call_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_kept_in_redis_is_bounded() {
     let redis = Redis::start().await;
-    let registry = redis.registry().bounds(2, 3, LEASE);
+    let longest = LEASE * 5;
+    let registry = redis.registry().bounds(2, 3, longest);
     let channel = Channel::new(registry.service());
     let register = async |group: &str, url: &str| {
         let lease = Lease::new(group, url).length(Duration::from_secs(3_600));
@@ -251,7 +261,7 @@ async fn what_is_kept_in_redis_is_bounded() {
             .is_empty()
     );
     // A lease is no longer than the bound, and what is over makes room.
-    sleep(LEASE).await;
+    sleep(longest).await;
     register("one", "d").await.unwrap();
     register("three", "a").await.unwrap();
     assert_eq!(registry.servers("one").await.unwrap(), ["d"]);

@@ -192,7 +192,7 @@ async fn a_server_that_dies_or_shuts_down_under_load_fails_no_call_that_may_be_r
             true => servers[0].stop.shutdown(),
             false => servers[0].task.abort(),
         }
-        sleep(Duration::from_millis(100)).await;
+        until_answered_by(&channel, &["b", "c"]).await;
         let answered = names(&channel, 60).await;
         assert!(!answered.contains_key("a"), "{answered:?}");
         stop.store(true, Ordering::Relaxed);

@@ -63,7 +63,7 @@ class Peer {
 }
 
 async function eventually(what, holds) {
-  for (let left = 500; left > 0; left--) {
+  for (let left = 2000; left > 0; left--) {
     if (await holds()) return;
     await sleep(10);
   }

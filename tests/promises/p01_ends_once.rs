@@ -50,7 +50,10 @@ mod over_json_that_says_the_time {
     }
 }
 
+/// For what runs out.
 const SHORT: Duration = Duration::from_millis(100);
+/// For what must not run out before something else has happened, and then does, or is outlived.
+const ENOUGH: Duration = Duration::from_secs(1);
 
 async fn a_unary_call_sends_thirty_seconds(transport: &str) {
     let (channel, mut server) = raw_server(transport).await;
@@ -120,7 +123,7 @@ async fn a_handler_hands_its_deadline_down(transport: &str) {
 
 async fn only_the_acceptance_of_a_stream_is_bounded(transport: &str) {
     let (channel, mut server) = raw_server(transport).await;
-    let client = ProbeClient::new(channel.with_timeout(SHORT));
+    let client = ProbeClient::new(channel.clone().with_timeout(SHORT));
     let mut refused = client.give(1, Then::End);
     let status = bounded(refused.next()).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
@@ -133,14 +136,15 @@ async fn only_the_acceptance_of_a_stream_is_bounded(transport: &str) {
         "a stream has no total deadline"
     );
 
+    let client = ProbeClient::new(channel.with_timeout(ENOUGH));
     let mut accepted = client.give(1, Then::End).start();
     let request = server.next_of(kind::REQUEST).await;
     server
         .send(kind::RESPONSE, 0, request.call, &block(&[], &[]))
         .await;
     bounded(accepted.accepted()).await.unwrap();
-    // Time passes here on purpose: far more than the bound on the acceptance.
-    tokio::time::sleep(3 * SHORT).await;
+    // Time passes here on purpose: more than the bound on the acceptance.
+    tokio::time::sleep(ENOUGH.mul_f64(1.5)).await;
     server
         .send(kind::MESSAGE, flag::END, request.call, &[9])
         .await;
@@ -151,10 +155,10 @@ async fn only_the_acceptance_of_a_stream_is_bounded(transport: &str) {
 async fn a_timeout_bounds_the_whole_stream_and_is_sent(transport: &str) {
     let (channel, mut server) = raw_server(transport).await;
     let client = ProbeClient::new(channel);
-    let mut items = client.give(1, Then::End).timeout(2 * SHORT).start();
+    let mut items = client.give(1, Then::End).timeout(ENOUGH).start();
     let request = server.next_of(kind::REQUEST).await;
     let sent = Duration::from_micros(request.number(field::TIMEOUT).expect("a timeout"));
-    assert!(sent <= 2 * SHORT, "{sent:?} were sent");
+    assert!(sent <= ENOUGH, "{sent:?} were sent");
     server
         .send(kind::RESPONSE, flag::BODY, request.call, &block(&[], &[9]))
         .await;
@@ -208,7 +212,10 @@ async fn expires<T>(mut items: ResponseStream<T>) {
 
 async fn the_first_item_has_a_bound_of_its_own(transport: &str) {
     let mut probing = Probing::on(transport).await;
-    let mut none = probing.client.give(0, Then::Wait).first_item_timeout(SHORT);
+    let mut none = probing
+        .client
+        .give(0, Then::Wait)
+        .first_item_timeout(ENOUGH / 2);
     let status = bounded(none.next()).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(status.message().contains("first item"), "{status}");
@@ -216,7 +223,7 @@ async fn the_first_item_has_a_bound_of_its_own(transport: &str) {
     let (channel, mut server) = raw_server(transport).await;
     let mut some = ProbeClient::new(channel)
         .give(2, Then::End)
-        .first_item_timeout(3 * SHORT);
+        .first_item_timeout(ENOUGH);
     let asked = async {
         let request = server.next_of(kind::REQUEST).await;
         assert_eq!(request.number(field::TIMEOUT), None, "it is not sent");
@@ -227,7 +234,7 @@ async fn the_first_item_has_a_bound_of_its_own(transport: &str) {
     };
     let (first, call) = tokio::join!(bounded(some.next()), asked);
     assert_eq!(first.unwrap().unwrap(), 1);
-    tokio::time::sleep(5 * SHORT).await;
+    tokio::time::sleep(ENOUGH.mul_f64(1.5)).await;
     server.send(kind::MESSAGE, flag::END, call, &[2]).await;
     assert_eq!(bounded(some.next()).await.unwrap().unwrap(), 2);
 }
@@ -235,7 +242,7 @@ async fn the_first_item_has_a_bound_of_its_own(transport: &str) {
 async fn waiting_for_a_place_counts_towards_the_acceptance(transport: &str) {
     let one = field_of(field::MAX_CALLS, &varint(1));
     let (channel, mut server) = RawServer::listen(transport).await.channel(&one).await;
-    let client = ProbeClient::new(channel.with_timeout(2 * SHORT));
+    let client = ProbeClient::new(channel.with_timeout(ENOUGH));
     let mut first = client.give(0, Then::Wait).start();
     let request = server.next_of(kind::REQUEST).await;
     server

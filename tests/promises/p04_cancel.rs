@@ -48,7 +48,7 @@ over_http_and_tls! {
     replies_that_nobody_takes_are_not_kept
 }
 
-const GRACE: Duration = Duration::from_millis(200);
+const GRACE: Duration = Duration::from_secs(1);
 
 async fn a_dropped_call_sends_a_cancel(transport: &str) {
     let (channel, mut server) = raw_server(transport).await;
@@ -237,7 +237,7 @@ async fn a_waiting_call_that_is_dropped_is_never_sent(transport: &str) {
 }
 
 async fn a_cancelled_call_sends_nothing_more(transport: &str) {
-    let probing = Probing::on(transport).await;
+    let probing = Probing::with(transport, |it| it.cancel_grace(5 * GRACE), None).await;
     let mut client = RawPeer::introduced(&probing.serving.url).await;
     let arguments = b"\x81\xa5bytes\x19";
     client.request(1, "test.v1.Probe/flow", arguments).await;

@@ -178,7 +178,7 @@ async fn decoding(transport: &str) {
 
 async fn a_deadline(transport: &str) {
     let (client, mut server, url) = by_hand(transport).await;
-    let short = Duration::from_millis(50);
+    let short = Duration::from_millis(300);
     let status = bounded(client.add(1, 2).timeout(short).into_future())
         .await
         .unwrap_err();
@@ -260,7 +260,7 @@ async fn answers_in_json(wire: &'static str) {
     assert!(status.is_remote());
     says(&status, Phase::Reply, Some(ADD), &url);
 
-    let call = client.add(1, 2).timeout(Duration::from_millis(50));
+    let call = client.add(1, 2).timeout(Duration::from_millis(300));
     let status = bounded(call.into_future()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     says(&status, Phase::Reply, Some(ADD), &url);

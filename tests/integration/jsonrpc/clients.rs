@@ -93,7 +93,7 @@ async fn many_calls_are_on_their_way_at_once() {
     let (serving, served) = serving(|it| it).await;
     for scheme in ["jsonrpc+tcp", "jsonrpc+ws", "lpjson"] {
         let client = client(&serving, scheme).await;
-        let calls = (0..50).map(|it| client.wait(500 + it));
+        let calls = (0..50).map(|it| client.wait(3_000 + it));
         let together = tokio::spawn(join_all(calls.map(IntoFuture::into_future)));
         until(&served.waiting, 50).await;
         assert_eq!(
@@ -102,7 +102,7 @@ async fn many_calls_are_on_their_way_at_once() {
             "it passes those that wait"
         );
         let results = together.await.unwrap();
-        let expected: Vec<_> = (0..50).map(|it| 500 + it).collect();
+        let expected: Vec<_> = (0..50).map(|it| 3_000 + it).collect();
         let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, expected, "{scheme}");
     }
@@ -114,7 +114,7 @@ async fn many_calls_are_on_their_way_at_once() {
         assert_eq!(results, (0..50).collect::<Vec<_>>(), "{scheme}");
     }
     let client = client(&serving, "jsonrpc+http").await;
-    let calls = (0..8).map(|it| client.wait(500 + it));
+    let calls = (0..8).map(|it| client.wait(3_000 + it));
     let together = tokio::spawn(join_all(calls.map(IntoFuture::into_future)));
     until(&served.waiting, 8).await;
     assert!(together.await.unwrap().iter().all(Result::is_ok));

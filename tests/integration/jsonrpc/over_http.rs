@@ -249,7 +249,7 @@ async fn the_calls_of_one_connection_are_bounded_together() {
     let (http2, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let mut http2 = http2.ready().await.unwrap();
-    let wait = call("wait", &json!([500]));
+    let wait = call("wait", &json!([3_000]));
     let text = format!("[{wait},{wait}]");
     let mut refused = 0;
     let mut answers = Vec::new();

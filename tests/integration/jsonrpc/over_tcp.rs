@@ -238,7 +238,7 @@ async fn a_peer_that_does_not_read_is_held_up_and_then_cut_off() {
 async fn a_drain_finishes_what_runs_and_refuses_the_rest() {
     let (serving, served) = serving(|it| it).await;
     let mut peer = Peer::connect(&serving).await;
-    peer.send(call("wait", &json!([200]), 1)).await;
+    peer.send(call("wait", &json!([2_000]), 1)).await;
     until(&served.waiting, 1).await;
     serving.stop.shutdown();
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -248,7 +248,7 @@ async fn a_drain_finishes_what_runs_and_refuses_the_rest() {
         (&refused["error"]["code"], &refused["id"]),
         (&json!(-32014), &json!(2))
     );
-    assert_eq!(peer.answer().await["result"], 200);
+    assert_eq!(peer.answer().await["result"], 2_000);
     assert_eq!(peer.line().await, None);
 }
 

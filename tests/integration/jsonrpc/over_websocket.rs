@@ -182,7 +182,7 @@ async fn a_slow_reader_slows_its_subscription_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_peer_that_is_silent_is_pinged_and_then_cut_off() {
-    let (interval, timeout) = (Duration::from_millis(50), Duration::from_millis(200));
+    let (interval, timeout) = (Duration::from_millis(50), Duration::from_secs(1));
     script("silent", |it| it.keepalive(interval, timeout)).await;
 }
 

@@ -56,7 +56,7 @@ async fn many_streams_and_calls_share_a_connection() {
         futures_util::future::join_all(streams),
         futures_util::future::join_all(sums),
     );
-    let (streams, sums) = timeout(PATIENCE, both).await.expect("it ends");
+    let (streams, sums) = timeout(3 * PATIENCE, both).await.expect("it ends");
     let expected: Vec<u64> = (0..2_000).collect();
     assert!(streams.into_iter().all(|it| it.unwrap() == expected));
     assert!((1..).zip(sums).all(|(n, sum)| sum.unwrap() == n));

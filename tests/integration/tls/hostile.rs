@@ -134,7 +134,7 @@ async fn a_client_that_trickles_its_hello_is_closed_in_the_same_time() {
 #[tokio::test]
 async fn handshakes_at_once_are_bounded_and_the_next_one_gets_its_turn() {
     let authority = Authority::new();
-    let serving = serve_hurried(&authority, Duration::from_millis(700), 2).await;
+    let serving = serve_hurried(&authority, Duration::from_secs(4), 2).await;
     let hello = hello().await;
     // Silent clients are no handshakes.
     let mut silent = Vec::new();
@@ -147,7 +147,7 @@ async fn handshakes_at_once_are_bounded_and_the_next_one_gets_its_turn() {
         .await
         .unwrap();
     assert!(
-        began.elapsed() < Duration::from_millis(600),
+        began.elapsed() < Duration::from_secs(3),
         "it waited for silent clients"
     );
 
@@ -166,7 +166,7 @@ async fn handshakes_at_once_are_bounded_and_the_next_one_gets_its_turn() {
         .unwrap();
     let waited = began.elapsed();
     assert!(
-        waited > Duration::from_millis(200),
+        waited > Duration::from_secs(1),
         "three handshakes at once: {waited:?}"
     );
     for stream in stuck.iter_mut().chain(&mut silent) {
@@ -209,7 +209,7 @@ async fn a_flood_of_handshakes_does_not_keep_calls_from_being_served() {
 #[tokio::test]
 async fn mutated_hellos_are_refused_without_harm() {
     let authority = Authority::new();
-    let serving = serve_hurried(&authority, Duration::from_millis(100), 64).await;
+    let serving = serve_hurried(&authority, Duration::from_secs(10), 64).await;
     let hello = hello().await;
     let mut random = fastrand::Rng::with_seed(5);
     for _ in 0..200 {

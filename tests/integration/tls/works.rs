@@ -92,7 +92,11 @@ async fn large_messages_cross_in_both_directions_at_once() {
     // More than any buffer on the way holds, so that writes are cut short and have to be gone on with.
     let bytes: Vec<u8> = (0..12_u32 << 20).map(|it| (it % 251) as u8).collect();
     let calls: Vec<_> = (0..4)
-        .map(|_| math.echo(bytes.clone().into()).start())
+        .map(|_| {
+            math.echo(bytes.clone().into())
+                .timeout(PATIENCE * 3)
+                .start()
+        })
         .collect();
     for call in calls {
         let echoed = timeout(PATIENCE * 3, call).await.expect("it comes in time");

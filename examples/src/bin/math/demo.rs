@@ -174,13 +174,13 @@ async fn many_at_once(math: &MathClient, report: &mut Report) {
     report.gives("batch of 8: n * n", squares, expected);
 
     let begun = Instant::now();
-    let waited = join_all((0..10).map(|_| math.wait(100).into_future())).await;
+    let waited = join_all((0..10).map(|_| math.wait(1_000).into_future())).await;
     let took = begun.elapsed();
     let all_done = waited.iter().all(Result::is_ok);
     report.shows(
-        "10 concurrent calls of 100 ms each",
+        "10 concurrent calls of a second each",
         format!("took {took:.0?} together"),
-        all_done && took < Duration::from_millis(900),
+        all_done && took < Duration::from_secs(5),
     );
 }
 

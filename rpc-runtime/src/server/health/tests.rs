@@ -91,6 +91,7 @@ async fn a_server_knows_its_services_and_says_when_it_drains() {
     let health = Health::new();
     let server = Server::new()
         .health(health.clone())
+        .shutdown_timeout(std::time::Duration::from_secs(60))
         .listen("tcp://127.0.0.1:0")
         .bind()
         .await
@@ -107,7 +108,7 @@ async fn a_server_knows_its_services_and_says_when_it_drains() {
     assert_eq!(second.status, ServingStatus::NOT_SERVING);
     let end = watch.next().await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::Unavailable);
-    tokio::time::timeout(std::time::Duration::from_secs(5), serving)
+    tokio::time::timeout(std::time::Duration::from_secs(20), serving)
         .await
         .expect("the stream does not hold up the shutdown")
         .unwrap()
@@ -119,6 +120,7 @@ async fn a_server_is_not_ready_some_time_before_it_accepts_no_more() {
     let health = Health::new();
     let delay = std::time::Duration::from_secs(2);
     let server = Server::new().health(health).drain_delay(delay);
+    let server = server.shutdown_timeout(std::time::Duration::from_secs(60));
     let server = server.listen("tcp://127.0.0.1:0").bind().await.unwrap();
     let url = server.url().to_owned();
     let stop = server.shutdown_handle();
@@ -138,7 +140,7 @@ async fn a_server_is_not_ready_some_time_before_it_accepts_no_more() {
     let end = watch.next().await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::Unavailable);
     assert!(began.elapsed() >= delay);
-    tokio::time::timeout(std::time::Duration::from_secs(5), serving)
+    tokio::time::timeout(std::time::Duration::from_secs(20), serving)
         .await
         .expect("it ends after that")
         .unwrap()
@@ -155,6 +157,6 @@ async fn a_second_shutdown_ends_the_delay() {
     let serving = tokio::spawn(server.serve());
     stop.shutdown();
     stop.shutdown();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), serving).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), serving).await;
     ended.expect("nobody waits an hour").unwrap().unwrap();
 }
