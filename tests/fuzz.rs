@@ -64,6 +64,27 @@ fn run((name, target): &Target, what: &str, bytes: &[u8]) {
     }
 }
 
+/// The programs of libFuzzer, which `fuzz/run.sh` finds in the manifest, and these tests try the same.
+#[test]
+fn each_target_has_a_program() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("it can be read");
+    let programs = manifest.split("[[bin]]\n").skip(1);
+    let programs: Vec<_> = programs
+        .map(|it| it.split('"').nth(1).expect("it has a name"))
+        .collect();
+    let targets: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
+    assert_eq!(programs, targets);
+    for name in targets {
+        let source = folder.join(format!("fuzz_targets/{name}.rs"));
+        let source = std::fs::read_to_string(source).expect("its program can be read");
+        assert!(
+            source.contains(&format!("run(\"{name}\", bytes)")),
+            "{source}"
+        );
+    }
+}
+
 #[test]
 fn corpora_harm_nothing() {
     for target in ALL {

@@ -1,0 +1,5 @@
+//! `json` of `src/targets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpc_fuzz::run("json", bytes));

@@ -1,0 +1,5 @@
+//! `length_prefixed_server` of `src/targets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpc_fuzz::run("length_prefixed_server", bytes));

@@ -1,0 +1,5 @@
+//! `message_pack` of `src/targets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpc_fuzz::run("message_pack", bytes));
