@@ -3,6 +3,10 @@
 use crate::status::Status;
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, PoisonError};
 
+/// What one message takes of a budget is not counted up to so many bytes: the limits on calls bound it well enough, as
+/// [`Limits::max_buffered`](crate::Limits::max_buffered) says.
+pub(crate) const LIGHT: usize = 4 << 10;
+
 /// How much a connection takes from the common budget at a time, so that small messages do not
 /// all meet at one counter.
 const STEP: usize = 256 << 10;
