@@ -26,7 +26,7 @@ impl SharedBudget {
         })
     }
 
-    fn try_take(&self, bytes: usize) -> bool {
+    pub(crate) fn try_take(&self, bytes: usize) -> bool {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let fits = used <= self.limit;
         if !fits {
@@ -36,11 +36,11 @@ impl SharedBudget {
     }
 
     /// Says whether half of the limit stays free when `bytes` more are used.
-    fn has(&self, bytes: usize) -> bool {
+    pub(crate) fn has(&self, bytes: usize) -> bool {
         self.used.load(Ordering::Relaxed) + bytes <= self.limit / 2
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 

@@ -183,9 +183,9 @@ async fn whoever_may_call_without_a_token_is_still_who_the_certificate_says() {
         async move { next.call(request).await }
     });
     let by_bearer = server()
-        .layer(in_front.clone())
-        .layer(bearer.allow(["who"]));
-    let by_hmac = server().layer(in_front).layer(hmac.allow(["who"]));
+        .layer(bearer.allow(["who"]))
+        .layer(in_front.clone());
+    let by_hmac = server().layer(hmac.allow(["who"])).layer(in_front);
     for (server, theirs) in [(by_bearer, "a user"), (by_hmac, "a signer")] {
         let serving = serve("tcp", server.tls(tls.clone())).await;
         let signed = clients.sign(|params| params.subject_alt_names = vec![dns("a.example.org")]);
