@@ -1,5 +1,6 @@
 //! Files into a [`Schema`].
 
+mod compiled;
 mod embedded;
 mod files;
 mod link;
@@ -225,27 +226,47 @@ impl Loader<'_> {
         self.sources.insert(SourceFile::new(&name, None, None));
         let locations = Locations::default();
         let before = self.mistakes.len();
+        self.mistakes.extend(compiled::check(&file));
+        if self.mistakes.len() != before {
+            self.name_set(before, &name);
+            return false;
+        }
         let imports_are_good = self.imports(&file, &locations);
         self.mistakes
             .extend(self.symbols.declare(&file, &self.sources));
         if imports_are_good && self.mistakes.len() == before {
             let mut copy = file.clone();
+            compiled::forget_kinds(&mut copy);
             let view = self.symbols.view(&copy);
             self.mistakes
                 .extend(resolve::resolve(&mut copy, &view, &locations));
+            if self.mistakes.len() == before {
+                self.mistakes
+                    .extend(compiled::check_kinds(&file, &mut copy));
+            }
             if self.mistakes.len() == before
                 && let Err(mistakes) = self.linker.link(&mut copy, view.files(&name), None)
             {
                 self.mistakes.extend(mistakes);
             }
         }
-        for mistake in &mut self.mistakes[before..] {
-            mistake
-                .notes
-                .push(format!("in `{name}`, which comes from a descriptor set"));
-        }
+        self.name_set(before, &name);
         self.loaded.push(file);
         imports_are_good && self.mistakes.len() == before
+    }
+
+    /// Says of the mistakes from `first` on which file they are in, as there is no text to show.
+    fn name_set(&mut self, first: usize, name: &str) {
+        const FROM_SET: &str = "which comes from a descriptor set";
+        for mistake in &mut self.mistakes[first..] {
+            // Those of imports are in other files, and said so already.
+            let is_placed = mistake.notes.iter().any(|note| note.ends_with(FROM_SET));
+            if mistake.primary.is_none() && !is_placed {
+                mistake
+                    .notes
+                    .push(format!("in `{}`, {FROM_SET}", name.escape_debug()));
+            }
+        }
     }
 
     fn imports(&mut self, file: &FileDescriptorProto, locations: &Locations) -> bool {

@@ -20,4 +20,26 @@ pub use crate::testing::{MockMethod, uploaded};
 
 /// The crates that generated messages name, so that users need not depend on them.
 #[cfg(feature = "protobuf")]
-pub use ::{buffa, buffa_descriptor, buffa_types, bytes, serde, serde_json};
+pub use ::{buffa_descriptor, buffa_types, bytes, serde, serde_json};
+
+/// The same, with functions of ours in the place of some: see [`codec/protobuf/registered.rs`](crate::codec).
+#[cfg(feature = "protobuf")]
+pub mod buffa {
+    pub use ::buffa::*;
+
+    pub mod type_registry {
+        pub use crate::codec::protobuf::registered::any_from_json;
+        pub use ::buffa::type_registry::*;
+    }
+
+    pub mod extension_registry {
+        pub use ::buffa::extension_registry::*;
+
+        pub mod helpers {
+            pub use crate::codec::protobuf::registered::{
+                message_from_json, repeated_message_from_json,
+            };
+            pub use ::buffa::extension_registry::helpers::*;
+        }
+    }
+}

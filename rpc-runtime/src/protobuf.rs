@@ -18,7 +18,8 @@
 //!
 //! What a peer sends of them is put aside before it is decoded, and
 //! [`Limits::max_element_memory`](crate::Limits::max_element_memory) bounds how much that is. An `Any` that is written as JSON
-//! is decoded for that, with those that are in it, up to 100 levels deep.
+//! is decoded for that, with those that are in it, up to 100 levels deep. [`Limits::max_stack`](crate::Limits::max_stack) holds
+//! for all of them together.
 
 // Single items, since the crates have types called `String` and `Option`: the compiler would have to
 // say `std::string::String` in every message to a user.
@@ -29,13 +30,12 @@ pub use ::buffa::{UnknownFields, type_registry};
 
 /// The messages of `google.protobuf`.
 pub mod well_known {
+    pub use crate::codec::protobuf::registered::register_types;
     pub use ::buffa_types::google::protobuf::{
         Any, BoolValue, BytesValue, DoubleValue, Duration, Empty, FieldMask, FloatValue,
         Int32Value, Int64Value, ListValue, NullValue, StringValue, Struct, Timestamp, UInt32Value,
         UInt64Value, Value,
     };
-    /// Adds these messages to those of which JSON knows what an [`Any`] holds.
-    pub use ::buffa_types::register_wkt_types as register_types;
 }
 
 /// Brings what `rpc-build` wrote for a package into the module where it stands.

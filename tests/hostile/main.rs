@@ -9,6 +9,7 @@
 mod against_client;
 mod broken;
 mod depth;
+mod early_answers;
 mod floods;
 mod fragments;
 mod grpc_servers;

@@ -14,6 +14,7 @@ mod floors;
 mod formats;
 mod functions;
 mod gateway;
+mod go_away;
 mod grpc_client;
 mod grpc_connections;
 mod grpc_python;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use buffa_descriptor::generated::descriptor::EnumDescriptorProto;
 
-use super::File;
 use super::ranges::{Names, Written, collect, overlaps};
+use super::{File, Syntax};
 use crate::diagnostic::Diagnostic;
 use crate::elements::{Element, below, join, numbered, scope};
 use crate::tag;
@@ -15,7 +15,9 @@ pub(super) fn check(file: &File<'_>, mistakes: &mut Vec<Diagnostic>) {
         let checked = Enum { file, item };
         checked.check_first(mistakes);
         checked.check_numbers(mistakes);
-        checked.check_prefixes(mistakes);
+        if file.syntax != Syntax::Edition {
+            checked.check_prefixes(mistakes);
+        }
         checked.check_reserved(mistakes);
     }
 }

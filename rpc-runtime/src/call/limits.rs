@@ -168,7 +168,8 @@ impl Limits {
     /// Messages of more than 64 KiB leave in pieces, between which all others pass. So they take no
     /// room from small ones, up to one message of [`max_message`](Self::max_message) more.
     ///
-    /// A server takes no new requests of a connection of HTTP/2 either while so much waits for it.
+    /// A server takes no new requests of a connection of HTTP/2 either while so much waits for it, or as
+    /// much as [`Server::max_buffered_total`](crate::Server::max_buffered_total) leaves it.
     #[must_use]
     pub fn max_outgoing(mut self, bytes: usize) -> Self {
         self.max_outgoing = bytes.max(64 << 10);

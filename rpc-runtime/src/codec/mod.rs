@@ -25,7 +25,7 @@ mod limits;
 mod malformed;
 mod message_pack;
 #[cfg(feature = "protobuf")]
-mod protobuf;
+pub(crate) mod protobuf;
 mod registry;
 mod scan;
 mod serde_codec;

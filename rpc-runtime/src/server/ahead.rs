@@ -286,9 +286,14 @@ mod tests {
 
     /// A stream of 1,000 KiB, of which at most 32 KiB may wait, and its budget.
     async fn slow(policy: SlowReader) -> (Body, Arc<Budget>) {
+        slow_with(policy, ITEMS, SIZE).await
+    }
+
+    /// The same of so many items of so many bytes.
+    async fn slow_with(policy: SlowReader, count: usize, size: usize) -> (Body, Arc<Budget>) {
         let budget = Arc::new(Budget::new(64 << 10, None));
-        let item = |_| ValueMessage::<Serde, String>::wrap("x".repeat(SIZE));
-        let items = stream::iter((0..ITEMS).map(item).map(|it| Ok(BodyFrame::Message(it))));
+        let item = move |_| ValueMessage::<Serde, String>::wrap("x".repeat(size));
+        let items = stream::iter((0..count).map(item).map(|it| Ok(BodyFrame::Message(it))));
         let room = Room {
             policy,
             places: policy.places().unwrap(),
@@ -296,7 +301,7 @@ mod tests {
         };
         let body = body(items, room);
         // As often as the task lets others run.
-        for _ in 0..ITEMS {
+        for _ in 0..count {
             tokio::task::yield_now().await;
         }
         (body, budget)
@@ -319,6 +324,17 @@ mod tests {
         drop(body);
         tokio::task::yield_now().await;
         assert_eq!(budget.used(), 0);
+    }
+
+    /// An item of a byte takes hundreds of them.
+    #[tokio::test]
+    async fn small_items_that_wait_are_bounded_by_the_memory_that_they_take() {
+        let (mut body, _) = slow_with(SlowReader::DropOldest(usize::MAX), 10_000, 1).await;
+        let mut waited = 0;
+        while let Some(frame) = body.frame().await {
+            waited += usize::from(matches!(frame, Ok(BodyFrame::Message(_))));
+        }
+        assert!((10..=128).contains(&waited), "{waited} in 32 KiB");
     }
 
     #[tokio::test]

@@ -257,6 +257,9 @@ impl Server {
     /// default. Over HTTP/1.1, and in `HttpService`, also what waits of whole
     /// answers for clients to read it.
     ///
+    /// Over HTTP/2 also what waits for peers to read it, beside 64 KiB of each connection: that never takes
+    /// more than half of this.
+    ///
     /// Over HTTP/2 what no handler has read yet is not in it: windows bound that, which are
     /// [`Limits::stream_window`] for a call and [`Limits::max_buffered`] for a connection, so together
     /// that times the [`max_connections`](Self::max_connections).

@@ -3,6 +3,10 @@
 use crate::status::Status;
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, PoisonError};
 
+/// What one message takes of a budget is not counted up to so many bytes: the limits on calls bound it well enough, as
+/// [`Limits::max_buffered`](crate::Limits::max_buffered) says.
+pub(crate) const LIGHT: usize = 4 << 10;
+
 /// How much a connection takes from the common budget at a time, so that small messages do not
 /// all meet at one counter.
 const STEP: usize = 256 << 10;
@@ -22,7 +26,7 @@ impl SharedBudget {
         })
     }
 
-    fn try_take(&self, bytes: usize) -> bool {
+    pub(crate) fn try_take(&self, bytes: usize) -> bool {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let fits = used <= self.limit;
         if !fits {
@@ -32,11 +36,11 @@ impl SharedBudget {
     }
 
     /// Says whether half of the limit stays free when `bytes` more are used.
-    fn has(&self, bytes: usize) -> bool {
+    pub(crate) fn has(&self, bytes: usize) -> bool {
         self.used.load(Ordering::Relaxed) + bytes <= self.limit / 2
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-#[cfg(feature = "http")]
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
@@ -16,12 +15,10 @@ use crate::call::{Batch, Filled};
 use crate::call::{Body, BodyFrame, Cancellation, Message, Request, Response};
 use crate::service::BoxService;
 use crate::status::Status;
-#[cfg(feature = "http")]
-use crate::wire::budget::Budget;
+use crate::wire::budget::{Budget, LIGHT};
 use crate::wire::catch_panic::{CatchPanic, panicked};
 use crate::wire::config::RunningCall;
 use crate::wire::first_poll::poll_handler_may_run;
-#[cfg(feature = "http")]
 use crate::wire::incomplete::Held;
 
 /// What a call holds until it has ended.
@@ -32,23 +29,17 @@ pub(crate) struct Running {
     timer: Option<Pin<Box<Sleep>>>,
     grace: Duration,
     _counted: RunningCall,
-    #[cfg(feature = "http")]
     _kept: Option<Kept>,
 }
 
 /// The request that a call may keep until it has ended, counted in the budget once it has come.
-#[cfg(feature = "http")]
 #[derive(Clone)]
 pub(crate) struct Kept {
     budget: Arc<Budget>,
     held: Arc<OnceLock<Held>>,
 }
 
-#[cfg(feature = "http")]
 impl Kept {
-    /// Requests up to this length are not counted: the limit on calls bounds them well enough.
-    const LIGHT: usize = 4 << 10;
-
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
         Self {
             budget: Arc::clone(budget),
@@ -62,12 +53,27 @@ impl Kept {
     ///
     /// There is no room for it.
     pub(crate) fn count(&self, bytes: usize) -> Result<(), Status> {
-        if bytes > Self::LIGHT {
+        if bytes > LIGHT {
             let mut held = Held::new(Arc::clone(&self.budget));
             held.set(bytes)?;
             let _ = self.held.set(held);
         }
         Ok(())
+    }
+
+    /// Counts a request that has come, or takes no memory if that is not counted.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for it.
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) fn come(budget: &Arc<Budget>, bytes: usize) -> Result<Option<Self>, Status> {
+        if bytes <= LIGHT {
+            return Ok(None);
+        }
+        let kept = Self::new(budget);
+        kept.count(bytes)?;
+        Ok(Some(kept))
     }
 }
 
@@ -79,16 +85,14 @@ impl Running {
             timer: None,
             grace,
             _counted: counted,
-            #[cfg(feature = "http")]
             _kept: None,
         }
     }
 
     /// Holds the request until the call has ended.
-    #[cfg(feature = "http")]
-    pub(crate) fn keeping(self, kept: Kept) -> Self {
+    pub(crate) fn keeping(self, kept: Option<Kept>) -> Self {
         Self {
-            _kept: Some(kept),
+            _kept: kept,
             ..self
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use rpc_runtime::{Channel, Code, Limits, Server, Wire};
 use rpc_tests::eventually_async;
+use rpc_tests::json_peer::{self, JsonPeer};
 use rpc_tests::serving::{Serving, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -44,6 +45,34 @@ async fn items_ends_and_failures_arrive() {
         assert!(client.count(0).next().await.is_none(), "one without items");
         assert_eq!(client.add(2, 3).await.unwrap(), 5);
     }
+}
+
+#[tokio::test]
+async fn what_opened_a_stream_counts_until_that_ends() {
+    let limits = Limits::new().max_buffered(64 << 10);
+    let server = Server::new().limits(limits).accept([Wire::JsonRpc]);
+    let serving = serve("tcp", server.add(FeedServer::new(Served::default()))).await;
+    let mut peer = JsonPeer::connect(&format!("jsonrpc+{}", serving.url)).await;
+    // Each is a sixth of what may be held.
+    let open = |method: &str, params: &Value| {
+        let mut call = json_peer::call(1, &format!("test.v1.Feed/{method}"), params);
+        call["beside"] = "x".repeat(10_000).into();
+        call
+    };
+    for _ in 0..20 {
+        peer.send(&open("count", &json!([0]))).await;
+        assert!(peer.next().await["result"].is_string());
+        assert!(peer.next().await["params"].is_object(), "the end");
+    }
+    let mut opened = 0;
+    while opened < 20 {
+        peer.send(&open("silence", &json!([]))).await;
+        match peer.try_next().await {
+            Some(answer) if answer["result"].is_string() => opened += 1,
+            _ => break,
+        }
+    }
+    assert!((5..=6).contains(&opened), "{opened} are open");
 }
 
 #[tokio::test]

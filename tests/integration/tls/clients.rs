@@ -168,6 +168,40 @@ async fn the_server_says_in_its_log_who_was_refused_and_why() {
 }
 
 #[tokio::test]
+async fn whoever_may_call_without_a_token_is_still_who_the_certificate_says() {
+    use rpc_runtime::layer::auth::{BearerAuth, BearerToken, HmacAuth, HmacKey, HmacSigner};
+    use rpc_runtime::{Identity, Next, Request, from_fn};
+
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let tls = ServerTls::new(servers.server().certificate());
+    let tls = tls.client_auth(ClientAuth::Required, clients.roots());
+    let bearer = BearerAuth::tokens([("s3cret", Identity::new("a user"))]);
+    let hmac = HmacAuth::keys([("id", HmacKey::new("s3cret", Identity::new("a signer")))]);
+    let server = || Server::new().function("who", who).function("me", who);
+    let in_front = from_fn(|mut request: Request, next: Next| {
+        request.extensions_mut().insert(Identity::new("somebody"));
+        async move { next.call(request).await }
+    });
+    let by_bearer = server()
+        .layer(bearer.allow(["who"]))
+        .layer(in_front.clone());
+    let by_hmac = server().layer(hmac.allow(["who"])).layer(in_front);
+    for (server, theirs) in [(by_bearer, "a user"), (by_hmac, "a signer")] {
+        let serving = serve("tcp", server.tls(tls.clone())).await;
+        let signed = clients.sign(|params| params.subject_alt_names = vec![dns("a.example.org")]);
+        let channel = connect(&serving, &servers, Some(signed.certificate()))
+            .await
+            .unwrap();
+        let channel = channel.layer(BearerToken::new("s3cret").unwrap());
+        let channel = channel.layer(HmacSigner::new("id", "s3cret").unwrap());
+        let caller: Caller = channel.call("who", ()).await.unwrap();
+        assert_eq!(caller.identity.as_deref(), Some("a.example.org"));
+        let caller: Caller = channel.call("me", ()).await.unwrap();
+        assert_eq!(caller.identity.as_deref(), Some(theirs));
+    }
+}
+
+#[tokio::test]
 async fn a_layer_that_finds_an_identity_has_the_last_word() {
     use rpc_runtime::{Identity, Next, Request, from_fn};
 

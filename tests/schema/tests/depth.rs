@@ -19,7 +19,7 @@ use crate::patterns::Names;
 const LEVELS: usize = 70;
 
 /// What a thread has that nobody said anything about.
-const SMALL: usize = 2 << 20;
+pub(crate) const SMALL: usize = 2 << 20;
 
 /// What everything fits into.
 pub(crate) const LARGE: usize = 256 << 20;

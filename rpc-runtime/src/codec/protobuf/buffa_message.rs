@@ -2,6 +2,7 @@
 //! come from.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use buffa::extension_registry::extension_registry;
 use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, UnknownField};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::aside::put_aside;
+use super::registered::watched;
 use super::{BinaryOutput, ProtobufMessage};
 use crate::codec::serde_codec::read_json;
 use crate::codec::shared_bytes::is_worth_sharing;
@@ -45,11 +47,16 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
 
     fn decode_json(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
         // With nothing registered, neither an `Any` nor an extension is read from what was put aside.
-        if extension_registry().is_some() && put_aside(bytes) > limits.element_memory() {
+        if extension_registry().is_none() {
+            let stack = Stack::new(limits);
+            return read_json(PhantomData::<Self>, bytes, &stack)
+                .map_err(|error| CodecError::within(&stack, Encoding::JSON, error));
+        }
+        if put_aside(bytes) > limits.element_memory() {
             return Err(CodecError::too_large(Encoding::JSON, limits));
         }
-        let stack = Stack::new(limits);
-        read_json(PhantomData::<Self>, bytes, &stack)
+        let stack = Rc::new(Stack::new(limits));
+        watched(&stack, || read_json(PhantomData::<Self>, bytes, &stack))
             .map_err(|error| CodecError::within(&stack, Encoding::JSON, error))
     }
 }

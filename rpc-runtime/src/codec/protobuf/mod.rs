@@ -3,6 +3,7 @@
 mod aside;
 mod buffa_message;
 mod output;
+pub(crate) mod registered;
 
 use buffa_types::Empty;
 use bytes::{Bytes, BytesMut};

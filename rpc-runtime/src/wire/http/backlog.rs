@@ -1,21 +1,34 @@
 //! What HTTP/2 was handed for one connection and has not written.
 //!
 //! Its windows are the peer's to choose, so they do not bound that: a peer that gives two gigabytes and
-//! then reads nothing from its socket would have them wait here.
+//! then reads nothing from its socket would have them wait here. What waits of all connections together is bounded, too.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
+use crate::wire::budget::SharedBudget;
+
+/// So much may wait for any connection, whatever waits for others: their number bounds it.
+const FREE: usize = 64 << 10;
+
+/// How much more of the common budget is taken at a time.
+const STEP: usize = 256 << 10;
+
 /// The bytes of a connection that wait to be written, and who waits for them to leave.
 pub(super) struct Backlog {
     bytes: AtomicUsize,
+    /// So much may wait now: [`FREE`], and what was taken of the common budget.
+    granted: AtomicUsize,
     limit: usize,
+    shared: Option<Arc<SharedBudget>>,
+    /// Held while `granted` changes.
+    change: Mutex<()>,
     room: Arc<Notify>,
 }
 
@@ -23,10 +36,14 @@ pub(super) struct Backlog {
 pub(super) type Waiting = Option<Pin<Box<OwnedNotified>>>;
 
 impl Backlog {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(super) fn new(limit: usize, shared: Option<Arc<SharedBudget>>) -> Arc<Self> {
+        let free = if shared.is_some() { FREE } else { limit };
         Arc::new(Self {
             bytes: AtomicUsize::new(0),
+            granted: AtomicUsize::new(free.min(limit)),
             limit,
+            shared,
+            change: Mutex::new(()),
             room: Arc::default(),
         })
     }
@@ -35,7 +52,45 @@ impl Backlog {
     /// limit by one piece.
     pub(super) fn is_full(&self) -> bool {
         // In one order with what is given back, or a wake-up would be missed.
-        self.bytes.load(Ordering::SeqCst) >= self.limit
+        let is_full = || self.bytes.load(Ordering::SeqCst) >= self.granted.load(Ordering::SeqCst);
+        is_full() && !(self.take_more() && !is_full())
+    }
+
+    /// Takes more of the common budget, of which half stays for what comes in. False if there is no more.
+    fn take_more(&self) -> bool {
+        let Some(shared) = &self.shared else {
+            return false;
+        };
+        let _changing = self.changing();
+        let granted = self.granted.load(Ordering::SeqCst);
+        // Somebody else may have taken some, or everything may have left.
+        let missing = (self.bytes.load(Ordering::SeqCst) + 1).saturating_sub(granted);
+        let more = missing.next_multiple_of(STEP).min(self.limit - granted);
+        if missing > more || more > 0 && !(shared.has(more) && shared.try_take(more)) {
+            return false;
+        }
+        if more > 0 {
+            self.granted.store(granted + more, Ordering::SeqCst);
+            // For those who wait, half of what there is now may have left long ago.
+            self.room.notify_waiters();
+        }
+        true
+    }
+
+    fn give_budget_back(&self) {
+        let Some(shared) = &self.shared else {
+            return;
+        };
+        let _changing = self.changing();
+        let granted = self.granted.load(Ordering::SeqCst);
+        if granted > FREE && self.bytes.load(Ordering::SeqCst) == 0 {
+            self.granted.store(FREE, Ordering::SeqCst);
+            shared.give_back(granted - FREE);
+        }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ready when there is room; it leaves the waker for that.
@@ -70,10 +125,21 @@ impl Backlog {
     fn give_back(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         // Only when half of it has left, so that many who wait are not woken for each piece.
-        let half = self.limit / 2;
+        let granted = self.granted.load(Ordering::SeqCst);
+        let half = granted / 2;
         if before > half && before - bytes <= half {
             self.room.notify_waiters();
         }
+        if before == bytes && granted > FREE {
+            self.give_budget_back();
+        }
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        // A piece that was handed over when the last had just left may have been the only one.
+        self.give_budget_back();
     }
 }
 
@@ -129,7 +195,7 @@ mod tests {
 
     #[test]
     fn bytes_count_until_they_are_dropped() {
-        let backlog = Backlog::new(100);
+        let backlog = Backlog::new(100, None);
         let mut first = Arc::clone(&backlog).count(zeros(60));
         assert!(!backlog.is_full());
         let second = Arc::clone(&backlog).count(zeros(40));
@@ -145,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_woken_when_half_has_left() {
-        let backlog = Backlog::new(100);
+        let backlog = Backlog::new(100, None);
         let pieces: Vec<_> = (0..10)
             .map(|_| Arc::clone(&backlog).count(zeros(10)))
             .collect();
@@ -171,7 +237,7 @@ mod tests {
 
     #[test]
     fn who_comes_when_there_is_room_does_not_wait() {
-        let backlog = Backlog::new(100);
+        let backlog = Backlog::new(100, None);
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut waiting = None;
         let all = Arc::clone(&backlog).count(zeros(100));
@@ -179,5 +245,49 @@ mod tests {
         drop(all);
         assert!(backlog.poll_room(&mut waiting, &mut cx).is_ready());
         assert!(waiting.is_none());
+    }
+
+    /// Hands over pieces of 16 KiB until there is no room.
+    fn fill(backlog: &Arc<Backlog>) -> Vec<Counted> {
+        let pieces = std::iter::from_fn(|| {
+            let has_room = !backlog.is_full();
+            has_room.then(|| Arc::clone(backlog).count(zeros(16 << 10)))
+        });
+        pieces.collect()
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_all_connections_together_is_bounded() {
+        let shared = SharedBudget::new(2 << 20);
+        let backlogs: Vec<_> = (0..10)
+            .map(|_| Backlog::new(4 << 20, Some(Arc::clone(&shared))))
+            .collect();
+        let mut waiting: Vec<_> = backlogs.iter().map(fill).collect();
+        let lengths = waiting.iter().map(|pieces| pieces.len() * (16 << 10));
+        let lengths: Vec<_> = lengths.collect();
+        assert_eq!(lengths[0], (1 << 20) + FREE, "half of it");
+        assert_eq!(
+            lengths[1..],
+            [FREE; 9],
+            "and what every connection may have"
+        );
+        assert_eq!(shared.used(), 1 << 20);
+
+        // Who waits for the first one hears when half has left, and then the others have room, too.
+        let first = Arc::clone(&backlogs[0]);
+        let waiter = tokio::spawn(async move {
+            let mut waiting = None;
+            poll_fn(|cx| first.poll_room(&mut waiting, cx)).await;
+        });
+        tokio::task::yield_now().await;
+        let half = waiting[0].len() / 2;
+        waiting[0].truncate(half);
+        waiter.await.unwrap();
+        waiting[0].clear();
+        assert_eq!(shared.used(), 0);
+        assert!(!backlogs[1].is_full());
+        waiting.clear();
+        drop(backlogs);
+        assert_eq!(shared.used(), 0);
     }
 }

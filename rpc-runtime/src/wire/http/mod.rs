@@ -34,6 +34,7 @@ mod peer_url;
 mod prefixed;
 mod reply_body;
 mod respond;
+mod sending;
 mod server;
 mod settings;
 mod stalled;

@@ -16,7 +16,7 @@ use super::dialect::{Call, Dialect, ReplyTo};
 use super::envelope::{Envelope, Unreadable, is_batch, items};
 use super::failure::Failure;
 use super::subscriptions::{Opening, Subscriptions};
-use super::text::{Text, hold, put_value};
+use super::text::{Text, put_value};
 use crate::call::{
     Body, ConnectionInfo, Message, Method, MethodKind, MethodTable, Request, Response, deadline_in,
 };
@@ -26,8 +26,7 @@ use crate::status::{Code, Status};
 use crate::wire::budget::Budget;
 use crate::wire::catch_panic::panicked;
 use crate::wire::config::{Config, RunningCall, RunningCalls, Served};
-use crate::wire::incomplete::Held;
-use crate::wire::running::{Handling, Replying, Running};
+use crate::wire::running::{Handling, Kept, Replying, Running};
 
 /// How many texts of streams may wait to be written, each with a few items.
 const WAITING: usize = 16;
@@ -196,16 +195,18 @@ impl Session {
     ///
     /// Dropping the future gives the calls up.
     pub(crate) async fn answer(self: Arc<Self>, text: Bytes) -> Option<Text> {
-        let mut held = Held::new(Arc::clone(&self.budget));
-        if let Err(status) = hold(&mut held, text.len()) {
-            return self.refuse(&status.into());
-        }
-        let out = if self.dialect.has_batches && is_batch(&text) {
-            self.batch(&text).await
-        } else {
-            self.item(&text, self.subscriptions.as_ref()).await
+        let kept = match Kept::come(&self.budget, text.len()) {
+            Ok(kept) => kept,
+            Err(status) => return self.refuse(&status.into()),
         };
-        drop((text, held));
+        let out = if self.dialect.has_batches && is_batch(&text) {
+            self.batch(&text, &kept).await
+        } else {
+            let subscriptions = self.subscriptions.as_ref();
+            self.item(&text, kept.as_ref(), subscriptions).await
+        };
+        // A call that goes on, as a stream does, keeps both.
+        drop((text, kept));
         match Text::new(out?, &self.budget) {
             Ok(text) => Some(text),
             Err(status) => self.refuse(&status.into()),
@@ -218,7 +219,7 @@ impl Session {
         Some(Text::uncounted(out, &self.budget))
     }
 
-    async fn batch(self: &Arc<Self>, text: &Bytes) -> Option<BytesMut> {
+    async fn batch(self: &Arc<Self>, text: &Bytes, kept: &Option<Kept>) -> Option<BytesMut> {
         let limit = self.config.limits.max_batch;
         let found = match items(text, limit) {
             Ok(found) if found.is_empty() => Err(Failure::NoCall),
@@ -233,9 +234,10 @@ impl Session {
         let room = Arc::new(AtomicUsize::new(self.config.limits.max_message));
         let calls = found.iter().map(|item| {
             let (session, room) = (Arc::clone(self), Arc::clone(&room));
+            let kept = kept.clone();
             let item = text.slice_ref(item.as_bytes());
             Box::pin(async move {
-                let answer = session.item(&item, None).await?;
+                let answer = session.item(&item, kept.as_ref(), None).await?;
                 session.fitting(answer, &item, &room)
             }) as _
         });
@@ -271,12 +273,17 @@ impl Session {
     }
 
     /// Runs one call, which may open a stream where there are `subscriptions`.
-    async fn item(&self, text: &Bytes, subscriptions: Option<&Subscriptions>) -> Option<BytesMut> {
+    async fn item(
+        &self,
+        text: &Bytes,
+        kept: Option<&Kept>,
+        subscriptions: Option<&Subscriptions>,
+    ) -> Option<BytesMut> {
         let call = match self.read(text) {
             Ok(call) => call,
             Err(answer) => return answer,
         };
-        let answered = match self.begin(&call, text, subscriptions) {
+        let answered = match self.begin(&call, (text, kept), subscriptions) {
             Err(failure) => Err(failure),
             Ok(Begun::Answered(message)) => Ok(Some(message)),
             Ok(Begun::Open(mut open)) => {
@@ -314,7 +321,7 @@ impl Session {
     fn begin<'a>(
         &self,
         call: &Call<'a>,
-        text: &Bytes,
+        (text, kept): (&Bytes, Option<&Kept>),
         subscriptions: Option<&Subscriptions>,
     ) -> Result<Begun<'a>, Failure> {
         if self.is_closing.load(Ordering::Relaxed) {
@@ -335,6 +342,7 @@ impl Session {
         let stream = place_of_stream(&named.method, subscriptions, call.reply_to)?;
         let (request, deadline) = self.request(named.method.clone(), call, text)?;
         let running = Running::new(deadline, self.config.cancel_grace, counted);
+        let running = running.keeping(kept.cloned());
         let unknown = (!named.is_known).then(|| Box::new(named));
         match Handling::start(&self.service, request, running) {
             Ok(handling) => Ok(Begun::Open(Open {

@@ -8,12 +8,8 @@ use serde_json::value::RawValue;
 use crate::call::Message;
 use crate::codec::{Encoding, Pieces};
 use crate::status::Status;
-use crate::wire::budget::Budget;
+use crate::wire::budget::{Budget, LIGHT};
 use crate::wire::incomplete::Held;
-
-/// Texts of up to so many bytes are not counted: see
-/// [`Limits::max_buffered`](crate::Limits::max_buffered).
-pub(super) const SMALL: usize = 4 << 10;
 
 /// A text that goes out; dropped when it has.
 pub(crate) struct Text {
@@ -25,7 +21,9 @@ impl Text {
     /// Counts a text against the budget, if it is large.
     pub(super) fn new(bytes: BytesMut, budget: &Arc<Budget>) -> Result<Self, Status> {
         let mut held = Held::new(Arc::clone(budget));
-        hold(&mut held, bytes.len())?;
+        if bytes.len() > LIGHT {
+            held.set(bytes.len())?;
+        }
         Ok(Self { bytes, _held: held })
     }
 
@@ -59,13 +57,4 @@ pub(super) fn put_value(out: &mut BytesMut, mut message: Message) -> Result<(), 
         out.put_slice(b"null");
     }
     Ok(())
-}
-
-/// Counts a text, if it is large.
-pub(super) fn hold(held: &mut Held, bytes: usize) -> Result<(), Status> {
-    if bytes > SMALL {
-        held.set(bytes)
-    } else {
-        Ok(())
-    }
 }

@@ -13,7 +13,7 @@ use super::settings::WireSettings;
 use crate::call::{Cancellation, Metadata, MethodHandle};
 use crate::codec::Encoding;
 use crate::status::Status;
-use crate::wire::budget::Exceeded;
+use crate::wire::budget::{Exceeded, LIGHT};
 use crate::wire::config::RunningCall;
 
 /// A call of ours.
@@ -62,12 +62,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Requests up to this weight are not counted: the limit on calls bounds them well enough.
-    const LIGHT: usize = 4 << 10;
-
     /// Counts what is not light.
     pub(super) fn try_new(shared: &Arc<Shared>, bytes: usize) -> Result<Option<Self>, Exceeded> {
-        if bytes <= Self::LIGHT {
+        if bytes <= LIGHT {
             return Ok(None);
         }
         let charged = shared.budget.try_charge(bytes);

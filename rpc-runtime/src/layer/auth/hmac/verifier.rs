@@ -149,7 +149,8 @@ impl HmacAuth {
     }
 
     /// Lets everybody call these methods, named by their whole path: `package.Service/method`, or
-    /// the name of a function. Calls of them have no identity, also if they are signed.
+    /// the name of a function. A signature that they have is not looked at, so that calls of them have no
+    /// identity, but for that of the client's [certificate](crate::tls::ServerTls::client_auth), which TLS has proved.
     #[must_use]
     pub fn allow<P: Into<Arc<str>>>(mut self, methods: impl IntoIterator<Item = P>) -> Self {
         self.allowed.extend(methods.into_iter().map(Into::into));

@@ -12,7 +12,7 @@ use crate::call::{Body, Filled};
 use crate::status::Status;
 use crate::wire::catch_panic::catch_panic;
 use crate::wire::http::envelopes::{BATCH, Batches};
-use crate::wire::http::http2::{is_reset, poll_send};
+use crate::wire::http::sending::{is_reset, poll_send};
 
 /// A stream on its way out.
 pub(super) struct Upload {

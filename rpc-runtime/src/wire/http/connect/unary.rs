@@ -113,7 +113,7 @@ impl Call<'_> {
         request.set_deadline(deadline);
         request.set_connection(Arc::clone(&connection.info));
         request.set_attempt(attempt(&head.headers));
-        let running = Running::new(deadline, config.cancel_grace, counted).keeping(kept);
+        let running = Running::new(deadline, config.cancel_grace, counted).keeping(Some(kept));
         let handling = Handling::start(&connection.served.service, request, running)?;
         let (response, running) = handling.await?;
         let reply = Single::read(response, running).await?;

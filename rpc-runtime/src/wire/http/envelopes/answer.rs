@@ -123,7 +123,7 @@ fn begin(
     request.set_deadline(deadline);
     request.set_connection(Arc::clone(&connection.info));
     request.set_attempt(status::attempt(&head.headers));
-    let running = Running::new(deadline, config.cancel_grace, counted).keeping(kept);
+    let running = Running::new(deadline, config.cancel_grace, counted).keeping(Some(kept));
     Handling::start(&connection.served.service, request, running)
 }
 

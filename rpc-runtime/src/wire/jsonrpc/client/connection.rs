@@ -20,13 +20,12 @@ use crate::codec::Encoding;
 use crate::service::BoxFuture;
 use crate::status::{Phase, Status};
 use crate::transport::Io;
-use crate::wire::budget::Budget;
+use crate::wire::budget::{Budget, LIGHT};
 use crate::wire::config::Config;
 use crate::wire::incomplete::{Held, Patience};
 use crate::wire::jsonrpc::dialect::{Dialect, Notice};
 use crate::wire::jsonrpc::envelope::{Envelope, is_batch, items};
 use crate::wire::jsonrpc::framing::{Received, Splitter, part_kept};
-use crate::wire::jsonrpc::text::SMALL;
 use crate::wire::progress::Watch;
 
 /// How often calls are looked at for deadlines that have passed, at most.
@@ -212,7 +211,7 @@ impl Link {
         let limits = self.config.limits.decode_limits();
         let message = Message::with_limits(bytes, Encoding::JSON, limits);
         let mut response = Response::new(Body::message(message));
-        if length > SMALL {
+        if length > LIGHT {
             let mut held = Held::new(Arc::clone(&self.budget));
             held.set(length)?;
             response.on_end(held);
