@@ -6,14 +6,6 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::load::{Input, load};
 
-impl Cache for () {
-    fn get(&self, _: &str, _: u64) -> Option<Texts> {
-        None
-    }
-
-    fn put(&mut self, _: &str, _: u64, _: &Texts) {}
-}
-
 fn settings() -> Settings {
     Settings {
         root: Settings::ROOT.to_owned(),
