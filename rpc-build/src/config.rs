@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::breaking::Policy;
+use crate::breaking::{Accepted, Policy};
 use crate::check::{check, unused_imports};
 use crate::emit::{Settings, emit};
 use crate::error::Error;
@@ -15,6 +15,7 @@ use crate::output::{self, FileCache};
 use crate::release::Release;
 use crate::schema::Schema;
 use crate::source::SourceFile;
+use crate::uses;
 
 /// Compiles `.proto` files in a build script, where nothing else has to be said.
 ///
@@ -129,7 +130,7 @@ impl Config {
     }
 
     /// Only compares the folder of [`out_dir`](Self::out_dir) with what would be written, and fails if they differ, unless the
-    /// environment variable `RPC_BUILD_UPDATE` is set, which writes it. Without such a folder it is an error.
+    /// environment variable `RPC_BUILD_UPDATE` is set to anything but `0`, which writes it. Without such a folder it is an error.
     pub fn verify(mut self) -> Self {
         self.verifies = true;
         self
@@ -167,9 +168,13 @@ impl Config {
     /// at every build if it waited for a file that is not there. The lock counts from the next time that the script runs, which
     /// is when a `.proto` file changes, or in a clean build, such as that of a build server.
     ///
+    /// Schemas that one program compiles in several calls need a lock each. A build warns where a lock is named that is not
+    /// there.
+    ///
     /// Default: `schema.lock`.
     pub fn lock(mut self, path: impl AsRef<Path>) -> Self {
         path.as_ref().clone_into(&mut self.release.path);
+        self.release.is_expected = true;
         self
     }
 
@@ -178,6 +183,7 @@ impl Config {
     /// Default: the binary form and JSON of stable packages, without exemptions.
     pub fn compatibility(mut self, policy: Policy) -> Self {
         self.release.policy = policy;
+        self.release.is_expected = true;
         self
     }
 
@@ -197,28 +203,47 @@ impl Config {
         }
         let schema = self.load()?;
         for unused in unused_imports(&schema) {
-            let (name, line) = unused.line(&schema.sources).unwrap_or(("", 0));
+            let Some((name, line)) = unused.line(&schema.sources) else {
+                continue;
+            };
             let shown = schema.sources.file(name).map(SourceFile::shown);
             let shown = shown.unwrap_or_default();
             say(format_args!("warning={shown}:{line}: {}", unused.message));
         }
-        self.check_release(&schema)?;
+        let accepted = self.check_release(&schema)?;
+        self.write(&schema)?;
+        // Last, so that what does not compile is not released either.
+        match accepted {
+            Some(accepted) => self.release_accepted(&accepted),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is generated, or compares it with what is there.
+    fn write(&self, schema: &Schema) -> Result<(), Error> {
         let folder = self.folder()?;
+        let kind = match self.out_dir {
+            Some(_) => uses::Kind::ClearedFolder,
+            None => uses::Kind::Folder,
+        };
+        uses::claim(kind, &folder, &self.input())?;
         let cache = env::var_os("OUT_DIR").map(|it| Path::new(&it).join("rpc-build-cache"));
         let mut cache = FileCache::new(cache, format!("{:?}", self.settings));
-        let files = emit(&schema, &self.settings, &mut cache)
+        let files = emit(schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
         if self.verifies {
             say(format_args!("rerun-if-env-changed={}", output::UPDATE));
+        }
+        if self.out_dir.is_some() {
             for file in &files {
                 say(format_args!(
                     "rerun-if-changed={}",
                     folder.join(&file.path).display()
                 ));
             }
-            if env::var_os(output::UPDATE).is_none() {
-                return output::verify(&folder, &files);
-            }
+        }
+        if self.verifies && !output::is_update() {
+            return output::verify(&folder, &files);
         }
         output::write(&folder, &files)?;
         match self.out_dir {
@@ -227,37 +252,77 @@ impl Config {
         }
     }
 
+    /// What is compiled, to tell one schema from another.
+    fn input(&self) -> String {
+        let (files, sets) = (&self.files, &self.descriptor_sets);
+        format!("{files:?} {:?} {sets:?}", self.includes)
+    }
+
     /// Releases the schema as it is: writes it to the [`lock`](Self::lock), whatever it breaks of what was released before.
     /// This is for a program that people run on purpose; a build script that is given the environment variable
-    /// `RPC_BUILD_ACCEPT_SCHEMA=1` does the same.
+    /// `RPC_BUILD_ACCEPT_SCHEMA=1` does the same. What does not compile is not released.
     ///
     /// # Errors
     ///
     /// All mistakes in the schema, or the file that could not be read or written.
     pub fn release(&self) -> Result<(), Error> {
+        self.check_paths()?;
         let schema = self.load()?;
-        self.release.accept(&schema).map(drop)
+        uses::claim(uses::Kind::Lock, &self.release.path, &self.input())?;
+        let accepted = self.release.accept(&schema)?;
+        emit(&schema, &self.settings, &mut ())
+            .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
+        self.release.write(&accepted.lock)
     }
 
-    /// Compares the schema with what was released, unless this is the release.
-    fn check_release(&self, schema: &Schema) -> Result<(), Error> {
+    /// Compares the schema with what was released, or finds out what its release means, if this is one.
+    fn check_release(&self, schema: &Schema) -> Result<Option<Accepted>, Error> {
         say(format_args!("rerun-if-env-changed={ACCEPT_VARIABLE}"));
-        if env::var_os(ACCEPT_VARIABLE).is_some_and(|value| value == "1") {
-            for broken in self.release.accept(schema)? {
-                let (rule, message) = (broken.rule, broken.message);
-                say(format_args!(
-                    "warning=released all the same: {message} ({rule})"
-                ));
-            }
+        let path = self.release.path.display();
+        let is_release = env::var_os(ACCEPT_VARIABLE).is_some_and(|value| value == "1");
+        let exists = self.release.path.exists();
+        if exists || is_release {
+            uses::claim(uses::Kind::Lock, &self.release.path, &self.input())?;
         }
         // One that is not there would count as changed each time.
-        if self.release.path.exists() {
+        if exists {
+            say(format_args!("rerun-if-changed={path}"));
+        }
+        if is_release {
+            return self.release.accept(schema).map(Some);
+        }
+        if !exists && self.release.is_expected {
+            say(format_args!(
+                "warning=there is no `{path}`, so that nothing is compared with what was released; \
+                 `{ACCEPT_VARIABLE}=1 cargo build` writes it"
+            ));
+        }
+        self.release.check(schema).map(|()| None)
+    }
+
+    /// Writes the lock, and says what that breaks. Exemptions are of no use from now on, which the next build says.
+    fn release_accepted(&self, accepted: &Accepted) -> Result<(), Error> {
+        let is_new = !self.release.path.exists();
+        self.release.write(&accepted.lock)?;
+        if is_new {
             say(format_args!(
                 "rerun-if-changed={}",
                 self.release.path.display()
             ));
         }
-        self.release.check(schema)
+        for broken in &accepted.broken {
+            let (rule, message) = (broken.rule, &broken.message);
+            say(format_args!(
+                "warning=released all the same: {message} ({rule})"
+            ));
+        }
+        for (broken, reason) in &accepted.allowed {
+            let (rule, message) = (broken.rule, &broken.message);
+            say(format_args!(
+                "warning=released as allowed: {message} ({rule}): {reason}"
+            ));
+        }
+        Ok(())
     }
 
     fn load(&self) -> Result<Schema, Error> {
@@ -291,7 +356,8 @@ impl Config {
         if !self.includes.is_empty() || self.files.is_empty() {
             return self.includes.clone();
         }
-        if self.files.iter().all(|file| file.starts_with("proto")) {
+        let is_in_proto = |file: &PathBuf| is_below(file, Path::new("proto"));
+        if self.files.iter().all(is_in_proto) {
             return vec!["proto".into()];
         }
         let parents = self.files.iter().filter_map(|file| file.parent());
@@ -325,9 +391,38 @@ impl Config {
     }
 }
 
+/// Whether a path leads into a folder, however the two are written.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    match (std::path::absolute(path), std::path::absolute(folder)) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => path.starts_with(folder),
+    }
+}
+
 /// Tells cargo something, which outside of a build script is only a line of output.
 fn say(line: std::fmt::Arguments<'_>) {
     if env::var_os("OUT_DIR").is_some() {
         println!("cargo::{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_the_folder_proto_are_found_however_they_are_named() {
+        let absolute = std::path::absolute("proto/a/v1/a.proto").expect("there is a folder");
+        for file in [
+            Path::new("proto/a/v1/a.proto"),
+            Path::new("./proto/a/v1/a.proto"),
+            &absolute,
+        ] {
+            let config = Config::new().files([Path::new("proto/b.proto"), file]);
+            assert_eq!(config.include_folders(), [Path::new("proto")], "{file:?}");
+        }
+        let config = Config::new().files(["./other/a.proto", "proto/b.proto"]);
+        let folders = [Path::new("./other"), Path::new("proto")];
+        assert_eq!(config.include_folders(), folders);
     }
 }

@@ -85,6 +85,7 @@ mod release;
 pub mod schema;
 pub mod source;
 mod tag;
+mod uses;
 
 pub use config::{Config, compile};
 pub use error::Error;

@@ -17,6 +17,11 @@ const DESCRIPTORS: &str = "descriptors.binpb";
 /// The variable that allows a build to bring a verified folder up to date.
 pub(crate) const UPDATE: &str = "RPC_BUILD_UPDATE";
 
+/// Whether this build is to bring it up to date.
+pub(crate) fn is_update() -> bool {
+    std::env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// Writes what has changed; other files stay untouched, so that nothing is built again because of them.
 pub(crate) fn write(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
     for file in files {
@@ -85,7 +90,8 @@ fn difference(folder: &Path, file: &OutputFile) -> Option<String> {
             return Some(format!("{name}:{number}:\n  - {found}\n  + {expected}"));
         }
     }
-    Some(format!("{name}: differs in its line breaks"))
+    // Line breaks are what version control makes of them on some systems.
+    None
 }
 
 /// Files that an earlier run wrote, relative to the folder, in the order of their names.
@@ -111,9 +117,13 @@ fn collect(folder: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) {
     }
 }
 
+/// Others keep files of the same name, which only what is written beside it tells apart.
 fn is_ours(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == DESCRIPTORS)
-        || fs::read(path).is_ok_and(|content| content.starts_with(HEADER))
+    let text = match path.file_name() {
+        Some(name) if name == DESCRIPTORS => path.with_file_name("package.rs"),
+        _ => path.to_owned(),
+    };
+    fs::read(text).is_ok_and(|content| content.starts_with(HEADER))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
@@ -231,6 +241,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let ours = "// Written by rpc-build from x.proto. Do not edit.\n";
         let old = [
+            file("descriptors.binpb", "mine"),
+            file("old/package.rs", ours),
+            file("old/descriptors.binpb", "ours"),
             file("a.rs", ours),
             file("b.rs", "one\ntwo\n"),
             file("old/gone.rs", ours),
@@ -247,7 +260,7 @@ mod tests {
             .to_string();
         assert!(error.contains("b.rs:2:\n  - two\n  + 2\n"), "{error}");
         assert!(
-            error.contains("c.rs: missing\nold/gone.rs: no longer"),
+            error.contains("c.rs: missing\nold/descriptors.binpb: no longer"),
             "{error}"
         );
         assert!(
@@ -258,7 +271,22 @@ mod tests {
         write(folder.path(), &new).expect("the folder can be written");
         remove_stale(folder.path(), &new).expect("the folder can be written");
         assert_eq!(verify(folder.path(), &new), Ok(()));
-        assert!(folder.path().join("mine.rs").exists());
+        for (path, exists) in [
+            ("mine.rs", true),
+            ("descriptors.binpb", true),
+            ("old/descriptors.binpb", false),
+        ] {
+            assert_eq!(folder.path().join(path).exists(), exists, "{path}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_of_version_control_are_no_difference() {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        write(folder.path(), &[file("a.rs", "one\r\ntwo\r\n")]).expect("it can be written");
+        assert_eq!(verify(folder.path(), &[file("a.rs", "one\ntwo\n")]), Ok(()));
+        let error = verify(folder.path(), &[file("a.rs", "one\n2\n")]);
+        assert!(error.is_err());
     }
 
     fn texts(owned: &str) -> Texts {

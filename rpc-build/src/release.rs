@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::breaking::{Policy, accept, compare};
-use crate::diagnostic::Diagnostic;
+use crate::breaking::{Accepted, Policy, accept, compare};
 use crate::error::Error;
 use crate::lock::{FILE_NAME, Lock};
 use crate::schema::Schema;
@@ -16,6 +15,8 @@ use crate::source::{SourceFile, Sources};
 pub(crate) struct Release {
     pub(crate) path: PathBuf,
     pub(crate) policy: Policy,
+    /// Whether somebody named the lock or a policy, and so believes that there is a lock.
+    pub(crate) is_expected: bool,
 }
 
 impl Default for Release {
@@ -23,6 +24,7 @@ impl Default for Release {
         Self {
             path: FILE_NAME.into(),
             policy: Policy::new(),
+            is_expected: false,
         }
     }
 }
@@ -40,18 +42,26 @@ impl Release {
         }
     }
 
-    /// Writes the schema down as released, and returns what that breaks.
-    pub(crate) fn accept(&self, schema: &Schema) -> Result<Vec<Diagnostic>, Error> {
-        let accepted = accept(self.read()?.as_ref(), schema, &self.policy);
-        let text = accepted.lock.to_string();
+    /// What releasing the schema means; nothing is written yet.
+    pub(crate) fn accept(&self, schema: &Schema) -> Result<Accepted, Error> {
+        Ok(accept(self.read()?.as_ref(), schema, &self.policy))
+    }
+
+    /// Writes a schema down as released. What is there stays whole until all of the new text is on the disk.
+    pub(crate) fn write(&self, lock: &Lock) -> Result<(), Error> {
+        let text = lock.to_string();
         // A lock that says the same stays as it is, with its time.
         if fs::read_to_string(&self.path).is_ok_and(|old| old == text) {
-            return Ok(accepted.broken);
+            return Ok(());
         }
-        fs::write(&self.path, text).map_err(|error| {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let new = self.path.with_file_name(name);
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.path));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&new);
             Error::new(format!("cannot write `{}`: {error}", self.path.display()))
-        })?;
-        Ok(accepted.broken)
+        })
     }
 
     fn read(&self) -> Result<Option<Lock>, Error> {

@@ -329,7 +329,25 @@ fn a_committed_folder_that_is_out_of_date_fails_the_build() {
 
     // One who edits what was generated learns of it too.
     project.replace("schema/users.v1/package.rs", "pub title: ", "pub name: ");
+    project.variables = vec![("RPC_BUILD_UPDATE", "0")];
     project.build().fails(&["users.v1/package.rs:"]);
+    project.variables.clear();
+    project.build().fails(&["users.v1/package.rs:"]);
+}
+
+#[test]
+fn a_folder_that_lost_a_file_gets_it_again() {
+    let project = Project::new(
+        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).out_dir(\"schema\").compile()",
+    );
+    let path = "\"../schema/users.v1.rs\"";
+    let module = format!("#[path = {path}]\nmod users;");
+    let include = "mod users {\n    rpc_runtime::include_schema!(\"users.v1\");\n}";
+    project.write("src/main.rs", &MAIN.replace(include, &module));
+    project.build().succeeds();
+    assert!(!project.build().succeeds().ran_script);
+    fs::remove_file(project.path("schema/users.v1/services.rs")).expect("it was written");
+    assert!(project.build().succeeds().ran_script);
 }
 
 #[test]
@@ -375,6 +393,51 @@ fn a_breaking_change_fails_the_build_until_it_is_accepted() {
         !project.build().succeeds().ran_script,
         "nothing has changed"
     );
+}
+
+#[test]
+fn a_release_takes_what_is_allowed_and_nothing_that_does_not_compile() {
+    let mut project = Project::new(PLAIN);
+    project.variables = vec![("RPC_BUILD_ACCEPT_SCHEMA", "1")];
+    project.build().succeeds();
+    let released = project.read("schema.lock");
+
+    let users = project.read("proto/users/v1/users.proto");
+    let import = "import \"users/v1/page.proto\";";
+    let options = format!("{import}\nimport \"rpc/v1/options.proto\";");
+    let rpc = "returns (User);";
+    let wrong = "returns (User) { option (rpc.v1.timeout) = \"5 seconds\"; }";
+    let broken = users.replace(import, &options).replace(rpc, wrong);
+    project.write("proto/users/v1/users.proto", &broken);
+    project.build().fails(&["5 seconds"]);
+    assert_eq!(project.read("schema.lock"), released);
+
+    let changed = users.replace("string name = 2", "int32 name = 2");
+    project.write("proto/users/v1/users.proto", &changed);
+    let allow = ".allow(\"FIELD_WIRE_JSON_COMPATIBLE_TYPE\", \"users.v1.User.name\", \"nobody has read it\")";
+    let config = format!(
+        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"])\
+         .compatibility(rpc_build::breaking::Policy::new(){allow}).compile()"
+    );
+    project.replace("build.rs", PLAIN, &config);
+    project
+        .build()
+        .succeeds()
+        .says(&["released as allowed: ", ": nobody has read it"]);
+    assert_ne!(project.read("schema.lock"), released);
+    project.variables.clear();
+    project.build().fails(&["allows nothing"]);
+}
+
+#[test]
+fn a_lock_that_was_named_and_is_not_there_is_told() {
+    let project = Project::new(
+        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).lock(\"shema.lock\").compile()",
+    );
+    project
+        .build()
+        .succeeds()
+        .says(&["warning: app@0.1.0: there is no `shema.lock`"]);
 }
 
 #[test]

@@ -343,3 +343,79 @@ fn errors_read_like_those_of_the_compiler() {
             .contains("out_dir")
     );
 }
+
+#[test]
+fn two_schemas_of_one_program_share_nothing_that_is_written() {
+    let project = Project::new();
+    let other = || {
+        let config = Config::new().files([project.path("proto/shared/v1/shared.proto")]);
+        config.includes([project.path("proto")])
+    };
+    project.config().compile().expect("the schema is sound");
+    for folder in ["schema", "schema/inside", ""] {
+        let config = other().out_dir(project.path(folder));
+        let error = config.lock(project.path("other.lock")).compile();
+        let text = error.expect_err("the folder is taken").to_string();
+        assert!(text.contains("`out_dir`"), "{text}");
+    }
+    assert!(project.path("schema/users.v1.rs").exists());
+
+    // As long as there is no lock, nobody writes it.
+    let config = other().out_dir(project.path("other"));
+    let config = config.lock(project.path("schema.lock"));
+    config.compile().expect("nothing was released yet");
+    project.config().release().expect("the lock can be written");
+    for error in [config.compile(), config.release()] {
+        let text = error.expect_err("the lock is taken").to_string();
+        assert!(text.contains("`lock`"), "{text}");
+    }
+    let config = config.lock(project.path("other.lock"));
+    config.release().expect("the lock can be written");
+    config.compile().expect("it is what was released");
+}
+
+#[test]
+fn what_does_not_compile_is_not_released() {
+    let project = Project::new();
+    let option = with_option("import \"rpc/v1/options.proto\";").replace("5s", "5 seconds");
+    project.write("proto/users/v1/users.proto", &option);
+    let error = project.config().release();
+    let text = error.expect_err("this is no time").to_string();
+    assert!(text.contains("5 seconds"), "{text}");
+    assert!(!project.path("schema.lock").exists());
+}
+
+#[test]
+fn a_lock_that_was_cut_off_is_refused() {
+    let project = Project::new();
+    project.config().release().expect("the lock can be written");
+    let lock = project.read("schema.lock");
+    let lines: Vec<&str> = lock.split_inclusive('\n').collect();
+    for length in 3..lines.len() {
+        project.write("schema.lock", &lines[..length].concat());
+        let error = project.config().compile();
+        let text = error.expect_err("the lock is not whole").to_string();
+        assert!(text.contains("is cut off"), "{text}");
+    }
+    // What is beside it is what was there.
+    let beside = fs::read_dir(project.path("")).expect("the folder is there");
+    assert_eq!(beside.count(), 2, "proto and schema.lock");
+}
+
+#[test]
+fn a_merge_may_take_elements_from_both_sides() {
+    let project = Project::new();
+    project.config().release().expect("the lock can be written");
+    let lock = project.read("schema.lock");
+    let field = "    int32 size = 1\n";
+    assert!(lock.contains(field), "{lock}");
+    let merged = lock.replace(field, &format!("{field}    int32 after = 2\n"));
+    project.write("schema.lock", &merged);
+    let shared = SHARED.replace("size = 1;", "size = 1;\n  int32 after = 2;");
+    project.write("proto/shared/v1/shared.proto", &shared);
+    project.config().compile().expect("it is what was released");
+    project.write("proto/shared/v1/shared.proto", SHARED);
+    let error = project.config().compile();
+    let text = error.expect_err("a field is gone").to_string();
+    assert!(text.contains("FIELD_NO_DELETE"), "{text}");
+}

@@ -13,6 +13,8 @@ fn main() -> Result<(), rpc_build::Error> {
         "proto/names/v2/names.proto",
         "proto/names/v3/names.proto",
         "proto/names/v4/names.proto",
+        "proto/names/v5/names.proto",
+        "proto/names/v6/names.proto",
         "proto/outside.proto",
         "proto/store/v1/store.proto",
         "proto/users/v1/users.proto",

@@ -51,6 +51,20 @@ use rules::rule;
 /// }
 /// ```
 pub fn compare(lock: &Lock, schema: &Schema, policy: &Policy) -> Vec<Diagnostic> {
+    let mut compared = compare_all(lock, schema, policy);
+    compared.broken.append(&mut compared.mistakes);
+    compared.broken
+}
+
+/// What is broken, and what is wrong with the exemptions.
+struct Compared {
+    broken: Vec<Diagnostic>,
+    /// With the reasons that were given.
+    allowed: Vec<(Diagnostic, String)>,
+    mistakes: Vec<Diagnostic>,
+}
+
+fn compare_all(lock: &Lock, schema: &Schema, policy: &Policy) -> Compared {
     let now = Lock::of(schema);
     let (old, new) = (
         Index::of(lock.compared(&now)),
@@ -69,15 +83,23 @@ pub fn compare(lock: &Lock, schema: &Schema, policy: &Policy) -> Vec<Diagnostic>
         .map(|found| (teller.order(found), found))
         .collect();
     ordered.sort_by_key(|(order, _)| *order);
-    let breaks = ordered.into_iter().map(|(_, found)| found).collect();
-    let (breaks, mut diagnostics) = policy.exempt(breaks);
-    diagnostics.splice(
-        0..0,
-        breaks
-            .into_iter()
-            .filter_map(|found| Some(teller.tell(rule(found.rule)?, found))),
-    );
-    diagnostics
+    let breaks: Vec<_> = ordered.into_iter().map(|(_, found)| found).collect();
+    let mut compared = Compared {
+        mistakes: policy.mistakes(&breaks),
+        broken: Vec::new(),
+        allowed: Vec::new(),
+    };
+    for found in breaks {
+        let Some(rule) = rule(found.rule) else {
+            continue;
+        };
+        let diagnostic = teller.tell(rule, found);
+        match policy.reason(found) {
+            Some(reason) => compared.allowed.push((diagnostic, reason.to_owned())),
+            None => compared.broken.push(diagnostic),
+        }
+    }
+    compared
 }
 
 /// What accepting a schema means: the lock to write, and what it breaks of the one that was there.
@@ -88,6 +110,8 @@ pub struct Accepted {
     pub lock: Lock,
     /// What is broken knowingly, to be shown to the user.
     pub broken: Vec<Diagnostic>,
+    /// What is broken under an exemption of the policy, and the reason that it gives.
+    pub allowed: Vec<(Diagnostic, String)>,
 }
 
 /// Releases the schema as it is. This is never a part of an ordinary build: it belongs behind a call that says so, or
@@ -112,13 +136,12 @@ pub struct Accepted {
 /// }
 /// ```
 pub fn accept(old: Option<&Lock>, schema: &Schema, policy: &Policy) -> Accepted {
-    let broken = match old {
-        Some(old) => compare(old, schema, policy),
-        None => Vec::new(),
-    };
+    let compared = old.map(|old| compare_all(old, schema, policy));
+    let (broken, allowed) = compared.map_or_else(Default::default, |it| (it.broken, it.allowed));
     Accepted {
         lock: Lock::of(schema),
         broken,
+        allowed,
     }
 }
 

@@ -79,22 +79,16 @@ impl Policy {
         breaks.iter().filter(|found| self.counts(found)).collect()
     }
 
-    /// The breaks that no exemption is for, and what is wrong with the exemptions.
-    pub(super) fn exempt<'b, 'a>(
-        &self,
-        mut breaks: Vec<&'b Break<'a>>,
-    ) -> (Vec<&'b Break<'a>>, Vec<Diagnostic>) {
-        let exemptions = self.exemptions.iter();
-        let mistakes = exemptions
-            .filter_map(|exemption| exemption.mistake(&breaks))
-            .collect();
-        breaks.retain(|found| {
-            !self
-                .exemptions
-                .iter()
-                .any(|exemption| exemption.is_for(found))
-        });
-        (breaks, mistakes)
+    /// What is wrong with the exemptions.
+    pub(super) fn mistakes(&self, breaks: &[&Break<'_>]) -> Vec<Diagnostic> {
+        let mistakes = self.exemptions.iter().filter_map(|it| it.mistake(breaks));
+        mistakes.collect()
+    }
+
+    /// Why something may break, if it may.
+    pub(super) fn reason(&self, found: &Break<'_>) -> Option<&str> {
+        let exemption = self.exemptions.iter().find(|it| it.is_for(found))?;
+        Some(&exemption.reason)
     }
 
     /// At this level, and in a package that is looked at: what leaves an unstable package, or moves into one, is not.

@@ -20,6 +20,15 @@ pub(crate) trait Cache {
     fn put(&mut self, file: &str, key: u64, texts: &Texts);
 }
 
+/// No cache.
+impl Cache for () {
+    fn get(&self, _: &str, _: u64) -> Option<Texts> {
+        None
+    }
+
+    fn put(&mut self, _: &str, _: u64, _: &Texts) {}
+}
+
 /// The messages of all files.
 pub(crate) fn cached_messages(
     paths: &Paths<'_>,

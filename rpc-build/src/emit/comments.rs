@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use buffa_descriptor::generated::descriptor::FileDescriptorProto;
 
+use super::docs::clean;
+
 /// The comments of one file.
 pub(crate) struct Comments(HashMap<Vec<i32>, String>);
 
@@ -20,7 +22,7 @@ impl Comments {
                 if let Some(text) = text {
                     comments
                         .entry(location.path.clone())
-                        .or_insert_with(|| text.clone());
+                        .or_insert_with(|| clean(text).into_owned());
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Comments of a schema as documentation that rustdoc takes without a warning, and without running it.
 
+use std::borrow::Cow;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -9,6 +11,16 @@ pub(crate) fn expand_docs(comment: &str) -> TokenStream {
         .into_iter()
         .map(|line| quote! { #[doc = #line] })
         .collect()
+}
+
+/// A comment without what rustc takes in none: returns that no new line follows, and what turns the direction of text.
+pub(crate) fn clean(comment: &str) -> Cow<'_, str> {
+    let is_turn = |it: char| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !comment.contains(|it| it == '\r' || is_turn(it)) {
+        return Cow::Borrowed(comment);
+    }
+    let lines = comment.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(lines.replace(is_turn, ""))
 }
 
 /// The lines of the documentation, each as it stands behind `///`.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use buffa_codegen::{BytesRepr, CodeGenConfig, GeneratedFileKind, generate};
+use buffa_descriptor::generated::descriptor::DescriptorProto;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
-use buffa_descriptor::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 
 use super::Settings;
+use super::deprecated::{Deprecated, unmark};
 use super::names::Named;
 use super::plan::{self, PROTOBUF, Plan, closure, package_of};
 use super::redirect::redirect;
@@ -138,7 +139,7 @@ pub(crate) fn expand_messages(
             if own.iter().any(|name| *name == source) {
                 let texts: &mut Texts = texts.entry(source.to_owned()).or_default();
                 texts.0[section as usize] =
-                    redirect(text, &settings.private_path(), &named.stand_ins);
+                    redirect(&unmark(text), &settings.private_path(), &named.stand_ins);
             }
         }
     }
@@ -185,80 +186,4 @@ fn required_bytes_with_default(schema: &Schema) -> Vec<String> {
 fn without_header(text: &str) -> (&str, &str) {
     let (_, rest) = text.split_once("\n// source: ").unwrap_or_default();
     rest.split_once("\n\n").unwrap_or_default()
-}
-
-/// What gets `#[deprecated]`, as buffa takes it: names with a dot first, and the attribute.
-#[derive(Default)]
-struct Deprecated {
-    messages: Vec<(String, String)>,
-    enums: Vec<(String, String)>,
-    fields: Vec<(String, String)>,
-}
-
-impl Deprecated {
-    fn file(&mut self, file: &FileDescriptorProto) {
-        let scope = match package_of(file) {
-            "" => String::new(),
-            package => format!(".{package}"),
-        };
-        for message in &file.message_type {
-            self.message(message, &scope, false);
-        }
-        for it in &file.enum_type {
-            let is_deprecated = it
-                .options
-                .as_option()
-                .and_then(|it| it.deprecated)
-                .unwrap_or_default();
-            self.enumeration(&scope, it.name.as_deref(), is_deprecated);
-        }
-    }
-
-    fn message(&mut self, message: &DescriptorProto, scope: &str, is_inside: bool) {
-        let scope = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
-        let is_deprecated = message
-            .options
-            .as_option()
-            .and_then(|it| it.deprecated)
-            .unwrap_or_default();
-        if is_deprecated && !is_inside {
-            // The name stands for all messages inside as well.
-            self.messages.push(attribute(scope.clone()));
-        }
-        for field in &message.field {
-            if field
-                .options
-                .as_option()
-                .and_then(|it| it.deprecated)
-                .unwrap_or_default()
-            {
-                self.fields.push(attribute(format!(
-                    "{scope}.{}",
-                    field.name.as_deref().unwrap_or_default()
-                )));
-            }
-        }
-        for nested in &message.nested_type {
-            self.message(nested, &scope, is_inside || is_deprecated);
-        }
-        for it in &message.enum_type {
-            let is_deprecated = it
-                .options
-                .as_option()
-                .and_then(|it| it.deprecated)
-                .unwrap_or_default();
-            self.enumeration(&scope, it.name.as_deref(), is_deprecated);
-        }
-    }
-
-    fn enumeration(&mut self, scope: &str, name: Option<&str>, is_deprecated: bool) {
-        if is_deprecated {
-            self.enums
-                .push(attribute(format!("{scope}.{}", name.unwrap_or_default())));
-        }
-    }
-}
-
-fn attribute(name: String) -> (String, String) {
-    (name, "#[deprecated]".to_owned())
 }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod comments;
+mod deprecated;
 mod docs;
 mod errors;
 mod messages;

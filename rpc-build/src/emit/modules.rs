@@ -152,6 +152,7 @@ fn module_ident(segment: &str) -> Ident {
 fn expand_module(path: &str) -> TokenStream {
     quote! {
         #[allow(
+            bindings_with_variant_name,
             clippy::all,
             clippy::nursery,
             clippy::pedantic,
@@ -163,6 +164,7 @@ fn expand_module(path: &str) -> TokenStream {
             non_camel_case_types,
             non_snake_case,
             rustdoc::all,
+            unreachable_patterns,
             unreachable_pub,
             unused_imports,
             unused_qualifications,

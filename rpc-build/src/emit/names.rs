@@ -3,6 +3,7 @@
 //! protoc takes a message `type`, two messages whose names differ in capitals only, a field `_`. Such a name gets underscores
 //! until it is free; nothing changes on the wire, in JSON or in descriptors.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use buffa_codegen::context::CodeGenContext;
@@ -11,19 +12,24 @@ use buffa_descriptor::generated::descriptor::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
 };
 
+use super::deprecated;
+use super::docs::clean;
 use super::plan::{Plan, package_of};
 use super::stand_in::{Name, StandIns};
-use super::taken::{Taken, Types, camel_case, is_in_oneof, is_type_name, module_name};
+use super::taken::{Taken, Types, camel_case, is_in_oneof, is_word, module_name};
 use crate::diagnostic::Diagnostic;
 use crate::schema::Schema;
 use crate::tag;
+
+/// Segments of packages that no module can have, escaped or not.
+const NO_MODULES: [&str; 6] = ["_", "__buffa", "self", "Self", "super", "crate"];
 
 /// Reports the packages whose modules would have names that Rust does not take.
 pub(crate) fn check_packages(schema: &Schema, plan: &Plan, errors: &mut Vec<Diagnostic>) {
     let files = plan.values().flat_map(|package| &package.files);
     for file in files.filter_map(|file| schema.file(file)) {
         let mut segments = package_of(file).split('.');
-        let Some(segment) = segments.find(|segment| matches!(*segment, "_" | "__buffa")) else {
+        let Some(segment) = segments.find(|segment| NO_MODULES.contains(segment)) else {
             continue;
         };
         let locations = schema.locations(file.name.as_deref().unwrap_or_default());
@@ -70,6 +76,8 @@ impl Named {
         if !named.types.is_empty() || !named.values.is_empty() {
             files.iter_mut().for_each(|file| named.references(file));
         }
+        files.iter_mut().for_each(clean_comments);
+        files.iter_mut().for_each(deprecated::mark);
         named.schema.descriptors.file = files;
         named
     }
@@ -273,6 +281,21 @@ impl Named {
     }
 }
 
+fn clean_comments(file: &mut FileDescriptorProto) {
+    let info = file.source_code_info.as_option_mut();
+    for location in info.into_iter().flat_map(|info| &mut info.location) {
+        let comments = [
+            &mut location.leading_comments,
+            &mut location.trailing_comments,
+        ];
+        for comment in comments.into_iter().flatten() {
+            if let Cow::Owned(cleaned) = clean(comment) {
+                *comment = cleaned;
+            }
+        }
+    }
+}
+
 /// Where types are in Rust.
 pub(crate) struct Paths<'a> {
     pub(crate) context: &'a CodeGenContext<'a>,
@@ -323,7 +346,7 @@ fn constant(extension: &FieldDescriptorProto) -> String {
 }
 
 fn is_variant(camel: &str) -> bool {
-    camel.starts_with(|first: char| first.is_ascii_alphabetic()) && is_type_name(camel)
+    camel.starts_with(|first: char| first.is_ascii_alphabetic()) && is_word(camel)
 }
 
 /// A name that underscores make one of a type.

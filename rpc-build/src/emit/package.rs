@@ -175,7 +175,7 @@ fn expand_exports(
     has_views: bool,
     has_registrations: bool,
 ) -> TokenStream {
-    let mut taken = BTreeSet::from(["__buffa".to_owned()]);
+    let mut taken = BTreeSet::from(["__buffa", "FILE_DESCRIPTOR_SET"].map(str::to_owned));
     let mut exports: BTreeMap<String, Vec<TokenStream>> = BTreeMap::new();
     let mut export = |name: &str, module: &[&str]| {
         let ident = make_field_ident(name);

@@ -16,6 +16,9 @@ const PRIMITIVES: [&str; 17] = [
     "u32", "u64", "u8", "usize",
 ];
 
+/// Parameters that types have in generated code, and in what is derived for it, where a type of that name would be hidden.
+const PARAMETERS: [&str; 10] = ["A", "D", "E", "_S", "_V", "__A", "__D", "__E", "__S", "__V"];
+
 /// The names of one scope, of which each belongs to the first that claims it.
 pub(crate) struct Taken {
     names: BTreeSet<String>,
@@ -42,7 +45,7 @@ impl Taken {
 
     /// The name itself if it can be one, and else with underscores: oneofs are told apart by what is made of their names.
     pub(crate) fn or_free(&mut self, name: &str) -> String {
-        match is_type_name(name) {
+        match is_word(name) {
             true => name.to_owned(),
             false => self.free(name),
         }
@@ -51,7 +54,7 @@ impl Taken {
     /// The name with as many underscores as make it free, and at least one.
     pub(crate) fn free(&mut self, name: &str) -> String {
         let mut free = format!("{name}_");
-        while !is_type_name(&free) || self.has(&free) {
+        while !is_word(&free) || self.has(&free) {
             free.push('_');
         }
         self.claim(&free);
@@ -143,7 +146,12 @@ pub(crate) fn is_in_oneof(field: &FieldDescriptorProto) -> bool {
 }
 
 /// Whether a type can be called so.
-pub(crate) fn is_type_name(name: &str) -> bool {
+fn is_type_name(name: &str) -> bool {
+    is_word(name) && !PARAMETERS.contains(&name)
+}
+
+/// Whether something in a type can be called so.
+pub(crate) fn is_word(name: &str) -> bool {
     !is_rust_keyword(name) && !PRIMITIVES.contains(&name) && !matches!(name, "_" | "__buffa")
 }
 

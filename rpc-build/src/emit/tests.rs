@@ -6,14 +6,6 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::load::{Input, load};
 
-impl Cache for () {
-    fn get(&self, _: &str, _: u64) -> Option<Texts> {
-        None
-    }
-
-    fn put(&mut self, _: &str, _: u64, _: &Texts) {}
-}
-
 fn settings() -> Settings {
     Settings {
         root: Settings::ROOT.to_owned(),
@@ -97,7 +89,14 @@ fn golden_mistakes() {
 
 #[test]
 fn a_package_that_can_be_no_module_is_refused() {
-    for package in ["a._.b", "__buffa"] {
+    for package in [
+        "a._.b",
+        "__buffa",
+        "a.self",
+        "a.super.b",
+        "crate",
+        "a.Self.b",
+    ] {
         let schema = written(&[
             ("kind.proto", "b.v1", package),
             ("user.proto", "b.v1", package),
@@ -142,6 +141,36 @@ fn views_are_written_where_they_are_asked_for() {
     // The root package uses the other, whose views its own are made of.
     settings.views.insert(String::new());
     assert!(text(&settings).contains("struct UserView"));
+}
+
+#[test]
+fn comments_have_nothing_that_rustc_refuses() {
+    let turned = "\n/* one\rtwo \u{202e}three\u{2066} */\nmessage Page {";
+    let schema = written(&[
+        ("page.proto", "message Page {", turned),
+        (
+            "user.proto",
+            "extend",
+            "\n// four\rfive \u{2069}\nservice S {} extend",
+        ),
+    ]);
+    let files = emit(&schema, &settings(), &mut ()).expect("the schema is sound");
+    for file in files
+        .iter()
+        .filter(|file| file.path.extension() == Some("rs".as_ref()))
+    {
+        let text = String::from_utf8_lossy(&file.content);
+        let refused = |it| matches!(it, '\r' | '\u{202e}' | '\u{2066}' | '\u{2069}');
+        assert!(!text.contains(refused), "{}", file.path.display());
+    }
+    let text = |path: &str| {
+        let file = files.iter().find(|file| file.path == Path::new(path));
+        file.map(|file| String::from_utf8_lossy(&file.content).into_owned())
+    };
+    let messages = text("a.v1/package.rs").unwrap_or_default();
+    assert!(messages.contains("/// two three"), "{messages}");
+    let services = text("a.v1/services.rs").unwrap_or_default();
+    assert!(services.contains("/// five"), "{services}");
 }
 
 /// A cache that tells what was written anew.

@@ -3,6 +3,7 @@
 //! ```text
 //! # rpc-build schema lock, version 1
 //! # What was last released. Accepting a change writes it: RPC_BUILD_ACCEPT_SCHEMA=1 cargo build
+//! # Its last line is `# end`.
 //!
 //! file "users/v1/users.proto"
 //!   syntax proto3
@@ -18,6 +19,8 @@
 //!   service Users
 //!     rpc Get(.users.v1.GetRequest) returns (stream .users.v1.User) [idempotent]
 //!   lines 5-8 10 9 14-15
+//!
+//! # end
 //! ```
 //!
 //! It is sorted by name and number, so that moving an element changes nothing but the `lines` at the end of its file, which
@@ -53,6 +56,10 @@ pub const FILE_NAME: &str = "schema.lock";
 
 /// The environment variable that accepts the schema as it is, whatever it breaks, when it is `1`.
 pub const ACCEPT_VARIABLE: &str = "RPC_BUILD_ACCEPT_SCHEMA";
+
+/// The line that says that a lock has an end, which is the one after it.
+pub(crate) const HAS_END: &str = "# Its last line is `# end`.";
+pub(crate) const END: &str = "# end";
 
 /// The version of the format that this release writes, and the only one that it reads.
 pub(crate) const VERSION: u32 = 1;
@@ -117,8 +124,10 @@ impl Display for Lock {
             f,
             "# What was last released. Accepting a change writes it: {ACCEPT_VARIABLE}=1 cargo build"
         )?;
+        writeln!(f, "{HAS_END}")?;
         self.files
             .values()
-            .try_for_each(|file| write::file(f, file))
+            .try_for_each(|file| write::file(f, file))?;
+        writeln!(f, "\n{END}")
     }
 }

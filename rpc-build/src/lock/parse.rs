@@ -6,7 +6,7 @@ use super::model::{At, Cardinality, Enum, FILE_OPTIONS, File, Message, Oneof, Se
 use super::parse_block::{enumeration, lines, message, method, ranges, reserved, syntax};
 use super::parse_field;
 use super::tokens::Tokens;
-use super::{ACCEPT_VARIABLE, FILE_NAME, Lock, VERSION};
+use super::{ACCEPT_VARIABLE, END, FILE_NAME, HAS_END, Lock, VERSION};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::source::Span;
 
@@ -69,6 +69,13 @@ fn check_whole(text: &str) -> Result<(), Box<Diagnostic>> {
         return Err(mistake(message, 0..first.len()));
     };
     if version.parse() == Ok(VERSION) {
+        let whole = text.trim_end();
+        // Earlier ones had no end.
+        let has_end = text.lines().any(|line| line.trim_end() == HAS_END);
+        if has_end && whole.lines().last() != Some(END) {
+            let message = format!("this schema lock is cut off: its last line is not `{END}`");
+            return Err(mistake(message, whole.len()..whole.len()));
+        }
         return Ok(());
     }
     let mut other = mistake(
@@ -279,7 +286,7 @@ impl Parser {
             self.finish_block()?;
         }
         if let Some(mut file) = self.file.take() {
-            file.set_lines(lines)?;
+            file.set_lines(lines);
             file.messages.sort_by(|a, b| a.name.cmp(&b.name));
             self.lock.files.insert(file.name.clone(), file);
         }
@@ -289,7 +296,7 @@ impl Parser {
 
 impl File {
     /// Gives the elements their lines, in the order in which they were written.
-    fn set_lines(&mut self, lines: Vec<u32>) -> Result<(), String> {
+    fn set_lines(&mut self, lines: Vec<u32>) {
         let mut places = Vec::new();
         for message in self
             .messages
@@ -313,19 +320,15 @@ impl File {
                 .iter_mut()
                 .map(|extension| &mut extension.at),
         );
-        if !lines.is_empty() && lines.len() != places.len() {
-            return Err(format!(
-                "`{}` has {} elements, but its `lines` are {}",
-                self.name,
-                places.len(),
-                lines.len()
-            ));
-        }
+        // A merge may take an element from each side, and only one side's lines. They are for messages alone.
+        let lines = match lines.len() == places.len() {
+            true => lines,
+            false => Vec::new(),
+        };
         for (place, line) in places.into_iter().zip(lines) {
             place.line = line;
         }
         self.place_map_entries();
-        Ok(())
     }
 
     /// A map entry is where its field is.

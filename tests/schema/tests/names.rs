@@ -3,7 +3,7 @@
 use rpc_runtime::Encoding;
 use rpc_runtime::codec::{DecodeLimits, Encodes, Protobuf};
 use rpc_runtime::protobuf::{ExtensionSet as _, MessageName};
-use rpc_schema_tests::schema::names::v3;
+use rpc_schema_tests::schema::names::{v3, v5, v6};
 
 use super::messages::{bytes, register_types, there_and_back};
 
@@ -85,4 +85,52 @@ fn extensions_have_underscores() {
         bytes(&message, Encoding::JSON),
         r#"{"[names.v3.fooBar]":1,"[names.v3.foo_bar]":2,"[names.v3._]":{}}"#
     );
+}
+
+#[test]
+fn types_called_as_parameters_have_underscores() {
+    use v5::wrap::d_::D as Inner;
+    use v5::wrap::{D_, E as Oneof, E_};
+
+    let _: v5::A_ = read(r#"{"s":"1","map":{"a":{"x":2}}}"#);
+    let d: v5::D_ = read(r#"{"same":{"x":1},"list":[{}],"one":{}}"#);
+    assert!(d.one.one.as_option().is_none());
+    assert_eq!(v5::E_::FULL_NAME, "names.v5.E");
+    let wrap: v5::Wrap = read(r#"{"d":{"e":"NO_E"}}"#);
+    let inner = D_ {
+        d: Some(Inner::E(E_::NO_E.into())),
+        ..Default::default()
+    };
+    assert_eq!(wrap.e, Some(Oneof::D(Box::new(inner))));
+    let letters: v5::Letters = read(r#"{"ax":"1","dy":2,"ex":"3","A":"4"}"#);
+    assert_eq!(letters.all, Some(v5::letters::All::A("4".to_owned())));
+}
+
+#[test]
+fn what_is_deprecated_warns_under_all_its_names() {
+    use v6::aged::{Either, Kind};
+
+    // Without a warning these would be errors.
+    #[expect(deprecated, reason = "it is what is tested")]
+    let old = Kind::KIND_OLD;
+    #[expect(deprecated, reason = "it is what is tested")]
+    let alias = Kind::Old;
+    #[expect(deprecated, reason = "it is what is tested")]
+    let gone = (Kind::KIND_GONE, Kind::Gone);
+    assert_eq!((old, alias, gone.0), (Kind::KIND_NEW, Kind::New, gone.1));
+    assert_eq!(Kind::Other, Kind::KIND_OTHER);
+    #[expect(deprecated, reason = "it is what is tested")]
+    let either = Either::Old("a".to_owned());
+    let message: v6::Aged = read(r#"{"kind":"KIND_OLD","old":"a"}"#);
+    assert_eq!(message.either, Some(either));
+    assert_ne!(message.either, Some(Either::New("a".to_owned())));
+}
+
+#[test]
+fn an_extension_can_be_called_as_the_descriptors() {
+    let mut message = v6::Enums::default();
+    let extension = &v6::__buffa::ext::FILE_DESCRIPTOR_SET;
+    message.set_extension(extension, "a".to_owned());
+    assert_eq!(message.extension(extension).as_deref(), Some("a"));
+    assert!(!v6::FILE_DESCRIPTOR_SET.is_empty());
 }

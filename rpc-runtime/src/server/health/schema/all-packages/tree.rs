@@ -1,6 +1,7 @@
 // Written by rpc-build from all packages. Do not edit.
 
 #[allow(
+    bindings_with_variant_name,
     clippy::all,
     clippy::nursery,
     clippy::pedantic,
@@ -12,6 +13,7 @@
     non_camel_case_types,
     non_snake_case,
     rustdoc::all,
+    unreachable_patterns,
     unreachable_pub,
     unused_imports,
     unused_qualifications,
