@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rpc_runtime::registry::{Lease, RedisRegistry, Registered};
+use rpc_runtime::client::Discover;
+use rpc_runtime::registry::{KeptLease, Lease, RedisRegistry, Registered};
 use rpc_runtime::{Channel, Code, Server};
 use rpc_tests::eventually_async;
 use rpc_tests::serving::{Serving, serve};
 use tempfile::TempDir;
+use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -54,6 +57,21 @@ impl Redis {
     /// Ends it at once, with all that it knew.
     async fn kill(&mut self) {
         self.process.kill().await.unwrap();
+    }
+
+    /// Sends it a signal: one that is stopped takes connections, and answers nothing.
+    async fn signal(&self, name: &str) {
+        let process = self.process.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.await.unwrap().success());
+    }
+
+    /// Returns what it says to a command.
+    async fn tell(&self, command: &[&str]) -> String {
+        let mut client = Command::new("redis-cli");
+        client.args(["-p", &self.port.to_string()]).args(command);
+        let output = client.output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     async fn start_again(&mut self) {
@@ -142,13 +160,7 @@ async fn servers_register_are_followed_and_forgotten_in_redis() {
     drop(second_lease);
     until_known(&registry, &[]).await;
     eventually_async("nothing is left in Redis", async || {
-        let keys = Command::new("redis-cli")
-            .args(["-p", &redis.port.to_string(), "dbsize"])
-            .output();
-        String::from_utf8(keys.await.unwrap().stdout)
-            .unwrap()
-            .trim()
-            == "0"
+        redis.tell(&["dbsize"]).await == "0"
     })
     .await;
 }
@@ -270,4 +282,118 @@ async fn what_is_kept_in_redis_is_bounded() {
         let refused = RedisRegistry::open(url).unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{url}");
     }
+}
+
+async fn keep(registry: &RedisRegistry, group: &str, length: Duration) -> KeptLease {
+    let lease = Lease::new(group, "mem:a").length(length);
+    lease.keep(&Channel::new(registry.service())).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_redis_shortens_is_renewed_within_what_was_granted() {
+    let redis = Redis::start().await;
+    let registry = redis.registry().bounds(10, 10, LEASE);
+    let _kept = keep(&registry, "math", Duration::from_secs(3_600)).await;
+    sleep(LEASE * 3).await;
+    eventually_async("the server is known, as it lives", async || {
+        registry.servers("math").await.unwrap() == ["mem:a"]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_without_an_end_ends_far_ahead_in_redis() {
+    let redis = Redis::start().await;
+    let registry = redis.registry().bounds(10, 10, Duration::MAX);
+    let _kept = keep(&registry, "math", Duration::MAX).await;
+    assert_eq!(registry.servers("math").await.unwrap(), ["mem:a"]);
+    let left = redis.tell(&["pttl", "{rpc-registry}:group:math"]).await;
+    assert!(left.parse::<i64>().unwrap() > 0, "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_hears_in_time_of_a_lease_that_became_shorter_in_redis() {
+    let redis = Redis::start().await;
+    let registry = redis.registry().bounds(1, 10, LONG);
+    drop(keep(&registry, "math", LONG).await);
+    let mut watching = Registered::new("math", &Channel::new(registry.service()));
+    assert_eq!(watching.next().await.unwrap().len(), 1);
+    let watching = tokio::spawn(async move { watching.next().await });
+    // It waits for word of a change, and for the end that it knows.
+    sleep(Duration::from_millis(200)).await;
+    let died = Instant::now();
+    drop(keep(&registry, "math", LEASE).await);
+    assert!(watching.await.unwrap().unwrap().is_empty());
+    let took = died.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    // Nor does its group keep the place of another one.
+    drop(keep(&registry, "chess", LEASE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_hangs_fails_all_calls_in_their_time() {
+    let redis = Redis::start().await;
+    let registry = redis.registry();
+    registry.servers("math").await.unwrap();
+    redis.signal("STOP").await;
+    // On the connection that there is, and then while there is none.
+    for wave in 0..2 {
+        let began = Instant::now();
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let registry = registry.clone();
+                tokio::spawn(async move { registry.servers("math").await })
+            })
+            .collect();
+        for call in calls {
+            let status = call.await.unwrap().unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(9), "wave {wave}: {took:?}");
+    }
+    redis.signal("CONT").await;
+    until_known(&registry, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_lose_their_connection_together_share_the_next_one() {
+    let redis = Redis::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let (cut, connections) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let proxy = tokio::spawn({
+        let (cut, connections, port) = (Arc::clone(&cut), Arc::clone(&connections), redis.port);
+        async move {
+            loop {
+                let (mut here, _) = listener.accept().await.unwrap();
+                connections.fetch_add(1, Ordering::Relaxed);
+                let cut = Arc::clone(&cut);
+                tokio::spawn(async move {
+                    let mut there = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut here, &mut there) => {}
+                        () = cut.notified() => {}
+                    }
+                });
+            }
+        }
+    });
+    let registry = RedisRegistry::open(&url).unwrap();
+    registry.servers("math").await.unwrap();
+    redis.signal("STOP").await;
+    let calls: Vec<_> = (0..32)
+        .map(|_| {
+            let registry = registry.clone();
+            tokio::spawn(async move { registry.servers("math").await })
+        })
+        .collect();
+    sleep(Duration::from_millis(300)).await;
+    cut.notify_waiters();
+    redis.signal("CONT").await;
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 2);
+    proxy.abort();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::call::deadline_after;
+use crate::call::{FAR_AHEAD, deadline_after};
 use crate::status::Status;
 
 /// What a registry takes.
@@ -27,7 +27,10 @@ impl Bounds {
 
     /// Returns the lease that is given to one who asks for this.
     pub(super) fn lease(&self, asked: Duration) -> Duration {
-        asked.clamp(SHORTEST_LEASE, self.longest_lease)
+        // Also one without an end has a time at which it ends.
+        asked
+            .clamp(SHORTEST_LEASE, self.longest_lease)
+            .min(FAR_AHEAD)
     }
 }
 
@@ -43,6 +46,14 @@ pub(super) const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 /// The longest name of a group, and the longest URL.
 const MAX_TEXT: usize = 1_024;
 
+/// What a server got that registered, or renewed its lease.
+pub(super) struct Granted {
+    /// The length of the lease, which may be another than it asked for.
+    pub(super) lease: Duration,
+    /// Whether those who watch have to look: there is a server, or one may be gone earlier than they know.
+    pub(super) is_news: bool,
+}
+
 /// Servers by the name of their group, each with the end of its lease.
 pub(super) struct Directory {
     bounds: Bounds,
@@ -57,16 +68,18 @@ impl Directory {
         }
     }
 
-    /// Registers a server, or renews its lease; returns whether it is a new one.
+    /// Registers a server, or renews its lease.
     pub(super) fn register(
         &mut self,
         group: &str,
         url: &str,
         lease: Duration,
         now: Instant,
-    ) -> Result<bool, Status> {
+    ) -> Result<Granted, Status> {
         check_texts(&[group, url])?;
-        let end = deadline_after(now, self.bounds.lease(lease));
+        let lease = self.bounds.lease(lease);
+        let end = deadline_after(now, lease);
+        let granted = |is_news| Ok(Granted { lease, is_news });
         if !self.groups.contains_key(group) && self.groups.len() >= self.bounds.groups {
             self.forget(now);
             if self.groups.len() >= self.bounds.groups {
@@ -75,9 +88,9 @@ impl Directory {
         }
         let servers = self.groups.entry(group.to_owned()).or_default();
         if let Some(known) = servers.get_mut(url) {
-            let is_new = *known <= now;
+            let is_news = *known <= now || end < *known;
             *known = end;
-            return Ok(is_new);
+            return granted(is_news);
         }
         if servers.len() >= self.bounds.servers {
             servers.retain(|_, end| *end > now);
@@ -86,7 +99,7 @@ impl Directory {
             return Err(full("servers of a group", self.bounds.servers));
         }
         servers.insert(url.to_owned(), end);
-        Ok(true)
+        granted(true)
     }
 
     /// Forgets a server; returns whether it was known.
@@ -118,6 +131,11 @@ impl Directory {
             !servers.is_empty()
         });
     }
+}
+
+/// Returns a time as the service says it.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Checks names of groups and URLs.

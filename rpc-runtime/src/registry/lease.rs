@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::directory::SHORTEST_LEASE;
+use super::directory::{SHORTEST_LEASE, milliseconds};
 use super::service::RegistryServiceClient;
-use crate::call::Cancellation;
+use crate::call::{Cancellation, deadline_after};
 use crate::client::Channel;
 use crate::status::Status;
 
@@ -41,7 +41,8 @@ impl Lease {
     }
 
     /// Sets after how long a server that does not renew is forgotten, 10 seconds by default. It renews
-    /// three times in each. At least 100 ms.
+    /// three times in each, and what is not answered by the next time counts as lost. At least 100 ms; where
+    /// the registry grants less, that is what is renewed.
     #[must_use]
     pub fn length(mut self, length: Duration) -> Self {
         self.length = length.max(SHORTEST_LEASE);
@@ -60,9 +61,16 @@ impl Lease {
     /// Dropping the future may leave the server registered for the length of the lease.
     pub async fn keep(self, registry: &Channel) -> Result<KeptLease, Status> {
         let registry = RegistryServiceClient::new(registry.clone());
-        self.renew(&registry).await?;
+        let begun = Instant::now();
+        let granted = self.register(&registry, self.length).await?;
         let stop = Cancellation::new();
-        let renewing = renew(self.clone(), registry.clone(), stop.clone());
+        let renewing = Renewing {
+            lease: self.clone(),
+            registry: registry.clone(),
+            granted,
+            begun,
+        };
+        let renewing = renewing.run(stop.clone());
         Ok(KeptLease {
             lease: self,
             registry,
@@ -71,27 +79,52 @@ impl Lease {
         })
     }
 
-    async fn renew(&self, registry: &RegistryServiceClient) -> Result<(), Status> {
-        let length = u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX);
+    /// Registers, or renews; returns the length that was granted.
+    async fn register(
+        &self,
+        registry: &RegistryServiceClient,
+        patience: Duration,
+    ) -> Result<Duration, Status> {
+        let length = milliseconds(self.length);
         let call = registry.register(self.group.clone(), self.url.clone(), length);
-        call.timeout(self.length).await
+        let granted = Duration::from_millis(call.timeout(patience).await?);
+        // A registry that grants next to nothing is not asked without a pause.
+        Ok(granted.clamp(SHORTEST_LEASE, self.length))
     }
 }
 
-/// Renews a lease until it is told to stop, which no renewal is that has begun.
-async fn renew(lease: Lease, registry: RegistryServiceClient, stop: Cancellation) {
-    let pause = lease.length / RENEWALS;
-    loop {
-        // Servers that began together do not come together for ever.
-        let pause = sleep(pause.mul_f64(0.75 + 0.25 * fastrand::f64()));
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = pause => {}
+/// What renews a lease.
+struct Renewing {
+    lease: Lease,
+    registry: RegistryServiceClient,
+    granted: Duration,
+    /// When the last renewal began: the lease may count from then on.
+    begun: Instant,
+}
+
+impl Renewing {
+    /// Renews until it is told to stop, which no renewal is that has begun.
+    async fn run(mut self, stop: Cancellation) {
+        loop {
+            let due = sleep_until(deadline_after(self.begun, self.pause()));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = due => {}
+            }
+            self.begun = Instant::now();
+            // One that is lost leaves the next ones their time before the lease ends.
+            let patience = self.pause();
+            match self.lease.register(&self.registry, patience).await {
+                Ok(granted) => self.granted = granted,
+                Err(status) => tracing::warn!(%status, "a lease could not be renewed"),
+            }
         }
-        if let Err(status) = lease.renew(&registry).await {
-            tracing::warn!(%status, "a lease could not be renewed");
-        }
+    }
+
+    /// Draws a pause: servers that began together do not come together for ever.
+    fn pause(&self) -> Duration {
+        (self.granted / RENEWALS).mul_f64(0.75 + 0.25 * fastrand::f64())
     }
 }
 

@@ -8,16 +8,17 @@ use futures_core::Stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::directory::{Bounds, Directory};
+use super::directory::{Bounds, Directory, milliseconds};
 use crate::server::Unfold;
 use crate::{Status, rpc_service};
 
 /// Knows where servers are.
 #[rpc_service(name = "rpc.registry.v1.Registry", crate = crate)]
 pub trait RegistryService {
-    /// Registers a server of a group for so many milliseconds, or renews its lease.
+    /// Registers a server of a group for so many milliseconds, or renews its lease. Answers the length of the
+    /// lease in milliseconds, within which it is to be renewed: a registry may grant less than it is asked for.
     #[rpc(idempotent)]
-    async fn register(&self, group: String, url: String, lease: u64) -> Result<(), Status>;
+    async fn register(&self, group: String, url: String, lease: u64) -> Result<u64, Status>;
 
     /// Forgets a server, as its lease does when it ends.
     #[rpc(idempotent)]
@@ -43,9 +44,9 @@ impl Registry {
         Self::of(Bounds::default())
     }
 
-    /// Makes a registry for so many groups of so many servers, with leases of up to so long; a longer
-    /// one is shortened. Servers beyond that are refused with
-    /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
+    /// Makes a registry for so many groups of so many servers, with leases of up to so long. One who asks
+    /// for a longer one is told what he got, and a [`Lease`](super::Lease) is renewed by that. Servers beyond
+    /// the bounds are refused with [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
     pub fn with_bounds(groups: usize, servers: usize, longest_lease: Duration) -> Self {
         Self::of(Bounds::new(groups, servers, longest_lease))
     }
@@ -87,15 +88,15 @@ impl fmt::Debug for Registry {
 }
 
 impl RegistryService for Registry {
-    async fn register(&self, group: String, url: String, lease: u64) -> Result<(), Status> {
+    async fn register(&self, group: String, url: String, lease: u64) -> Result<u64, Status> {
         let lease = Duration::from_millis(lease);
-        let is_new = self
+        let granted = self
             .directory()
             .register(&group, &url, lease, Instant::now())?;
-        if is_new {
+        if granted.is_news {
             self.changes.send_modify(|it| *it += 1);
         }
-        Ok(())
+        Ok(milliseconds(granted.lease))
     }
 
     async fn remove(&self, group: String, url: String) -> Result<(), Status> {

@@ -120,8 +120,10 @@ async fn a_directory_is_bounded_and_makes_room_of_what_is_over() {
     let now = Instant::now();
     let mut register = |group: &str, url: &str, at| {
         let lease = Duration::MAX;
-        let result = directory.register(group, url, lease, now + at);
-        result.map_err(|status| status.code())
+        let granted = directory.register(group, url, lease, now + at);
+        let granted = granted.map_err(|status| status.code())?;
+        assert_eq!(granted.lease, LEASE);
+        Ok(granted.is_news)
     };
     let (start, later) = (Duration::ZERO, LEASE + Duration::from_secs(1));
     for (group, url) in [("a", "1"), ("a", "2"), ("b", "1")] {
@@ -147,8 +149,8 @@ struct Flaky {
 }
 
 impl RegistryService for Flaky {
-    async fn register(&self, _: String, _: String, _: u64) -> Result<(), Status> {
-        Ok(())
+    async fn register(&self, _: String, _: String, lease: u64) -> Result<u64, Status> {
+        Ok(lease)
     }
 
     async fn remove(&self, _: String, _: String) -> Result<(), Status> {
@@ -207,11 +209,11 @@ struct Slow {
 }
 
 impl RegistryService for Slow {
-    async fn register(&self, _: String, _: String, _: u64) -> Result<(), Status> {
+    async fn register(&self, _: String, _: String, lease: u64) -> Result<u64, Status> {
         self.log.lock().unwrap().push("asked");
         self.gate.acquire().await.unwrap().forget();
         self.log.lock().unwrap().push("registered");
-        Ok(())
+        Ok(lease)
     }
 
     async fn remove(&self, _: String, _: String) -> Result<(), Status> {
@@ -249,4 +251,73 @@ async fn a_lease_ends_behind_the_renewal_that_is_on_its_way() {
         expected.push("removed");
         assert_eq!(*log.lock().unwrap(), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_the_registry_shortens_is_renewed_within_what_was_granted() {
+    let registry = Registry::with_bounds(1, 1, LEASE);
+    let channel = Channel::new(registry.service());
+    let asked = lease("mem:a").length(LEASE * 400);
+    let kept = asked.keep(&channel).await.unwrap();
+    for look in 0..1_000 {
+        assert_eq!(registry.servers("math"), ["mem:a"], "look {look}");
+        sleep(Duration::from_millis(300)).await;
+    }
+    drop(kept);
+    sleep(LEASE).await;
+    assert!(registry.servers("math").is_empty());
+}
+
+/// A registry to which two renewals of three are lost.
+struct Lossy {
+    registry: Registry,
+    asked: AtomicU32,
+}
+
+impl RegistryService for Lossy {
+    async fn register(&self, group: String, url: String, lease: u64) -> Result<u64, Status> {
+        if !self.asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(3) {
+            std::future::pending::<()>().await;
+        }
+        self.registry.register(group, url, lease).await
+    }
+
+    async fn remove(&self, _: String, _: String) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn watch(&self, _: String) -> impl Stream<Item = Result<Vec<String>, Status>> {
+        stream::empty()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_outlives_two_renewals_that_are_lost() {
+    let registry = Registry::new();
+    let channel = Channel::new(RegistryServiceServer::new(Lossy {
+        registry: registry.clone(),
+        asked: AtomicU32::new(0),
+    }));
+    let _kept = lease("mem:a").keep(&channel).await.unwrap();
+    for look in 0..1_000 {
+        assert_eq!(registry.servers("math"), ["mem:a"], "look {look}");
+        sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_hears_in_time_of_a_lease_that_became_shorter() {
+    let registry = Registry::new();
+    let channel = Channel::new(registry.service());
+    drop(lease("mem:a").length(LEASE * 60).keep(&channel).await);
+    let mut math = Registered::new("math", &channel);
+    assert_eq!(urls(&mut math).await, ["mem:a"]);
+    let watching = tokio::spawn(async move { (urls(&mut math).await, Instant::now()) });
+    sleep(Duration::from_secs(1)).await;
+    // The same server is deployed again with a shorter one, and dies.
+    let died = Instant::now();
+    drop(lease("mem:a").keep(&channel).await);
+    let (servers, told) = watching.await.unwrap();
+    assert!(servers.is_empty());
+    assert!(told - died <= LEASE * 2, "{:?}", told - died);
 }

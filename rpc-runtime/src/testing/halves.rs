@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::link::{Shared, lock};
+use super::link::{Shared, lock, tell};
+use crate::call::deadline_after;
 
 /// Reads what arrives.
 pub(super) struct Reader {
@@ -63,7 +64,7 @@ impl AsyncRead for Reader {
                 pipe.chunks.pop_front();
             }
             pipe.on_the_way -= length;
-            pipe.read_again = now + pipe.settings.pause;
+            pipe.read_again = deadline_after(now, pipe.settings.pause);
             if let Some(writer) = pipe.writer.take() {
                 writer.wake();
             }
@@ -119,6 +120,8 @@ impl AsyncWrite for Writer {
             return Poll::Ready(Ok(0));
         }
         if let Some(length) = link.write(self.direction, bytes) {
+            drop(link);
+            tell(&self.link);
             return Poll::Ready(Ok(length));
         }
         link.pipes[self.direction].writer = Some(cx.waker().clone());

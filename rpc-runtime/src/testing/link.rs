@@ -1,7 +1,6 @@
 //! One link: two directions that share a lock, so that a reset hits both.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::halves::{Reader, Writer};
 use super::plan::{Direction, Fault, Plan, When};
+use crate::call::deadline_after;
 use crate::transport::Io;
 
 /// From here on a direction is no worse than this, so that large messages take no eternity.
@@ -50,13 +50,33 @@ pub(super) struct Link {
     pub(super) reset: bool,
     rng: Rng,
     observer: Option<Observer>,
+    /// What the observer is still to be told.
+    events: Vec<String>,
 }
 
 pub(super) fn lock(link: &Shared) -> MutexGuard<'_, Link> {
     link.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a link: the link itself, the client's end and the server's.
+/// Tells the observer what happened, outside of the lock, as he may look at the network.
+pub(super) fn tell(link: &Shared) {
+    let (observer, events) = {
+        let mut link = lock(link);
+        (link.observer.clone(), std::mem::take(&mut link.events))
+    };
+    if let Some(observer) = observer {
+        events.iter().for_each(|it| observer(it));
+    }
+}
+
+/// Lets something go wrong now, and tells of it.
+pub(super) fn strike(link: &Shared, fault: Fault) {
+    lock(link).strike(fault);
+    tell(link);
+}
+
+/// Makes a link: the link itself, the client's end and the server's. What happens with it at once is left to
+/// be [told](tell).
 pub(super) fn make(
     name: &str,
     plan: &Plan,
@@ -68,14 +88,18 @@ pub(super) fn make(
         .faults
         .iter()
         .partition::<Vec<_>, _>(|(when, _)| matches!(when, When::After(_)));
-    let link = Arc::new(Mutex::new(Link {
+    let mut link = Link {
         name: name.to_owned(),
         pipes: plan.directions().map(|settings| Pipe::new(settings, now)),
         faults: counted,
         reset: false,
         rng,
         observer,
-    }));
+        events: Vec::new(),
+    };
+    link.note("is made");
+    link.strike_what_is_due();
+    let link = Arc::new(Mutex::new(link));
     for (when, fault) in timed {
         if let When::After(time) = when {
             strike_later(&link, time, fault);
@@ -96,22 +120,21 @@ fn strike_later(link: &Shared, time: Duration, fault: Fault) {
     tokio::spawn(async move {
         sleep(time).await;
         if let Some(link) = link.upgrade() {
-            lock(&link).strike(fault);
+            strike(&link, fault);
         }
     });
 }
 
 impl Link {
-    fn note(&self, event: fmt::Arguments<'_>) {
-        if let Some(observer) = &self.observer {
-            observer(&format!("{}: {event}", self.name));
+    fn note(&mut self, event: &str) {
+        if self.observer.is_some() {
+            self.events.push(format!("{}: {event}", self.name));
         }
     }
 
-    /// Lets something go wrong now.
-    pub(super) fn strike(&mut self, fault: Fault) {
+    fn strike(&mut self, fault: Fault) {
         let bytes = [self.pipes[0].written, self.pipes[1].written];
-        self.note(format_args!("{fault:?} after {bytes:?}"));
+        self.note(&format!("{fault:?} after {bytes:?}"));
         match fault {
             Fault::Cut => self.pipes.iter_mut().for_each(|it| it.ended = true),
             Fault::HalfClose(side) => self.pipes[side.index()].ended = true,
@@ -119,9 +142,13 @@ impl Link {
             Fault::Blackout => self.pipes.iter_mut().for_each(|it| it.silent = true),
             Fault::Stall(side, time) => {
                 let pipe = &mut self.pipes[side.index()];
-                pipe.last_arrival = pipe.last_arrival.max(Instant::now() + time);
+                let end = deadline_after(Instant::now(), time);
+                pipe.last_arrival = pipe.last_arrival.max(end);
             }
-            Fault::Drop(side, bytes) => self.pipes[side.index()].losing += bytes,
+            Fault::Drop(side, bytes) => {
+                let pipe = &mut self.pipes[side.index()];
+                pipe.losing = pipe.losing.saturating_add(bytes);
+            }
             Fault::Duplicate(side) => self.pipes[side.index()].doubling = true,
             Fault::Reset => {
                 self.reset = true;
@@ -129,6 +156,21 @@ impl Link {
             }
         }
         self.pipes.iter_mut().for_each(Pipe::wake);
+    }
+
+    /// Lets go wrong what is to behind the bytes that were sent, in the order of the plan.
+    fn strike_what_is_due(&mut self) {
+        let written = [self.pipes[0].written, self.pipes[1].written];
+        let is_due = |(when, _): &(When, Fault)| match *when {
+            When::Sent(side, at) => at <= written[side.index()],
+            When::After(_) => false,
+        };
+        let faults = std::mem::take(&mut self.faults).into_iter();
+        let (due, later): (Vec<_>, _) = faults.partition(is_due);
+        self.faults = later;
+        for (_, fault) in due {
+            self.strike(fault);
+        }
     }
 
     /// Takes what it can of `bytes`; `None` if there is no room.
@@ -139,18 +181,15 @@ impl Link {
             return None;
         }
         let drawn = self.rng.usize(1..=most).max(self.rng.usize(1..=most));
-        let (length, strikes) = self.next_fault(direction, drawn);
+        let length = drawn.min(self.until_fault(direction));
         let pipe = &mut self.pipes[direction];
         pipe.send(&bytes[..length], &mut self.rng);
-        if let Some(place) = strikes {
-            let (_, fault) = self.faults.swap_remove(place);
-            self.strike(fault);
-        }
+        self.strike_what_is_due();
         Some(length)
     }
 
-    /// Returns how many of `drawn` bytes pass before something goes wrong, and what does.
-    fn next_fault(&self, direction: usize, drawn: usize) -> (usize, Option<usize>) {
+    /// Returns how many bytes pass before something goes wrong.
+    fn until_fault(&self, direction: usize) -> usize {
         let written = self.pipes[direction].written;
         let left = |when: &When| match *when {
             When::Sent(side, at) if side.index() == direction => {
@@ -158,12 +197,8 @@ impl Link {
             }
             _ => None,
         };
-        let faults = self.faults.iter().enumerate();
-        let next = faults.filter_map(|(place, (when, _))| Some((left(when)?, place)));
-        match next.min() {
-            Some((left, place)) if left <= drawn => (left.max(1), Some(place)),
-            _ => (drawn, None),
-        }
+        let lefts = self.faults.iter().filter_map(|(when, _)| left(when));
+        lefts.min().unwrap_or(usize::MAX)
     }
 }
 
@@ -217,7 +252,8 @@ impl Pipe {
         } else {
             1
         };
-        let arrival = Instant::now() + drawn(&self.settings.delay, rng);
+        let delay = drawn(&self.settings.delay, rng);
+        let arrival = deadline_after(Instant::now(), delay);
         self.last_arrival = self.last_arrival.max(arrival);
         for _ in 0..copies {
             self.on_the_way += bytes.len();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use fastrand::Rng;
 use tokio::task::AbortHandle;
 
-use super::link::{self, Link, Observer, lock};
+use super::link::{self, Link, Observer};
 use super::plan::{Fault, Plan, Weather};
 use crate::client::{Instance, Target};
 use crate::server::Connections;
@@ -38,7 +38,7 @@ struct State {
 
 enum Plans {
     Drawn(Weather),
-    Made(Box<MakePlan>),
+    Made(Arc<MakePlan>),
 }
 
 /// Makes a plan from the name of a host and the number of a link.
@@ -82,14 +82,15 @@ impl Network {
     }
 
     /// Sets what makes the plan of each link, from the name of its host and how many links to that
-    /// host were made before.
+    /// host were made before. It may look at a clone of the network.
     #[must_use]
     pub fn plan(self, plan: impl Fn(&str, u64) -> Plan + Send + Sync + 'static) -> Self {
-        self.state().plans = Plans::Made(Box::new(plan));
+        self.state().plans = Plans::Made(Arc::new(plan));
         self
     }
 
-    /// Sets who is told, in a line of text, what happens: links that are made, and faults.
+    /// Sets who is told, in a line of text, what happens: links that are made, and faults. He may look at a
+    /// clone of the network.
     #[must_use]
     pub fn observe(self, observer: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.state().observer = Some(Arc::new(observer));
@@ -118,7 +119,7 @@ impl Network {
         }
         for served in links {
             if let Some(link) = served.link.upgrade() {
-                lock(&link).strike(Fault::Reset);
+                link::strike(&link, Fault::Reset);
             }
             served.task.abort();
         }
@@ -134,7 +135,7 @@ impl Network {
                 .filter_map(|it| it.link.upgrade())
                 .collect(),
         };
-        links.iter().for_each(|it| lock(it).strike(fault));
+        links.iter().for_each(|it| link::strike(it, fault));
     }
 
     /// Returns how many connections to a host were made.
@@ -172,32 +173,52 @@ impl Network {
     ///
     /// Outside a tokio runtime, where no task can serve it.
     pub fn connect(&self, host: &str) -> io::Result<Io> {
-        let state = &mut *self.state();
-        let found = state.hosts.get_mut(host);
-        let Some((found, server)) = found.and_then(|it| it.server.clone().map(|by| (it, by)))
-        else {
-            let text = format!("nobody listens at `{host}`");
-            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, text));
+        let (make, number, rng) = {
+            let state = &mut *self.state();
+            let (found, _) = listening(&mut state.hosts, host)?;
+            let number = found.made;
+            found.made += 1;
+            let make: Arc<MakePlan> = match &state.plans {
+                Plans::Drawn(weather) => {
+                    let plan = Plan::drawn(*weather, state.rng.u64(..));
+                    Arc::new(move |_, _| plan.clone())
+                }
+                Plans::Made(make) => Arc::clone(make),
+            };
+            (make, number, state.rng.fork())
         };
-        let plan = match &state.plans {
-            Plans::Drawn(weather) => Plan::drawn(*weather, state.rng.u64(..)),
-            Plans::Made(make) => make(host, found.made),
+        // Not under the lock, as it may look at the network.
+        let plan = make(host, number);
+        let (link, here) = {
+            let state = &mut *self.state();
+            // It may have crashed meanwhile.
+            let (found, server) = listening(&mut state.hosts, host)?;
+            let name = format!("{host}.{number}");
+            let (link, here, there) = link::make(&name, &plan, rng, state.observer.clone());
+            let task = tokio::spawn(server.serve(there)).abort_handle();
+            found.links.retain(|it| it.link.strong_count() > 0);
+            found.links.push(Served {
+                link: Arc::downgrade(&link),
+                task,
+            });
+            (link, here)
         };
-        let name = format!("{host}.{}", found.made);
-        found.made += 1;
-        if let Some(observer) = &state.observer {
-            observer(&format!("{name}: is made"));
-        }
-        let (rng, observer) = (state.rng.fork(), state.observer.clone());
-        let (link, here, there) = link::make(&name, &plan, rng, observer);
-        let task = tokio::spawn(server.serve(there)).abort_handle();
-        found.links.retain(|it| it.link.strong_count() > 0);
-        found.links.push(Served {
-            link: Arc::downgrade(&link),
-            task,
-        });
+        link::tell(&link);
         Ok(here)
     }
+}
+
+/// Returns a host with the server that listens there.
+fn listening<'a>(
+    hosts: &'a mut BTreeMap<String, Host>,
+    host: &str,
+) -> io::Result<(&'a mut Host, Connections)> {
+    let found = hosts.get_mut(host);
+    let listens = found.and_then(|it| it.server.clone().map(|by| (it, by)));
+    listens.ok_or_else(|| {
+        let text = format!("nobody listens at `{host}`");
+        io::Error::new(io::ErrorKind::ConnectionRefused, text)
+    })
 }
 
 impl fmt::Debug for Network {

@@ -79,7 +79,7 @@ pub enum Fault {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum When {
-    /// Behind exactly so many bytes of this side.
+    /// Behind exactly so many bytes of this side; behind none, as soon as the link is made.
     Sent(Side, u64),
     /// So long after the link was made.
     After(Duration),
@@ -93,7 +93,7 @@ pub struct Plan {
     pub from_client: Direction,
     /// What happens to the bytes of the server.
     pub from_server: Direction,
-    /// What goes wrong, each once.
+    /// What goes wrong, each once; at the same byte, in this order.
     pub faults: Vec<(When, Fault)>,
 }
 

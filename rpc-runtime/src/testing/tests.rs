@@ -191,3 +191,108 @@ fn hosts_crash_and_are_struck_and_come_back() {
         "{events}"
     );
 }
+
+#[test]
+fn times_and_sizes_without_an_end_are_far_ahead() {
+    let whole: Vec<u8> = (0..100).collect();
+    let late = Some(ErrorKind::TimedOut);
+    let stalled = struck(
+        When::Sent(Side::Client, 30),
+        Fault::Stall(Side::Client, Duration::MAX),
+    );
+    let expected = [(whole[..30].to_vec(), late), (whole.clone(), None)];
+    assert_eq!(simulate(1, exchanged(&stalled)), expected);
+
+    let mut slow = Plan::default();
+    slow.from_client.pause = Duration::MAX;
+    let [(bytes, error), _] = simulate(1, exchanged(&slow));
+    assert!(!bytes.is_empty() && bytes.len() < 100 && error == late);
+
+    let mut late_for_ever = Plan::default();
+    late_for_ever.from_client.delay = Duration::MAX..=Duration::MAX;
+    let [from_client, _] = simulate(1, exchanged(&late_for_ever));
+    assert_eq!(from_client, (Vec::new(), late));
+
+    let mut lossy = Plan::default();
+    for at in [30, 40] {
+        let lost = Fault::Drop(Side::Client, usize::MAX);
+        lossy.faults.push((When::Sent(Side::Client, at), lost));
+    }
+    let [from_client, _] = simulate(1, exchanged(&lossy));
+    assert_eq!(from_client, (whole[..30].to_vec(), None));
+}
+
+/// Returns what is told while 100 bytes go each way.
+fn told(plan: Plan) -> Vec<String> {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&events);
+    let observer = Arc::new(move |it: &str| noted.lock().unwrap().push(it.to_owned()));
+    simulate(1, async move {
+        let rng = fastrand::Rng::with_seed(1);
+        let (_, mut client, mut server) = link::make("link", &plan, rng, Some(observer));
+        let _ = client.write_all(&[0; 100]).await;
+        let _ = server.write_all(&[0; 100]).await;
+    });
+    std::mem::take(&mut *events.lock().unwrap())
+}
+
+#[test]
+fn all_faults_of_one_byte_strike_behind_it() {
+    for at in [0, 1, 30, 100] {
+        let mut plan = Plan::default();
+        let faults = [
+            Fault::Duplicate(Side::Server),
+            Fault::Stall(Side::Client, Duration::from_secs(1)),
+            Fault::Silence(Side::Client),
+        ];
+        let when = When::Sent(Side::Client, at);
+        plan.faults.extend(faults.map(|fault| (when, fault)));
+        let expected = faults.map(|fault| format!("link: {fault:?} after [{at}, 0]"));
+        assert_eq!(told(plan)[1..], expected, "{at}");
+    }
+    // What ends a direction before its first byte lets none through.
+    let none = struck(When::Sent(Side::Client, 0), Fault::HalfClose(Side::Client));
+    let [from_client, _] = simulate(1, exchanged(&none));
+    assert_eq!(from_client, (Vec::new(), None));
+}
+
+#[test]
+fn who_is_told_and_who_plans_may_look_at_the_network() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    // A thread of its own, as one that waits for itself waits for ever.
+    std::thread::spawn(move || {
+        let looks = Arc::new(Mutex::new(Vec::new()));
+        simulate(1, async {
+            let network = Network::new(1);
+            let (looking, noted) = (network.clone(), Arc::clone(&looks));
+            let network = network.observe(move |event| {
+                let look = (looking.connections("a"), looking.open_links());
+                noted.lock().unwrap().push((event.to_owned(), look));
+            });
+            let (looking, noted) = (network.clone(), Arc::clone(&looks));
+            let network = network.plan(move |host, number| {
+                let look = (looking.connections(host), looking.open_links());
+                noted.lock().unwrap().push((format!("plan {number}"), look));
+                struck(When::Sent(Side::Client, 5), Fault::Blackout)
+            });
+            network.serve("a", Server::new().connections());
+            let mut io = network.connect("a").unwrap();
+            io.write_all(&[0; 10]).await.unwrap();
+            network.strike("a", Fault::Silence(Side::Server));
+            network.crash("a");
+        });
+        let looks = std::mem::take(&mut *looks.lock().unwrap());
+        let _ = done.send(looks);
+    });
+    let looks = is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+    let events: Vec<_> = looks.iter().map(|(event, _)| event.as_str()).collect();
+    let expected = [
+        "plan 0",
+        "a.0: is made",
+        "a.0: Blackout after [5, 0]",
+        "a.0: Silence(Server) after [10, 0]",
+        "a.0: Reset after [10, 0]",
+    ];
+    assert_eq!(events, expected);
+    assert!(looks.iter().all(|(_, (made, _))| *made == 1), "{looks:?}");
+}

@@ -1,5 +1,6 @@
 //! A registry that keeps what it knows in Redis.
 
+mod connection;
 mod news;
 mod store;
 
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 
 use self::news::{News, listen};
 use self::store::{Settings, Store};
-use super::directory::Bounds;
+use super::directory::{Bounds, milliseconds};
 use super::service::{RegistryService, RegistryServiceServer};
 use crate::server::Unfold;
 use crate::status::Status;
@@ -31,7 +32,8 @@ const QUIET: Duration = Duration::from_secs(5);
 /// and several of them are one. A clone is a handle to the same.
 ///
 /// Leases end by the clock of Redis. Redis is connected to by the first call, and again when the connection
-/// is lost; calls in between fail with [`Code::Unavailable`](crate::Code::Unavailable). Where Redis keeps
+/// is lost; calls in between fail with [`Code::Unavailable`](crate::Code::Unavailable), each after 5 seconds at
+/// most where Redis says nothing. Where Redis keeps
 /// nothing itself over its own restart, servers register again within a third of their leases, and
 /// clients keep those that they know meanwhile, as with a [`Registry`](super::Registry) that forgets.
 /// Redis 5 or newer is needed; what it answers is trusted.
@@ -160,9 +162,10 @@ impl fmt::Debug for RedisRegistry {
 }
 
 impl RegistryService for RedisRegistry {
-    async fn register(&self, group: String, url: String, lease: u64) -> Result<(), Status> {
+    async fn register(&self, group: String, url: String, lease: u64) -> Result<u64, Status> {
         let lease = Duration::from_millis(lease);
-        self.0.store.register(&group, &url, lease).await
+        let granted = self.0.store.register(&group, &url, lease).await?;
+        Ok(milliseconds(granted))
     }
 
     async fn remove(&self, group: String, url: String) -> Result<(), Status> {

@@ -8,16 +8,14 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, RedisError, Script, ScriptInvocation,
-};
-use tokio::sync::Mutex;
+use ::redis::{Client, FromRedisValue, RedisError, Script, ScriptInvocation};
+use tokio::time::{Instant, timeout_at};
 
-use crate::registry::directory::{Bounds, check_texts, full};
+use super::connection::Shared;
+use crate::registry::directory::{Bounds, check_texts, full, milliseconds};
 use crate::status::Status;
 
-/// How long Redis may take to be connected to, and to answer.
+/// How long Redis may take for a call, also where it has to be connected to.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `KEYS`: the group and the groups. `ARGV`: the group's name, the URL, the length of the lease, the bounds
@@ -30,8 +28,8 @@ static REGISTER: LazyLock<Script> = LazyLock::new(|| {
         local ends = now + ARGV[3]
         redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
         redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-        local group_ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
-        if not group_ends and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then
+        local has_group = redis.call('ZSCORE', KEYS[2], ARGV[1])
+        if not has_group and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then
             return 'groups'
         end
         local known = redis.call('ZSCORE', KEYS[1], ARGV[2])
@@ -39,14 +37,12 @@ static REGISTER: LazyLock<Script> = LazyLock::new(|| {
             return 'servers'
         end
         redis.call('ZADD', KEYS[1], ends, ARGV[2])
-        if not group_ends or tonumber(group_ends) < ends then
-            redis.call('ZADD', KEYS[2], ends, ARGV[1])
-            group_ends = ends
-        end
-        redis.call('PEXPIREAT', KEYS[1], group_ends)
-        local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+        local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+        redis.call('ZADD', KEYS[2], last[2], ARGV[1])
+        redis.call('PEXPIREAT', KEYS[1], last[2])
+        last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
         redis.call('PEXPIREAT', KEYS[2], last[2])
-        if not known then
+        if not known or ends < tonumber(known) then
             redis.call('PUBLISH', ARGV[6], ARGV[1])
         end
         return 'done'
@@ -102,13 +98,12 @@ pub(super) struct Settings {
 /// What is in Redis.
 pub(super) struct Store {
     pub(super) settings: Settings,
-    /// Shared by all calls; made anew when it is lost.
-    connection: Mutex<Option<MultiplexedConnection>>,
+    connection: Shared,
 }
 
 impl Store {
     pub(super) fn new(settings: Settings) -> Self {
-        let connection = Mutex::new(None);
+        let connection = Shared::default();
         Self {
             settings,
             connection,
@@ -133,18 +128,18 @@ impl Store {
         group: &str,
         url: &str,
         lease: Duration,
-    ) -> Result<(), Status> {
+    ) -> Result<Duration, Status> {
         check_texts(&[group, url])?;
         let bounds = &self.settings.bounds;
         let lease = bounds.lease(lease);
         let mut script = REGISTER.prepare_invoke();
         script.key(self.group_key(group)).key(self.groups_key());
         script.arg(group).arg(url);
-        script.arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
+        script.arg(milliseconds(lease));
         script.arg(bounds.servers).arg(bounds.groups);
         script.arg(self.channel());
         match self.run::<String>(&script).await?.as_str() {
-            "done" => Ok(()),
+            "done" => Ok(lease),
             "groups" => Err(full("groups", bounds.groups)),
             _ => Err(full("servers of a group", bounds.servers)),
         }
@@ -172,18 +167,27 @@ impl Store {
         Ok((urls, u64::try_from(first).ok().map(Duration::from_millis)))
     }
 
-    /// Runs a script; once more on a new connection, where the old one was lost.
+    /// Runs a script; once more on a new connection, where the old one was lost. All of it together has
+    /// its time.
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Status> {
+        let until = Instant::now() + PATIENCE;
         let mut is_first = true;
         loop {
-            let mut connection = self.connection().await?;
-            let error = match script.invoke_async(&mut connection).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
+            let shared = self.connection.get(&self.settings.client);
+            let made = timeout_at(until, shared.made()).await;
+            let mut connection = made.map_err(|_| silent())??;
+            let error = match timeout_at(until, script.invoke_async(&mut connection)).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    // Whatever is wrong with it may not be wrong with the next one.
+                    self.connection.forget(&shared);
+                    return Err(silent());
+                }
             };
             let is_lost = error.is_io_error() || error.is_connection_dropped();
-            if is_lost || error.is_timeout() {
-                *self.connection.lock().await = None;
+            if is_lost {
+                self.connection.forget(&shared);
             }
             if !is_lost || !is_first {
                 return Err(unavailable(error));
@@ -191,21 +195,10 @@ impl Store {
             is_first = false;
         }
     }
+}
 
-    async fn connection(&self) -> Result<MultiplexedConnection, Status> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
-        }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        let client = &self.settings.client;
-        let made = client.get_multiplexed_async_connection_with_config(&config);
-        let made = made.await.map_err(unavailable)?;
-        *connection = Some(made.clone());
-        Ok(made)
-    }
+fn silent() -> Status {
+    Status::unavailable("the Redis of the registry does not answer")
 }
 
 pub(super) fn unavailable(error: RedisError) -> Status {
