@@ -6,7 +6,7 @@ use rpc_runtime::codec::{CodecError, DecodeLimits, Encodes, Protobuf};
 use rpc_schema_tests::schema::kinds::legacy::Legacy;
 use rpc_schema_tests::schema::kinds::v1::WellKnown;
 
-use crate::depth::{LARGE, SMALL, on_stack};
+use crate::depth::{self, LARGE, SMALL, on_stack};
 use crate::messages::register_types;
 
 /// So many values, of three bytes each.
@@ -81,20 +81,26 @@ fn what_is_not_put_aside_is_not_counted() {
 }
 
 /// As many of each in each other: extensions, messages that have an `Any`, an `Any` in an `Any`, and what it may hold.
-fn nested(levels: usize) -> [Bytes; 4] {
-    let url = |name: &str| format!("\"@type\":\"type.googleapis.com/google.protobuf.{name}\"");
-    let mut any = format!("{{{},\"value\":{{}}}}", url("Struct"));
+fn nested(levels: usize) -> [Bytes; 5] {
+    let url = |name: &str| format!("\"@type\":\"type.googleapis.com/{name}\"");
+    let mut any = format!("{{{},\"value\":{{}}}}", url("google.protobuf.Struct"));
     for _ in 0..levels {
-        any = format!("{{\"value\":{any},{}}}", url("Any"));
+        any = format!("{{\"value\":{any},{}}}", url("google.protobuf.Any"));
     }
     let (open, close) = ("[".repeat(levels), "]".repeat(levels));
-    let list = format!("{{\"value\":{open}{close},{}}}", url("ListValue"));
+    let list = url("google.protobuf.ListValue");
+    let list = format!("{{\"value\":{open}{close},{list}}}");
+    // Of those that are put aside it takes the most stack: in a debug build 200 KB a level.
+    let [_, (wide, _)] = depth::nested(levels);
+    let wide = String::from_utf8(wide.into()).expect("JSON is text");
+    let wide = format!("{{{},{}", url("wide.v1.Wide"), &wide[1..]);
     let of_any = |any: String| Bytes::from(format!("{{\"any\":{any}}}"));
     [
         extensions(levels, 0),
         anys(levels, 0),
         of_any(any),
         of_any(list),
+        of_any(wide),
     ]
 }
 
@@ -112,9 +118,9 @@ fn no_nesting_of_what_is_put_aside_overflows_the_stack() {
     let endless = DecodeLimits::default()
         .max_depth(usize::MAX)
         .max_element_memory(usize::MAX);
-    for (limits, levels) in [(DecodeLimits::default(), 30), (endless, 300)] {
+    for levels in [25, 50, 75, 100, 150, 200, 300] {
         for (at, json) in nested(levels).into_iter().enumerate() {
-            let outcome = on_stack(SMALL, move || read(at, &json, limits));
+            let outcome = on_stack(SMALL, move || read(at, &json, endless));
             // An optimised build may have the stack for it.
             let is_bounded = outcome
                 .as_ref()
@@ -124,18 +130,38 @@ fn no_nesting_of_what_is_put_aside_overflows_the_stack() {
     }
 }
 
+/// What is put aside takes less of it than the messages that it becomes.
 #[test]
 fn the_limit_of_the_stack_holds_in_what_is_put_aside() {
     register_types();
     for (at, json) in nested(20).into_iter().enumerate() {
-        let few = json.clone();
-        // The innermost is read with less than that, if it is alone.
-        let limits = DecodeLimits::default().max_stack(30_000);
-        let error = on_stack(LARGE, move || read(at, &few, limits)).expect_err("it is too deep");
-        let expected = "take more than 30000 bytes of the stack, the limit `max_stack`";
-        assert!(error.is_too_deep(), "{at}: {error}");
-        assert!(error.to_string().contains(expected), "{at}: {error}");
-        let limits = limits.max_stack(usize::MAX);
-        on_stack(LARGE, move || read(at, &json, limits)).expect("the stack is enough for it");
+        let least = |is_enough: &dyn Fn(usize) -> bool| {
+            let (mut low, mut high) = (0, 64 << 20);
+            while high - low > 1_000 {
+                let middle = usize::midpoint(low, high);
+                match is_enough(middle) {
+                    true => high = middle,
+                    false => low = middle,
+                }
+            }
+            high
+        };
+        let needed = least(&|limit| {
+            let json = json.clone();
+            let limits = DecodeLimits::default().max_stack(limit);
+            let outcome = on_stack(LARGE, move || read(at, &json, limits));
+            outcome.is_ok() || {
+                let error = outcome.expect_err("it is no success");
+                let expected = format!("take more than {limit} bytes of the stack");
+                assert!(error.is_too_deep(), "{at}: {error}");
+                assert!(error.to_string().contains(&expected), "{at}: {error}");
+                false
+            }
+        });
+        // What it takes is what it says: with little more than that the stack is enough.
+        on_stack(needed + (256 << 10), move || {
+            read(at, &json, DecodeLimits::default().max_stack(needed))
+        })
+        .expect("the stack is enough for it");
     }
 }

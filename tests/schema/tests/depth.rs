@@ -48,7 +48,7 @@ fn levels(message: &Wide) -> usize {
 }
 
 /// As many messages as `levels` says around an empty one, each in another kind of field, in binary form and as JSON.
-fn nested(levels: usize) -> [(Bytes, Encoding); 2] {
+pub(crate) fn nested(levels: usize) -> [(Bytes, Encoding); 2] {
     let (mut binary, mut json) = (Vec::new(), "{}".to_owned());
     for level in 0..levels {
         let (tag, text) = match level % 3 {

@@ -52,6 +52,7 @@ pub(crate) fn register_types() {
         schema::kinds::legacy::register_types(&mut registry);
         schema::kinds::v1::register_types(&mut registry);
         schema::names::v3::register_types(&mut registry);
+        schema::wide::v1::register_types(&mut registry);
         type_registry::set_type_registry(registry);
     });
 }
