@@ -2,6 +2,7 @@
 
 mod embedded;
 mod files;
+mod floats;
 mod link;
 mod parse;
 mod resolve;
