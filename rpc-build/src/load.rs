@@ -3,6 +3,7 @@
 mod compiled;
 mod embedded;
 mod files;
+mod floats;
 mod link;
 mod parse;
 mod resolve;

@@ -1,6 +1,6 @@
 //! A schema: descriptors, the text they came from, and the way from one to the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
@@ -67,6 +67,41 @@ impl Schema {
         self.file(name)
             .map(|file| Locations::new(file, &self.sources))
             .unwrap_or_default()
+    }
+}
+
+/// The files of a schema by name, for those who ask for many.
+pub(crate) struct Files<'a> {
+    /// With their places in the schema.
+    files: HashMap<&'a str, (usize, &'a FileDescriptorProto)>,
+    requested: HashSet<&'a str>,
+}
+
+impl<'a> Files<'a> {
+    pub(crate) fn of(schema: &'a Schema) -> Self {
+        let files = schema.descriptors.file.iter().enumerate();
+        let named = |(at, file): (usize, &'a FileDescriptorProto)| {
+            (file.name.as_deref().unwrap_or_default(), (at, file))
+        };
+        Self {
+            // Of several files of one name the first counts, as everywhere.
+            files: files.rev().map(named).collect(),
+            requested: schema.requested.iter().map(String::as_str).collect(),
+        }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> Option<&'a FileDescriptorProto> {
+        self.files.get(name).map(|(_, file)| *file)
+    }
+
+    /// Where a file stands in the schema, behind those that it imports.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.files.get(name).map(|(at, _)| *at)
+    }
+
+    pub(crate) fn is_requested(&self, file: &FileDescriptorProto) -> bool {
+        let name = file.name.as_deref().unwrap_or_default();
+        self.requested.contains(name)
     }
 }
 

@@ -85,7 +85,8 @@ impl Field<'_> {
             .extendee
             .as_deref()
             .and_then(|name| index.message(name));
-        let is_in_set = extended.is_some_and(|(message, _)| is_message_set(message));
+        let is_in_set =
+            extended.is_some_and(|(message, _)| is_message_set(message) || !is_read(message));
         let (text, help) = if number <= 0 {
             (
                 format!("field numbers begin at 1, not at {number}"),
@@ -215,6 +216,12 @@ impl Field<'_> {
             );
         }
     }
+}
+
+/// Whether the options of a message could be read.
+fn is_read(message: &DescriptorProto) -> bool {
+    let options = message.options.as_option();
+    options.is_none_or(|options| options.uninterpreted_option.is_empty())
 }
 
 pub(super) fn is_message_set(message: &DescriptorProto) -> bool {

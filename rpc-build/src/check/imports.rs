@@ -7,25 +7,26 @@ use buffa_descriptor::generated::descriptor::FileDescriptorProto;
 use crate::diagnostic::Diagnostic;
 use crate::elements::{Elements, numbered};
 use crate::emit::options::Options;
-use crate::schema::Schema;
+use crate::schema::{Files, Locations, Schema};
 use crate::tag;
 
 /// Finds the imports of which a file that was asked for uses nothing. One that declares extensions counts as used: options
 /// may be made of them, and are not looked at.
 pub(crate) fn unused(schema: &Schema) -> Vec<Diagnostic> {
+    let all = Files::of(schema);
     let files = schema.descriptors.file.iter();
     let files: HashMap<&str, File<'_>> = files
         .map(|file| (file.name.as_deref().unwrap_or_default(), File::new(file)))
         .collect();
     let mut found = Vec::new();
-    for (name, file) in &files {
+    for file in files.values() {
         // What is public is there for others.
         let imports = numbered(&file.descriptor.dependency)
             .filter(|(index, _)| !file.descriptor.public_dependency.contains(index));
-        if !schema.is_requested(name) {
+        if !all.is_requested(file.descriptor) {
             continue;
         }
-        let locations = schema.locations(name);
+        let locations = Locations::new(file.descriptor, &schema.sources);
         for (index, import) in imports {
             let mut brought = HashSet::new();
             bring(import, &files, &mut brought);

@@ -44,12 +44,12 @@ pub(super) fn check(file: &File<'_>, mistakes: &mut Vec<Diagnostic>) {
         for field in &fields {
             check_name(file, &message.name, field, mistakes);
         }
-        let is_exempt = message
-            .item
-            .options
-            .as_option()
-            .and_then(|options| options.deprecated_legacy_json_field_conflicts);
-        if is_exempt != Some(true) {
+        // Where options could not be read, they may well have allowed it.
+        let is_exempt = message.item.options.as_option().is_some_and(|options| {
+            options.deprecated_legacy_json_field_conflicts == Some(true)
+                || !options.uninterpreted_option.is_empty()
+        });
+        if !is_exempt {
             check_conflicts(file, &message.name, &fields, mistakes);
         }
     }

@@ -33,7 +33,10 @@ pub(super) fn is_lite(file: &FileDescriptorProto) -> bool {
 
 /// What is generated for a lite file lacks what others build on.
 fn check_lite(file: &File<'_>, index: &Index<'_>, mistakes: &mut Vec<Diagnostic>) {
-    if is_lite(file.descriptor) {
+    let options = file.descriptor.options.as_option();
+    // Where options could not be read, this may be one of them.
+    let is_read = options.is_none_or(|options| options.uninterpreted_option.is_empty());
+    if is_lite(file.descriptor) || !is_read {
         return;
     }
     for (at, name) in numbered(&file.descriptor.dependency) {

@@ -13,6 +13,7 @@ use super::messages::{Texts, expand_messages, with_views};
 use super::names::Paths;
 use super::plan::{Plan, named_types, package_of};
 use crate::diagnostic::Diagnostic;
+use crate::schema::Files;
 
 /// The messages of earlier runs, by the name of their file and a number that stands for all that they depend on.
 pub(crate) trait Cache {
@@ -38,8 +39,9 @@ pub(crate) fn cached_messages(
 ) -> Result<BTreeMap<String, Texts>, Vec<Diagnostic>> {
     let keys = Keys::new(paths, plan, settings)?;
     let (mut texts, mut missing) = (BTreeMap::new(), BTreeMap::new());
+    let all = Files::of(&paths.named.schema);
     for name in plan.values().flat_map(|package| &package.files) {
-        let Some(file) = paths.named.schema.file(name) else {
+        let Some(file) = all.file(name) else {
             continue;
         };
         let key = keys.of(file);

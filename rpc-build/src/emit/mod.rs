@@ -39,7 +39,7 @@ use self::package::Part;
 use self::plan::{Plan, TypeIndex};
 use self::service::{Reader, Service};
 use crate::diagnostic::Diagnostic;
-use crate::schema::Schema;
+use crate::schema::{Files, Schema};
 
 /// What can be chosen about the output.
 #[derive(Clone, Debug)]
@@ -121,15 +121,16 @@ pub(crate) fn emit(
     settings: &Settings,
     cache: &mut dyn Cache,
 ) -> Result<Vec<OutputFile>, Vec<Diagnostic>> {
-    let types = TypeIndex::new(schema);
-    let (errors, mut diagnostics) = (named_errors(schema, &types), Vec::new());
+    let (types, all) = (TypeIndex::new(schema), Files::of(schema));
+    let (errors, mut diagnostics) = (named_errors(schema, &all, &types), Vec::new());
     let plan = plan::plan(
         schema,
+        &types,
         settings,
         &errors.iter().cloned().collect::<Vec<_>>(),
     );
-    names::check_packages(schema, &plan, &mut diagnostics);
-    let services = read_services(schema, &plan, &types, &mut diagnostics);
+    names::check_packages(schema, &all, &plan, &mut diagnostics);
+    let services = read_services(schema, &all, &plan, &types, &mut diagnostics);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
@@ -147,10 +148,11 @@ pub(crate) fn emit(
     };
     let texts = cached_messages(&paths, &plan, settings, cache)?;
     let with_views = messages::with_views(&plan, settings);
+    let named_files = Files::of(&named.schema);
     let mut files = Vec::new();
     for (name, package) in &plan {
         let parts = package.files.iter().filter_map(|file| {
-            let (file, texts) = (named.schema.file(file)?, texts.get(file)?);
+            let (file, texts) = (named_files.file(file)?, texts.get(file)?);
             Some(Part { file, texts })
         });
         let parts: Vec<Part<'_>> = parts.collect();
@@ -164,7 +166,7 @@ pub(crate) fn emit(
         files.extend(package_files(name, package, &written, &paths, settings));
         files.push(OutputFile {
             path: modules::folder(name).join("descriptors.binpb"),
-            content: descriptors(schema, package),
+            content: descriptors(schema, &all, package),
         });
         files.extend(modules::expand_stub(name, &plan::closure(&plan, name)));
     }
@@ -225,9 +227,10 @@ fn expand_package(has_services: bool) -> TokenStream {
 }
 
 /// The messages that methods fail with, as far as they are found; the others are reported with their methods.
-fn named_errors(schema: &Schema, types: &TypeIndex<'_>) -> BTreeSet<String> {
+fn named_errors(schema: &Schema, all: &Files<'_>, types: &TypeIndex<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for file in requested(schema) {
+    let files = schema.descriptors.file.iter();
+    for file in files.filter(|file| all.is_requested(file)) {
         for service in &file.service {
             let scope = [
                 plan::package_of(file),
@@ -245,27 +248,23 @@ fn named_errors(schema: &Schema, types: &TypeIndex<'_>) -> BTreeSet<String> {
     found
 }
 
-fn requested(schema: &Schema) -> impl Iterator<Item = &FileDescriptorProto> {
-    let files = schema.descriptors.file.iter();
-    files.filter(|file| schema.is_requested(file.name.as_deref().unwrap_or_default()))
-}
-
 /// The services of the files that were asked for, by package.
 fn read_services(
     schema: &Schema,
+    all: &Files<'_>,
     plan: &Plan,
     types: &TypeIndex<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, Vec<Service>> {
     let mut services = BTreeMap::new();
     for (name, package) in plan {
-        let files = || package.files.iter().filter_map(|file| schema.file(file));
+        let files = || package.files.iter().filter_map(|file| all.file(file));
         let mut taken = taken::top_level_types(files());
         taken.extend(services::RESERVED.map(str::to_owned));
         let mut found = Vec::new();
         for file in files() {
             errors::check_error_codes(schema, file, diagnostics);
-            if schema.is_requested(file.name.as_deref().unwrap_or_default()) {
+            if all.is_requested(file) {
                 found.extend(
                     Reader::new(schema, file, types, plan, diagnostics).services(&mut taken),
                 );
@@ -283,22 +282,19 @@ fn without_comments(file: &FileDescriptorProto) -> FileDescriptorProto {
 }
 
 /// The descriptors of a package's files and of all that they import, each after those that it imports.
-fn descriptors(schema: &Schema, package: &plan::Package) -> Vec<u8> {
+fn descriptors(schema: &Schema, all: &Files<'_>, package: &plan::Package) -> Vec<u8> {
     let mut needed = BTreeSet::new();
     let mut waiting: Vec<&str> = package.files.iter().map(String::as_str).collect();
     while let Some(name) = waiting.pop() {
-        if needed.insert(name) {
-            waiting.extend(
-                schema
-                    .file(name)
-                    .iter()
-                    .flat_map(|file| &file.dependency)
-                    .map(String::as_str),
-            );
+        let Some(at) = all.position(name) else {
+            continue;
+        };
+        if needed.insert(at) {
+            let imports = &schema.descriptors.file[at].dependency;
+            waiting.extend(imports.iter().map(String::as_str));
         }
     }
-    let files = schema.descriptors.file.iter();
-    let files = files.filter(|file| needed.contains(file.name.as_deref().unwrap_or_default()));
+    let files = needed.into_iter().map(|at| &schema.descriptors.file[at]);
     let set = FileDescriptorSet {
         file: files.map(without_comments).collect(),
         ..FileDescriptorSet::default()

@@ -10,6 +10,7 @@ use buffa_codegen::idents::escape_mod_ident;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
+use super::names::below;
 use super::{OutputFile, print};
 
 /// The stub that holds every package, which no package can be called.
@@ -125,10 +126,7 @@ impl Nodes<'_> {
 
     /// The next segments below a name, and the names that they lead to.
     fn children(&self, name: &str) -> BTreeMap<String, String> {
-        let below = self.packages.iter().filter_map(|package| match name {
-            "" => Some(package.as_str()).filter(|package| !package.is_empty()),
-            name => package.strip_prefix(name)?.strip_prefix('.'),
-        });
+        let below = below(name, self.packages);
         let segments = below.filter_map(|rest| rest.split('.').next());
         let child = |segment: &str| match name {
             "" => segment.to_owned(),

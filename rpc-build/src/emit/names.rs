@@ -4,7 +4,8 @@
 //! until it is free; nothing changes on the wire, in JSON or in descriptors.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use buffa_codegen::context::CodeGenContext;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::Type;
@@ -18,16 +19,21 @@ use super::plan::{Plan, package_of};
 use super::stand_in::{Name, StandIns};
 use super::taken::{Taken, Types, camel_case, is_in_oneof, is_word, module_name};
 use crate::diagnostic::Diagnostic;
-use crate::schema::Schema;
+use crate::schema::{Files, Schema};
 use crate::tag;
 
 /// Segments of packages that no module can have, escaped or not.
 const NO_MODULES: [&str; 6] = ["_", "__buffa", "self", "Self", "super", "crate"];
 
 /// Reports the packages whose modules would have names that Rust does not take.
-pub(crate) fn check_packages(schema: &Schema, plan: &Plan, errors: &mut Vec<Diagnostic>) {
+pub(crate) fn check_packages(
+    schema: &Schema,
+    all: &Files<'_>,
+    plan: &Plan,
+    errors: &mut Vec<Diagnostic>,
+) {
     let files = plan.values().flat_map(|package| &package.files);
-    for file in files.filter_map(|file| schema.file(file)) {
+    for file in files.filter_map(|file| all.file(file)) {
         let mut segments = package_of(file).split('.');
         let Some(segment) = segments.find(|segment| NO_MODULES.contains(segment)) else {
             continue;
@@ -60,17 +66,19 @@ impl Named {
             values: HashMap::new(),
         };
         let mut files = std::mem::take(&mut named.schema.descriptors.file);
-        let packages = files
+        let packages: BTreeSet<String> = files
             .iter()
             .map(|file| package_of(file).to_owned())
             .collect();
-        for (name, package) in plan {
-            let is_own = |file: &&mut FileDescriptorProto| {
-                package
-                    .files
-                    .contains(file.name.as_deref().unwrap_or_default())
-            };
-            let files = files.iter_mut().filter(is_own).collect();
+        let mut own: BTreeMap<&str, Vec<&mut FileDescriptorProto>> = BTreeMap::new();
+        for file in &mut files {
+            let planned = plan.get_key_value(package_of(file));
+            let name = file.name.as_deref().unwrap_or_default();
+            if let Some((package, _)) = planned.filter(|(_, it)| it.files.contains(name)) {
+                own.entry(package).or_default().push(file);
+            }
+        }
+        for (name, files) in own {
             named.package(name, modules_below(name, &packages), files);
         }
         if !named.types.is_empty() || !named.values.is_empty() {
@@ -311,13 +319,23 @@ impl Paths<'_> {
     }
 }
 
+/// What follows a package in the names of those that are in it.
+pub(crate) fn below<'a>(
+    package: &str,
+    packages: &'a BTreeSet<String>,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let prefix = match package {
+        "" => String::new(),
+        package => format!("{package}."),
+    };
+    let from = packages.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+    let below = from.map_while(move |other| other.strip_prefix(prefix.as_str()));
+    below.filter(|rest| !rest.is_empty())
+}
+
 /// The modules that packages are in that of a package.
 fn modules_below(package: &str, packages: &BTreeSet<String>) -> BTreeSet<String> {
-    let below = packages.iter().filter_map(|other| match package {
-        "" => Some(other.as_str()),
-        package => other.strip_prefix(package)?.strip_prefix('.'),
-    });
-    let modules = below.filter_map(|rest| rest.split('.').next());
+    let modules = below(package, packages).filter_map(|rest| rest.split('.').next());
     modules.map(str::to_owned).collect()
 }
 

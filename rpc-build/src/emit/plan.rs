@@ -8,7 +8,7 @@ use buffa_descriptor::generated::descriptor::{
 
 use super::Settings;
 use crate::load::DESCRIPTOR;
-use crate::schema::Schema;
+use crate::schema::{Files, Schema};
 
 /// The package of the messages that come with the runtime.
 pub(crate) const PROTOBUF: &str = "google.protobuf";
@@ -33,14 +33,19 @@ pub(crate) struct Package {
 }
 
 /// Decides what is generated. `errors` are the types that only options name.
-pub(crate) fn plan(schema: &Schema, settings: &Settings, errors: &[String]) -> Plan {
-    let types = TypeIndex::new(schema);
+pub(crate) fn plan(
+    schema: &Schema,
+    types: &TypeIndex<'_>,
+    settings: &Settings,
+    errors: &[String],
+) -> Plan {
+    let all = Files::of(schema);
     let mut plan = Plan::new();
     let mut waiting: Vec<&FileDescriptorProto> = schema
         .descriptors
         .file
         .iter()
-        .filter(|file| schema.is_requested(file.name.as_deref().unwrap_or_default()))
+        .filter(|file| all.is_requested(file))
         .collect();
     waiting.extend(errors.iter().filter_map(|name| types.file_of(name)));
     while let Some(file) = waiting.pop() {
@@ -52,7 +57,7 @@ pub(crate) fn plan(schema: &Schema, settings: &Settings, errors: &[String]) -> P
         if !package.files.insert(file.name.clone().unwrap_or_default()) {
             continue;
         }
-        let has_services = schema.is_requested(file.name.as_deref().unwrap_or_default());
+        let has_services = all.is_requested(file);
         for name in named_types(file, has_services) {
             let Some(other) = types.file_of(name) else {
                 continue;

@@ -172,21 +172,23 @@ fn read(name: &str, path: PathBuf) -> Result<SourceFile, Box<Unreadable>> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let text = String::from_utf8_lossy(bytes);
     let file = SourceFile::new(name, Some(path.clone()), Some(Arc::from(text.as_ref())));
-    let Err(error) = std::str::from_utf8(bytes) else {
+    if std::str::from_utf8(bytes).is_ok() {
         return Ok(file);
-    };
+    }
     // `protoc` does not look into comments, and old files have names of people in other encodings there.
     let is_foreign = |token: &scan::Token<'_>| {
         token.kind != scan::Kind::Comment && token.text.contains(char::REPLACEMENT_CHARACTER)
     };
-    if !scan::tokens(&text).any(|token| is_foreign(&token)) {
+    let Some(foreign) = scan::tokens(&text).find(is_foreign) else {
         return Ok(file);
-    }
-    let at = error.valid_up_to();
+    };
+    let inside = foreign.text.find(char::REPLACEMENT_CHARACTER);
+    let replaced = foreign.bytes.start + inside.unwrap_or_default();
+    let at = original(bytes, replaced);
     let line = bytes[..at].split(|&byte| byte == b'\n').count();
     let span = Span {
         file: name.into(),
-        bytes: at..at + char::REPLACEMENT_CHARACTER.len_utf8(),
+        bytes: replaced..replaced + char::REPLACEMENT_CHARACTER.len_utf8(),
     };
     let mistake = Diagnostic::error(format!("`{shown}` is not UTF-8"))
         .at(
@@ -198,6 +200,20 @@ fn read(name: &str, path: PathBuf) -> Result<SourceFile, Box<Unreadable>> {
         mistake,
         file: Some(file),
     }))
+}
+
+/// Where a place of the text that was made of these bytes is in them: each piece that is not UTF-8 became one character.
+fn original(bytes: &[u8], place: usize) -> usize {
+    let (mut from, mut to) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().len();
+        if place <= to + valid {
+            break;
+        }
+        from += valid + chunk.invalid().len();
+        to += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+    }
+    from + (place - to)
 }
 
 /// The import name of `path`, if that lies in `include`. Both are compared as they are given, and then as absolute paths.

@@ -10,7 +10,7 @@ use buffa_descriptor::generated::descriptor::{
 };
 use prost_reflect::{DescriptorError, DescriptorPool};
 
-use super::wording;
+use super::{floats, wording};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span};
 
@@ -40,6 +40,7 @@ impl Linker {
         }
         let name = file.name.clone().unwrap_or_default();
         let mut plain = plain(file);
+        floats::read(&mut plain, &self.pool);
         // Chains of public imports are not followed to their end.
         plain.dependency = visible;
         plain.public_dependency.clear();

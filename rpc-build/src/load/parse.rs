@@ -95,19 +95,26 @@ fn too_deep(source: &SourceFile, text: &str) -> Option<Diagnostic> {
     )
 }
 
-/// The parser takes these without a word, and leaves nothing of them.
+/// The parser takes these without a word, and leaves nothing of them. A value of an enum and a field of an option may have the
+/// name `extend` too.
 fn empty_extend(source: &SourceFile, text: &str) -> Option<Diagnostic> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum At {
+        Else,
+        Extend,
+        Name,
+        Open,
+    }
     let mut last = ";";
-    let mut is_extend = false;
-    let mut is_open = false;
+    let mut at = At::Else;
     let closed = scan::code(text).find(|token| {
-        match token.text {
-            "extend" if matches!(last, ";" | "{" | "}") => is_extend = true,
-            "{" if is_extend => (is_extend, is_open) = (false, true),
-            "}" if is_open => return true,
-            _ if is_open => is_open = false,
-            _ => {}
-        }
+        at = match (at, token.text) {
+            (At::Else, "extend") if matches!(last, ";" | "{" | "}") => At::Extend,
+            (At::Extend | At::Name, name) if name == "." || token.kind == Kind::Word => At::Name,
+            (At::Name, "{") => At::Open,
+            (At::Open, "}") => return true,
+            _ => At::Else,
+        };
         last = token.text;
         false
     })?;
@@ -180,7 +187,8 @@ fn name_synthetic(message: &mut DescriptorProto) {
 }
 
 /// What is changed in a text before it is parsed, for what the parser does not know: `extensions 4 [ … ]` becomes
-/// `extensions 4 to 4 [ … ]`, as it takes options only behind a range; and `option (x) = -inf` gets a number that is as large.
+/// `extensions 4 to 4 [ … ]`, as it takes options only behind a range; `option (x) = -inf` gets a number that is as large, and
+/// `-nan` no sign.
 struct Edits(Vec<Edit>);
 
 struct Edit {
@@ -192,16 +200,20 @@ struct Edit {
 impl Edits {
     fn new(text: &str) -> Self {
         let mut edits = Vec::new();
-        if !text.contains("extensions") && !text.contains("inf") {
+        if !text.contains("extensions") && !text.contains("inf") && !text.contains("nan") {
             return Self(edits);
         }
-        let mut is_in_ranges = false;
+        // The word may be a name, too.
+        let (mut is_begun, mut is_in_ranges) = (false, false);
         // The three tokens before.
         let mut before = ["", "", ""];
-        let mut number_end = 0;
+        let (mut number_end, mut sign) = (0, 0..0);
         for token in scan::code(text) {
+            if std::mem::take(&mut is_begun) {
+                is_in_ranges = token.kind == Kind::Number;
+            }
             match token.text {
-                "extensions" if matches!(before[2], "{" | "}" | ";") => is_in_ranges = true,
+                "extensions" if matches!(before[2], "{" | "}" | ";") => is_begun = true,
                 ";" | "{" | "}" => is_in_ranges = false,
                 "[" if is_in_ranges => {
                     is_in_ranges = false;
@@ -219,9 +231,15 @@ impl Edits {
                     bytes: token.bytes.clone(),
                     text: "9e999".to_owned(),
                 }),
+                // What is no number has no sign.
+                "nan" if before[1..] == ["=", "-"] && before[0] != "default" => edits.push(Edit {
+                    bytes: sign.clone(),
+                    text: " ".to_owned(),
+                }),
                 _ => {}
             }
             number_end = token.bytes.end;
+            sign = token.bytes.clone();
             before = [before[1], before[2], token.text];
         }
         Self(edits)

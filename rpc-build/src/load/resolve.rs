@@ -27,8 +27,8 @@ pub(super) fn resolve(
     resolver.mistakes
 }
 
-struct Resolver<'a> {
-    view: &'a View<'a>,
+struct Resolver<'a, 'v> {
+    view: &'a View<'v>,
     locations: &'a Locations,
     mistakes: Vec<Diagnostic>,
 }
@@ -47,7 +47,7 @@ macro_rules! options {
     };
 }
 
-impl Resolver<'_> {
+impl Resolver<'_, '_> {
     fn file(&mut self, file: &mut FileDescriptorProto) {
         let package = file.package.clone().unwrap_or_default();
         // The last part of the name that options are looked up from is left out, and a package has none to spare.

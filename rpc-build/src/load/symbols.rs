@@ -1,5 +1,6 @@
 //! All names of a schema and how `protoc` finds them (`DescriptorBuilder::LookupSymbol` in its `descriptor.cc`).
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{HashMap, HashSet};
 
 use buffa_descriptor::generated::descriptor::FileDescriptorProto;
@@ -85,7 +86,21 @@ pub(super) struct Symbols {
 pub(super) struct View<'a> {
     symbols: &'a Symbols,
     files: HashSet<usize>,
+    /// What can be seen, by the number of letters of the last part of its name.
+    by_length: OnceCell<HashMap<usize, Vec<Candidate<'a>>>>,
+    suggested: Cell<usize>,
 }
+
+/// A name that may have been meant by another.
+struct Candidate<'a> {
+    kind: Kind,
+    /// The last part in lower case.
+    short: String,
+    name: &'a str,
+}
+
+/// For so many mistakes of one file it is found out what was meant: it takes time, and nobody reads more.
+const MAX_SUGGESTED: usize = 20;
 
 impl Symbols {
     /// Adds the names of a file. Each name that is taken already is a mistake.
@@ -133,6 +148,8 @@ impl Symbols {
         View {
             symbols: self,
             files,
+            by_length: OnceCell::new(),
+            suggested: Cell::new(0),
         }
     }
 }
@@ -280,7 +297,7 @@ fn duplicate(
     mistake
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// The files that can be seen, without `own`.
     pub(super) fn files(&self, own: &str) -> Vec<String> {
         let names = self
@@ -345,18 +362,41 @@ impl View<'_> {
 
     /// A name that was perhaps meant: one that differs in case or in a third of its letters.
     pub(super) fn similar(&self, name: &str, is_fit: impl Fn(Kind) -> bool) -> Option<String> {
+        self.suggested.set(self.suggested.get() + 1);
+        if self.suggested.get() > MAX_SUGGESTED {
+            return None;
+        }
         let wanted = last(name).to_lowercase();
-        let candidates = self
-            .symbols
-            .symbols
-            .iter()
-            .filter(|(_, symbol)| is_fit(symbol.kind));
+        let most = wanted.len().div_ceil(3);
+        let length = wanted.chars().count();
+        let by_length = self.by_length.get_or_init(|| self.candidates());
+        // Each letter more or less is one that was added or removed.
+        let lengths = length.saturating_sub(most)..=length + most;
+        let candidates = lengths.filter_map(|length| by_length.get(&length));
         candidates
-            .filter(|(_, symbol)| self.files.contains(&symbol.file))
-            .map(|(name, _)| (distance(&wanted, &last(name).to_lowercase()), name))
-            .filter(|(distance, _)| *distance <= wanted.len().div_ceil(3))
+            .flatten()
+            .filter(|candidate| is_fit(candidate.kind))
+            .map(|candidate| (distance(&wanted, &candidate.short), candidate.name))
+            .filter(|(distance, _)| *distance <= most)
             .min()
-            .map(|(_, name)| name.clone())
+            .map(|(_, name)| name.to_owned())
+    }
+
+    fn candidates(&self) -> HashMap<usize, Vec<Candidate<'a>>> {
+        let mut by_length: HashMap<usize, Vec<Candidate<'a>>> = HashMap::new();
+        for (name, symbol) in &self.symbols.symbols {
+            if !self.files.contains(&symbol.file) {
+                continue;
+            }
+            let short = last(name).to_lowercase();
+            let candidates = by_length.entry(short.chars().count()).or_default();
+            candidates.push(Candidate {
+                kind: symbol.kind,
+                short,
+                name,
+            });
+        }
+        by_length
     }
 }
 

@@ -340,6 +340,26 @@ fn other_encodings_are_for_comments_only() {
         &folder.mistakes(&["b.proto"]),
         &["is not UTF-8", "--> b.proto:2:25", "byte 0xfc"],
     );
+    // Not that of the comment before it.
+    folder.write(
+        "c.proto",
+        b"// J\xFCrgen \xE4\xF6\nsyntax = \"proto3\";\noption java_package = \"J\xFBrgen\";\n",
+    );
+    assert_has(
+        &folder.mistakes(&["c.proto"]),
+        &["--> c.proto:3:25", "byte 0xfb in line 3"],
+    );
+}
+
+#[test]
+fn what_was_meant_is_found_out_for_the_first_mistakes() {
+    let fields = (1..=30).map(|number| format!("Usr f{number} = {number};\n"));
+    let fields: String = fields.collect();
+    let text = format!("syntax = \"proto3\";\nmessage User {{\n{fields}}}\n");
+    let folder = Folder::new(&[("a.proto", &text)]);
+    let mistakes = folder.mistakes(&["a.proto"]);
+    assert_eq!(mistakes.matches("`Usr` is not defined").count(), 30);
+    assert_eq!(mistakes.matches("did you mean `User`?").count(), 20);
 }
 
 #[test]

@@ -92,8 +92,8 @@ fn types_called_as_parameters_have_underscores() {
     use v5::wrap::d_::D as Inner;
     use v5::wrap::{D_, E as Oneof, E_};
 
-    let _: v5::A_ = read(r#"{"s":"1","map":{"a":{"x":2}}}"#);
-    let d: v5::D_ = read(r#"{"same":{"x":1},"list":[{}],"one":{}}"#);
+    let _: v5::A_ = read(r#"{"map":{"a":{"x":2}},"s":"1"}"#);
+    let d: v5::D_ = read(r#"{"list":[{}],"one":{},"same":{"x":1}}"#);
     assert!(d.one.one.as_option().is_none());
     assert_eq!(v5::E_::FULL_NAME, "names.v5.E");
     let wrap: v5::Wrap = read(r#"{"d":{"e":"NO_E"}}"#);
