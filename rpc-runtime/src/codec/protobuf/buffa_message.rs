@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::aside::put_aside;
 use super::{BinaryOutput, ProtobufMessage};
+use crate::codec::bounded::Bounds;
 use crate::codec::serde_codec::read_json;
 use crate::codec::shared_bytes::is_worth_sharing;
 use crate::codec::stack::Stack;
@@ -48,9 +49,9 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
         if extension_registry().is_some() && put_aside(bytes) > limits.element_memory() {
             return Err(CodecError::too_large(Encoding::JSON, limits));
         }
-        let stack = Stack::new(limits);
-        read_json(PhantomData::<Self>, bytes, &stack)
-            .map_err(|error| CodecError::within(&stack, Encoding::JSON, error))
+        let bounds = Bounds::new(limits, bytes.len());
+        read_json(PhantomData::<Self>, bytes, &bounds)
+            .map_err(|error| CodecError::within(&bounds, Encoding::JSON, error))
     }
 }
 
