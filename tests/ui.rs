@@ -11,6 +11,7 @@ use std::process::Command;
 #[path = "ui/pass"]
 mod pass {
     mod implementations_in_other_forms;
+    mod inner_docs;
     mod results_by_alias;
     mod types_that_recur;
 }

@@ -42,7 +42,7 @@ impl ::rpc_runtime::__private::RpcClient for GreeterClient {
     }
 }
 #[cfg(feature = "greeter")]
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl GreeterClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -81,7 +81,7 @@ pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
 }
 #[cfg(feature = "greeter")]
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Greeter> GreeterServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -109,7 +109,7 @@ impl<T> ::core::fmt::Debug for GreeterServer<T> {
     }
 }
 #[cfg(feature = "greeter")]
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;

@@ -37,7 +37,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -80,7 +80,7 @@ impl StoreClient {
             .fallible_stream::<Result<String, Status>>()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl Store for StoreClient {
     async fn get(&self, key: String, _: &Context) -> Result<String, Status> {
         StoreClient::get(self, key).await
@@ -97,7 +97,7 @@ impl Store for StoreClient {
 pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Store> StoreServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -122,7 +122,7 @@ impl<T> ::core::fmt::Debug for StoreServer<T> {
         formatter.debug_struct("StoreServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;

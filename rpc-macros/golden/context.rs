@@ -37,7 +37,7 @@ impl ::rpc_runtime::__private::RpcClient for WhoClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl WhoClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -80,7 +80,7 @@ impl WhoClient {
 pub struct WhoServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Who> WhoServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -105,7 +105,7 @@ impl<T> ::core::fmt::Debug for WhoServer<T> {
         formatter.debug_struct("WhoServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Who> ::rpc_runtime::__private::Handler for WhoServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;

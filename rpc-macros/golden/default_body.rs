@@ -35,7 +35,7 @@ impl ::rpc_runtime::__private::RpcClient for GreeterClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl GreeterClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -66,7 +66,7 @@ impl GreeterClient {
 pub struct GreeterServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Greeter> GreeterServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -91,7 +91,7 @@ impl<T> ::core::fmt::Debug for GreeterServer<T> {
         formatter.debug_struct("GreeterServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Greeter> ::rpc_runtime::__private::Handler for GreeterServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;

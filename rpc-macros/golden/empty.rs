@@ -22,7 +22,7 @@ impl ::rpc_runtime::__private::RpcClient for NothingClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl NothingClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -45,7 +45,7 @@ impl NothingClient {
 pub struct NothingServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Nothing> NothingServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -70,7 +70,7 @@ impl<T> ::core::fmt::Debug for NothingServer<T> {
         formatter.debug_struct("NothingServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Nothing> ::rpc_runtime::__private::Handler for NothingServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;

@@ -1,5 +1,4 @@
 #[automatically_derived]
-#[allow(deprecated)]
 impl<T: Debug> ::rpc_runtime::RpcError for Missing<T>
 where
     T: Display,
@@ -9,7 +8,6 @@ where
     }
 }
 #[automatically_derived]
-#[allow(deprecated)]
 impl crate::rpc::RpcError for MathError {
     fn code(&self) -> crate::rpc::Code {
         match *self {
@@ -21,7 +19,6 @@ impl crate::rpc::RpcError for MathError {
     }
 }
 #[automatically_derived]
-#[allow(deprecated)]
 impl ::rpc_runtime::RpcError for Never {
     fn code(&self) -> ::rpc_runtime::Code {
         match *self {}

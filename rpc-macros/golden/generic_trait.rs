@@ -27,7 +27,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -50,7 +50,7 @@ impl StoreClient {
 pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T> StoreServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -76,7 +76,7 @@ impl<T> ::core::fmt::Debug for StoreServer<T> {
     }
 }
 #[allow(missing_docs)]
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
     pub fn get(
         &self,

@@ -53,7 +53,7 @@ impl ::rpc_runtime::__private::RpcClient for StoreClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreClient {
     const __RPC: &'static ::rpc_runtime::__private::ServiceDescriptor = <Self as ::rpc_runtime::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -126,7 +126,7 @@ impl StoreClient {
 pub struct StoreServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Store> StoreServer<T> {
     /// Serves `service`.
     pub fn new(service: T) -> Self {
@@ -151,7 +151,7 @@ impl<T> ::core::fmt::Debug for StoreServer<T> {
         formatter.debug_struct("StoreServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
     type Target = __RpcT;
     type Codec = ::rpc_runtime::__private::Serde;
@@ -237,7 +237,8 @@ impl<__RpcT: Store> ::rpc_runtime::__private::Handler for StoreServer<__RpcT> {
 }
 /// Stands in for a [`Store`] in tests: it answers as its fields are told to, which remember what they were asked.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, deprecated, non_camel_case_types, clippy::type_complexity)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(non_camel_case_types)]
 pub struct StoreMock {
     /// What [`Store::get`] does.
     pub get: ::rpc_runtime::__private::MockMethod<(String,), Result<String, Status>>,
@@ -266,7 +267,7 @@ pub struct StoreMock {
         ::std::vec::Vec<Result<String, Status>>,
     >,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl StoreMock {
     /// Makes a mock of which no method has an answer yet.
     pub fn new() -> Self {
@@ -280,7 +281,7 @@ impl StoreMock {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl Store for StoreMock {
     async fn get(&self, key: String, _: &Context) -> Result<String, Status> {
         self.get.call((key,))

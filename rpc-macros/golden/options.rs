@@ -48,7 +48,7 @@ impl crate::rpc::__private::RpcClient for MathClient {
         }
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl MathClient {
     const __RPC: &'static crate::rpc::__private::ServiceDescriptor = <Self as crate::rpc::__private::RpcClient>::SERVICE;
     /// Makes a client of a service in this process, or of a channel.
@@ -83,7 +83,7 @@ impl MathClient {
 pub(crate) struct MathServer<T> {
     service: ::std::sync::Arc<T>,
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<T: Math> MathServer<T> {
     /// Serves `service`.
     pub(crate) fn new(service: T) -> Self {
@@ -108,7 +108,7 @@ impl<T> ::core::fmt::Debug for MathServer<T> {
         formatter.debug_struct("MathServer").finish_non_exhaustive()
     }
 }
-#[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)]
+#[allow(dead_code, clippy::all, clippy::pedantic, clippy::nursery)]
 impl<__RpcT: Math> crate::rpc::__private::Handler for MathServer<__RpcT> {
     type Target = __RpcT;
     type Codec = my::Codec;

@@ -74,15 +74,26 @@ fn expand_impl(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     };
     let ident = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    // Only where it is needed, as a crate may forbid it.
+    let allow = mentions_deprecated(input).then(|| quote! { #[allow(deprecated)] });
     quote! {
         #[automatically_derived]
-        #[allow(deprecated)]
+        #allow
         impl #impl_generics #root::RpcError for #ident #type_generics #where_clause {
             fn code(&self) -> #root::Code {
                 #body
             }
         }
     }
+}
+
+fn mentions_deprecated(input: &DeriveInput) -> bool {
+    let of_variants = match &input.data {
+        Data::Enum(data) => data.variants.iter().map(|it| &it.attrs).collect(),
+        _ => Vec::new(),
+    };
+    let mut all = of_variants.into_iter().chain([&input.attrs]);
+    all.any(|attrs| attr::carried(attrs).mentions_deprecated)
 }
 
 fn expand_arm(

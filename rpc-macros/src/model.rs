@@ -188,4 +188,6 @@ pub(crate) struct Carried {
     pub(crate) cfgs: TokenStream,
     /// `#[deprecated ..]`, as an attribute.
     pub(crate) deprecated: TokenStream,
+    /// An attribute names the lint or says it, maybe on a condition.
+    pub(crate) mentions_deprecated: bool,
 }

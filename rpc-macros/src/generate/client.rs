@@ -59,7 +59,7 @@ fn expand_functions(service: &Service) -> TokenStream {
         ..
     } = service;
     let cfgs = &service.carried.cfgs;
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let descriptor = names::client_descriptor();
     let methods = service
         .sound_methods()
@@ -190,7 +190,7 @@ fn expand_client_trait(service: &Service) -> Option<TokenStream> {
         ..
     } = service;
     let cfgs = &service.carried.cfgs;
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let methods = service
         .sound_methods()
         .map(|method| expand_forward(method, client_ident));

@@ -17,7 +17,7 @@ pub(super) fn expand_mock(service: &Service) -> Option<TokenStream> {
     let structure = expand_struct(service);
     let (cfgs, ident) = (&service.carried.cfgs, &service.ident);
     let mock_ident = names::mock_ident(ident);
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let methods = service
         .sound_methods()
         .map(|method| expand_method(method, service));
@@ -36,7 +36,7 @@ fn expand_struct(service: &Service) -> TokenStream {
     let Service { vis, ident, rt, .. } = service;
     let cfgs = &service.carried.cfgs;
     let mock_ident = names::mock_ident(ident);
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let doc = format!(
         " Stands in for a [`{}`] in tests: it answers as its fields are told to, which remember what they were asked.",
         ident.unraw()
@@ -54,7 +54,8 @@ fn expand_struct(service: &Service) -> TokenStream {
         #cfgs
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code, deprecated, non_camel_case_types, clippy::type_complexity)]
+        #allow
+        #[allow(non_camel_case_types)]
         #vis struct #mock_ident {
             #(#fields,)*
         }

@@ -48,7 +48,13 @@ fn expand_tuple(method: &Method) -> Tuple {
     }
 }
 
-/// The lints that generated code, and the user's types in it, must not set off a second time.
-fn expand_allow() -> TokenStream {
-    quote! { #[allow(dead_code, deprecated, clippy::all, clippy::pedantic, clippy::nursery)] }
+/// The lints that generated code, and the user's types in it, must not set off a second time. `deprecated` only where that
+/// can be: a crate may forbid it.
+fn expand_allow(service: &Service) -> TokenStream {
+    let methods = service.methods.iter().map(|method| &method.carried);
+    let mut all = methods.chain([&service.carried]);
+    let deprecated = all
+        .any(|carried| carried.mentions_deprecated)
+        .then(|| quote! { deprecated, });
+    quote! { #[allow(dead_code, #deprecated clippy::all, clippy::pedantic, clippy::nursery)] }
 }

@@ -19,7 +19,7 @@ pub(super) fn expand_refused(service: &Service) -> Option<TokenStream> {
         vis, client_ident, ..
     } = service;
     let cfgs = &service.carried.cfgs;
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let functions = refused
         .iter()
         .map(|method| expand_function(method, service));

@@ -28,7 +28,7 @@ fn expand_struct(service: &Service) -> TokenStream {
     let name = server_ident.to_string();
     let doc = format!(" Serves an implementation of [`{}`].", ident.unraw());
     let implementation = names::shown_implementation(ident);
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     // Without a usable trait there is no bound to ask for.
     let bound = (!service.is_hollow).then(|| quote! { : #ident });
     quote! {
@@ -79,7 +79,7 @@ fn expand_handler(service: &Service) -> TokenStream {
         ..
     } = service;
     let cfgs = &service.carried.cfgs;
-    let allow = expand_allow();
+    let allow = expand_allow(service);
     let implementation = names::implementation();
     let assertions = service.sound_methods().filter_map(expand_assertion);
     let methods = service

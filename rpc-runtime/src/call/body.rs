@@ -69,6 +69,35 @@ impl<S: Stream> Stream for OneByOne<S> {
 
 impl<S: Stream<Item = Result<BodyFrame, Status>>> Frames for OneByOne<S> {}
 
+/// A body behind a message that was taken out of it to look at.
+#[cfg(feature = "hmac")]
+struct Headed {
+    first: Option<Message>,
+    rest: Body,
+}
+
+#[cfg(feature = "hmac")]
+impl Stream for Headed {
+    type Item = Result<BodyFrame, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(BodyFrame::Message(first)))),
+            None => self.rest.poll_frame(cx),
+        }
+    }
+}
+
+#[cfg(feature = "hmac")]
+impl Frames for Headed {
+    fn poll_batch(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
+        if let Some(first) = self.first.take() {
+            batch.put_message(first);
+        }
+        self.rest.poll_batch(cx, batch)
+    }
+}
+
 /// One element of a body.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -110,6 +139,18 @@ impl Body {
     /// Returns whether the next message is the arguments beside the stream.
     pub fn has_head(&self) -> bool {
         self.has_head
+    }
+
+    /// Puts the arguments beside the stream before what is left of it.
+    #[cfg(feature = "hmac")]
+    pub(crate) fn with_first(mut self, first: Message) -> Self {
+        let guards = self.take_guards();
+        let mut body = Self::frames(Headed {
+            first: Some(first),
+            rest: self,
+        });
+        body.extend_guards(guards);
+        body.with_head()
     }
 
     fn from_kind(kind: Kind) -> Self {

@@ -319,6 +319,8 @@ impl Context {
         let cancelled = self.cancelled();
         spawn_in(self.clone(), async move {
             tokio::select! {
+                // What is done when the call is cancelled is done, every time.
+                biased;
                 output = future => Ok(output),
                 () = cancelled => Err(Status::cancelled("the call was cancelled")),
             }
@@ -353,5 +355,27 @@ impl Identity {
     /// Returns the name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Body, Request};
+
+    /// Both are ready when the task is polled first; which one counts must not be chance.
+    #[tokio::test]
+    async fn a_task_that_is_done_when_the_call_is_cancelled_is_done() {
+        for _ in 0..64 {
+            let cancellation = Cancellation::new();
+            let mut request = Request::new(Method::named("x"), Body::empty());
+            request.set_cancellation(cancellation.clone());
+            let (context, _) = request.into_context();
+            let done = context.spawn(async { 1 });
+            let waiting = context.spawn(std::future::pending::<()>());
+            cancellation.cancel();
+            assert_eq!(done.await.unwrap(), 1);
+            assert!(waiting.await.is_err());
+        }
     }
 }

@@ -90,10 +90,13 @@ impl Limits {
         self
     }
 
-    /// Bounds the memory that the elements of lists and maps of one binary protobuf message may take,
-    /// in bytes, and as much again its unknown fields; 32 MiB by default. Elements can take a hundred
-    /// times more than they do on the wire. In protobuf's JSON it bounds what is put aside for an `Any`
-    /// and extensions of registered types, at all levels at which they are in each other together.
+    /// Bounds the memory that the elements of lists and maps of one message may take, in bytes; 32 MiB
+    /// by default. They can take hundreds of times more than they do on the wire. A message of MessagePack
+    /// or JSON may always take 16 times its length.
+    ///
+    /// The unknown fields of binary protobuf may take as much again. In its JSON this also bounds what is
+    /// put aside for an `Any` and extensions of registered types, at all levels at which they are in each
+    /// other together. What counts, [`DecodeLimits`] says.
     #[must_use]
     pub fn max_element_memory(mut self, bytes: usize) -> Self {
         self.max_element_memory = bytes;

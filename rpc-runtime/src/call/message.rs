@@ -479,6 +479,8 @@ fn encode_status(error: CodecError) -> Status {
 fn decode_status(error: CodecError) -> Status {
     let status = if error.is_unsupported() {
         Status::unimplemented(error.to_string())
+    } else if error.is_too_large() {
+        Status::resource_exhausted(error.to_string())
     } else {
         Status::invalid_argument(error.to_string())
     };

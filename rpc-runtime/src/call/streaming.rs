@@ -14,8 +14,10 @@ use crate::status::Status;
 /// The messages that a caller streams to a method: `numbers: Streaming<i64>`.
 ///
 /// It yields `Result<T, Status>`. The end (`None`) means that the caller ended its stream; a
-/// caller that gave up, broke down or went away is an `Err`, never an end. After an `Err` or the
-/// end it yields `None`.
+/// caller that gave up, broke down or went away is an `Err`, never an end. After such an `Err` or
+/// the end it yields `None`. A message that cannot be read is an `Err` too, with
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) or
+/// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted), and the messages behind it follow.
 ///
 /// On the client every stream of `T` is accepted where a method takes `Streaming<T>`;
 /// [`try_from_stream`](Self::try_from_stream) makes one of a stream that can fail.

@@ -103,6 +103,8 @@ impl Endpoint {
             .into_iter()
             .map(|it| async move { (it.place(end).await, it) });
         tokio::select! {
+            // A place that is there is taken, whatever else was made meanwhile.
+            biased;
             (place, connection) = first_of(places) => match place {
                 Ok(place) => Ok(Some((connection, place))),
                 // Another connection may have one, or be made.

@@ -1,4 +1,4 @@
-//! What keeps serde within the [`Stack`] when a format that is not ours calls it: [`Bounded`].
+//! What keeps serde within the [`Stack`] and the [`Memory`] when a format that is not ours calls it: [`Bounded`].
 
 use std::fmt;
 
@@ -6,27 +6,94 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use super::DecodeLimits;
+use super::memory::Memory;
 use super::stack::Stack;
 
-/// A deserializer, and whatever it hands on, that goes into no value for which the stack does not suffice.
-///
-/// What serde has put aside first, as for an untagged enum, comes from its own memory and is bounded by depth alone.
-pub(super) struct Bounded<'s, T> {
-    inner: T,
-    stack: &'s Stack,
+/// What decoding one message may take.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    pub(super) stack: Stack,
+    pub(super) memory: Memory,
 }
 
-impl<'s, T> Bounded<'s, T> {
+impl Bounds {
+    /// Begins at the caller.
     #[inline]
-    pub(super) fn new(inner: T, stack: &'s Stack) -> Self {
-        Self { inner, stack }
+    pub(super) fn new(limits: DecodeLimits, message_length: usize) -> Self {
+        Self {
+            stack: Stack::new(limits),
+            memory: Memory::new(limits, message_length),
+        }
+    }
+}
+
+/// A deserializer, and whatever it hands on, that goes into no value for which stack or memory does not suffice.
+///
+/// What serde has put aside first, as for an untagged enum, comes from its own memory: there the length of the message and
+/// its depth alone bound what it becomes.
+pub(super) struct Bounded<'b, T> {
+    inner: T,
+    bounds: &'b Bounds,
+    /// Of a visitor, and the accesses and seeds that it comes by: the values are parts of the one that it makes, such as
+    /// fields, and were counted with it.
+    is_in_place: bool,
+}
+
+impl<'b, T> Bounded<'b, T> {
+    #[inline]
+    pub(super) fn new(inner: T, bounds: &'b Bounds) -> Self {
+        Self {
+            inner,
+            bounds,
+            is_in_place: false,
+        }
     }
 
-    fn check<E: Error>(&self) -> Result<(), E> {
-        if self.stack.ends_here() {
+    #[inline]
+    fn in_place(inner: T, bounds: &'b Bounds) -> Self {
+        Self {
+            inner,
+            bounds,
+            is_in_place: true,
+        }
+    }
+
+    /// Wraps what goes on where this was.
+    #[inline]
+    fn same<U>(&self, inner: U) -> Bounded<'b, U> {
+        Bounded {
+            inner,
+            bounds: self.bounds,
+            is_in_place: self.is_in_place,
+        }
+    }
+
+    /// Goes into a value of type `V`.
+    #[inline]
+    fn enter<V, E: Error>(&self) -> Result<(), E> {
+        if self.bounds.stack.ends_here() {
             return Err(E::custom("there is no stack left"));
         }
-        Ok(())
+        enough(self.bounds.memory.fill::<V>())
+    }
+
+    /// Counts the value that a seed makes.
+    #[inline]
+    fn begin<V, E: Error>(&self) -> Result<(), E> {
+        if self.is_in_place {
+            self.bounds.memory.put::<V>();
+            return Ok(());
+        }
+        enough(self.bounds.memory.add::<V>())
+    }
+}
+
+#[inline]
+fn enough<E: Error>(is_enough: bool) -> Result<(), E> {
+    match is_enough {
+        true => Ok(()),
+        false => Err(E::custom("there is no memory left")),
     }
 }
 
@@ -40,17 +107,22 @@ macro_rules! simple {
     };
 }
 
-/// Those that may hold others.
+/// Those that may hold others, in a list or in place.
 macro_rules! nested {
-    ($($method:ident($($arg:ident: $type:ty),*))*) => {
+    ($is_in_place:literal: $($method:ident($($arg:ident: $type:ty),*))*) => {
         $(#[inline]
         fn $method<V: Visitor<'de>>(
             self,
             $($arg: $type,)*
             visitor: V,
         ) -> Result<V::Value, D::Error> {
-            self.check()?;
-            self.inner.$method($($arg,)* Bounded::new(visitor, self.stack))
+            self.enter::<V::Value, D::Error>()?;
+            let visitor = Bounded {
+                inner: visitor,
+                bounds: self.bounds,
+                is_in_place: $is_in_place,
+            };
+            self.inner.$method($($arg,)* visitor)
         })*
     };
 }
@@ -68,16 +140,21 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
     }
 
     nested! {
+        false:
         deserialize_any()
         deserialize_bytes()
         deserialize_byte_buf()
         deserialize_option()
-        deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct(name: &'static str)
         deserialize_seq()
+        deserialize_map()
+    }
+
+    nested! {
+        true:
+        deserialize_unit_struct(name: &'static str)
         deserialize_tuple(len: usize)
         deserialize_tuple_struct(name: &'static str, len: usize)
-        deserialize_map()
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
     }
@@ -124,28 +201,31 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_some(Bounded::new(inner, self.stack))
+        self.inner.visit_some(Bounded::new(inner, self.bounds))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         self.inner
-            .visit_newtype_struct(Bounded::new(inner, self.stack))
+            .visit_newtype_struct(Bounded::new(inner, self.bounds))
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_seq(Bounded::new(access, self.stack))
+        let access = self.same(access);
+        self.inner.visit_seq(access)
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(Bounded::new(access, self.stack))
+        let access = self.same(access);
+        self.inner.visit_map(access)
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_enum(Bounded::new(access, self.stack))
+        let access = self.same(access);
+        self.inner.visit_enum(access)
     }
 }
 
@@ -154,7 +234,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Bounded<'_, S> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(Bounded::new(inner, self.stack))
+        self.begin::<S::Value, D::Error>()?;
+        self.inner.deserialize(Bounded::new(inner, self.bounds))
     }
 }
 
@@ -166,7 +247,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<'_, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Bounded::new(seed, self.stack))
+        let seed = self.same(seed);
+        self.inner.next_element_seed(seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -177,18 +259,23 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<'_, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
-    /// Keys are strings, and hold nothing.
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
+        // The names of fields are no part of what is made.
+        if self.is_in_place {
+            return self.inner.next_key_seed(seed);
+        }
+        let seed = self.same(seed);
         self.inner.next_key_seed(seed)
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Bounded::new(seed, self.stack))
+        let seed = self.same(seed);
+        self.inner.next_value_seed(seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -196,17 +283,18 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<'_, A> {
     }
 }
 
-impl<'de, 's, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<'s, A> {
+impl<'de, 'b, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<'b, A> {
     type Error = A::Error;
-    type Variant = Bounded<'s, A::Variant>;
+    type Variant = Bounded<'b, A::Variant>;
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
+        let bounds = self.bounds;
         let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, Bounded::new(variant, self.stack)))
+        Ok((value, Bounded::new(variant, bounds)))
     }
 }
 
@@ -220,14 +308,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner
-            .newtype_variant_seed(Bounded::new(seed, self.stack))
+        let seed = Bounded::in_place(seed, self.bounds);
+        self.inner.newtype_variant_seed(seed)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.check()?;
-        let visitor = Bounded::new(visitor, self.stack);
+        self.enter::<V::Value, A::Error>()?;
+        let visitor = Bounded::in_place(visitor, self.bounds);
         self.inner.tuple_variant(len, visitor)
     }
 
@@ -237,8 +325,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.check()?;
-        let visitor = Bounded::new(visitor, self.stack);
+        self.enter::<V::Value, A::Error>()?;
+        let visitor = Bounded::in_place(visitor, self.bounds);
         self.inner.struct_variant(fields, visitor)
     }
 }

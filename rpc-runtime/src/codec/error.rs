@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
+use super::bounded::Bounds;
 use super::malformed::{Malformed, Problem};
 use super::stack::Stack;
 use super::{Codec, DecodeLimits, Encoding};
@@ -75,16 +76,20 @@ impl CodecError {
         Self::new(Kind::NoStack { limit }, encoding, None)
     }
 
-    /// Makes the error for bytes that could not be decoded, which may have been for want of stack.
+    /// Makes the error for bytes that could not be decoded, which may have been for want of stack or memory.
     pub(super) fn within(
-        stack: &Stack,
+        bounds: &Bounds,
         encoding: Encoding,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        match stack.is_used_up() {
-            true => Self::no_stack(encoding, stack),
-            false => Self::decode(encoding, source),
+        if bounds.stack.is_used_up() {
+            return Self::no_stack(encoding, &bounds.stack);
         }
+        if bounds.memory.is_used_up() {
+            let limit = bounds.memory.limit();
+            return Self::new(Kind::TooLarge { limit }, encoding, None);
+        }
+        Self::decode(encoding, source)
     }
 
     /// Makes the error for bytes that end before the value does.
@@ -102,6 +107,7 @@ impl CodecError {
         let kind = match error.problem {
             Problem::TooDeep { limit } => Kind::TooDeep { limit },
             Problem::NoStack { limit } => Kind::NoStack { limit },
+            Problem::TooLarge { limit } => Kind::TooLarge { limit },
             Problem::Truncated => Kind::Truncated,
             Problem::Trailing { count } => Kind::Trailing { count },
             Problem::Reserved => Kind::Decode,
@@ -192,10 +198,9 @@ impl fmt::Display for CodecError {
             (None, Kind::NoStack { limit }) => {
                 write!(f, ": {}", Problem::NoStack { limit: *limit })
             }
-            (None, Kind::TooLarge { limit }) => write!(
-                f,
-                ": its elements take more than {limit} bytes, the limit `max_element_memory`"
-            ),
+            (None, Kind::TooLarge { limit }) => {
+                write!(f, ": {}", Problem::TooLarge { limit: *limit })
+            }
             (None, _) => Ok(()),
         }
     }

@@ -31,14 +31,22 @@ pub struct DecodeLimits {
     /// arguments is the first level.
     pub max_depth: u32,
 
-    /// How many bytes of memory the elements of lists and maps of one protobuf message may take, and
-    /// as many again its unknown fields. 32 MiB by default.
+    /// How many bytes of memory the elements of lists and maps of one message may take. 32 MiB by
+    /// default.
     ///
-    /// Two bytes of binary protobuf can be an element of hundreds of bytes in memory. In other forms,
-    /// protobuf's own JSON among them, only the length of the message bounds its elements, but for
-    /// those of an `Any` and of extensions once their types are registered: they are put aside before
-    /// they are decoded, again at each level at which they are in each other, and this bounds that
-    /// too, all levels together: each value, name, list and object counts 64 bytes, and its text.
+    /// One byte of a message can be an element of hundreds of bytes in memory, as an empty map is for a
+    /// struct whose fields are optional. An element counts with all of its fields, and so does what is
+    /// in a `Box`; the list or map itself may take as much again, as it grows, and what serde puts aside
+    /// first (for an untagged enum or `#[serde(flatten)]`) counts as that, and not as what it becomes.
+    /// Postcard and formats of your own are not counted.
+    ///
+    /// A message of MessagePack or JSON may always take 16 times its length, so that long lists of
+    /// small things, such as numbers and short strings, need no higher limit.
+    ///
+    /// The unknown fields of binary protobuf may take as many again. In its JSON an `Any` and extensions,
+    /// once their types are registered, are put aside before they are decoded, again at each level at
+    /// which they are in each other, and this bounds that too, all levels together: each value, name,
+    /// list and object counts 64 bytes, and its text.
     pub max_element_memory: u32,
 
     /// How many bytes of the stack decoding may take before it goes no deeper. 1 MiB by default. The
@@ -57,7 +65,7 @@ impl DecodeLimits {
         self
     }
 
-    /// Sets how many bytes of memory the elements of one protobuf message may take, up to 4 GiB.
+    /// Sets how many bytes of memory the elements of one message may take, up to 4 GiB.
     #[must_use]
     pub const fn max_element_memory(mut self, bytes: usize) -> Self {
         self.max_element_memory = saturate(bytes);

@@ -15,6 +15,8 @@ pub(super) enum Problem {
     TooDeep { limit: usize },
     /// Values of this type nest deeper than the stack allows.
     NoStack { limit: usize },
+    /// The elements of lists and maps would take more memory than the limit.
+    TooLarge { limit: usize },
     /// The message ends before the value does, or a length is higher than the bytes left.
     Truncated,
     /// There are bytes after the value.
@@ -32,6 +34,11 @@ impl fmt::Display for Problem {
             Self::NoStack { limit } => write!(
                 f,
                 "values of this type nest so deep that they take more than {limit} bytes of the stack, the limit `max_stack`"
+            ),
+            Self::TooLarge { limit } => write!(
+                f,
+                "its elements take more than {limit} bytes, the limit `max_element_memory`: \
+                 send fewer of them at a time, or raise the limit"
             ),
             Self::Truncated => f.write_str("the message ends inside a value"),
             Self::Trailing { count } => write!(f, "{count} bytes follow the value"),

@@ -23,6 +23,7 @@ mod error;
 mod format;
 mod limits;
 mod malformed;
+mod memory;
 mod message_pack;
 #[cfg(feature = "protobuf")]
 pub(crate) mod protobuf;

@@ -8,13 +8,12 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::appender::Appender;
 use super::args::{Arguments, ReadArguments, ReadNoArguments, WriteArguments};
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Bounds};
 use super::encoding::Kind;
 use super::format::{AnySeed, AnyValue, Format};
 use super::message_pack::DecodeError;
 use super::registry::REGISTRY;
 use super::shared_bytes::{Pieces, SharingSeed, as_large_bytes};
-use super::stack::Stack;
 use super::{Codec, CodecError, DecodeLimits, Encodes, EncodesArgs, Encoding, message_pack, scan};
 
 /// MessagePack, JSON and registered formats, for every type that is `Serialize` and
@@ -57,8 +56,8 @@ impl Codec for Serde {
 ///
 /// Postcard writes values without their names or types. It is small and fast, but a peer built
 /// from another version of a type misreads it, and it cannot be scanned: **bytes of a peer that is
-/// not trusted can overflow the stack** where a type is recursive, and a claim of 2⁶⁴ units keeps
-/// a core busy.
+/// not trusted can overflow the stack** where a type is recursive, elements of lists may take hundreds
+/// of times the memory of their bytes, and a claim of 2⁶⁴ units keeps a core busy.
 #[cfg(feature = "postcard")]
 #[derive(Debug)]
 pub enum SerdeWithPostcard {}
@@ -313,9 +312,9 @@ fn decode<'de, S: DeserializeSeed<'de>>(
         }
         Kind::Json => {
             scan::json(bytes, limits).map_err(|error| CodecError::malformed(encoding, error))?;
-            let stack = Stack::new(limits);
-            read_json(seed, bytes, &stack)
-                .map_err(|error| CodecError::within(&stack, encoding, error))
+            let bounds = Bounds::new(limits, bytes.len());
+            read_json(seed, bytes, &bounds)
+                .map_err(|error| CodecError::within(&bounds, encoding, error))
         }
         #[cfg(feature = "postcard")]
         Kind::Postcard => match read_postcard(seed, bytes) {
@@ -335,10 +334,10 @@ fn decode<'de, S: DeserializeSeed<'de>>(
 pub(super) fn read_json<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
-    stack: &Stack,
+    bounds: &Bounds,
 ) -> Result<S::Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = seed.deserialize(Bounded::new(&mut deserializer, stack))?;
+    let value = seed.deserialize(Bounded::new(&mut deserializer, bounds))?;
     deserializer.end()?;
     Ok(value)
 }

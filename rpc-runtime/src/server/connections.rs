@@ -33,6 +33,7 @@ impl Connections {
             let timeout = accepting.shutdown_timeout;
             let over = async {
                 tokio::select! {
+                    biased;
                     () = accepting.shutdown.cancelled() => {}
                     () = Arc::clone(&accepting).drained() => {}
                 }

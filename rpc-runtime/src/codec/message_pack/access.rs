@@ -10,13 +10,13 @@ use serde::{Deserializer as _, forward_to_deserialize_any};
 use super::deserializer::{Deserializer, Fields};
 use super::error::Error;
 
-/// The elements of an array.
-pub(super) struct Elements<'a, 'de> {
+/// The elements of an array: `IN_PLACE` if they are parts of the value that is read, such as fields, and else of a list.
+pub(super) struct Elements<'a, 'de, const IN_PLACE: bool> {
     deserializer: &'a mut Deserializer<'de>,
     left: u32,
 }
 
-impl<'a, 'de> Elements<'a, 'de> {
+impl<'a, 'de, const IN_PLACE: bool> Elements<'a, 'de, IN_PLACE> {
     #[inline]
     pub(super) fn new(deserializer: &'a mut Deserializer<'de>, count: u32) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl<'a, 'de> Elements<'a, 'de> {
     }
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+impl<'de, const IN_PLACE: bool> SeqAccess<'de> for Elements<'_, 'de, IN_PLACE> {
     type Error = Error;
 
     #[inline]
@@ -45,6 +45,10 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
         };
         self.left = left;
         self.deserializer.reader.take_owed(1);
+        match IN_PLACE {
+            true => self.deserializer.reader.put::<T::Value>(),
+            false => self.deserializer.reader.add::<T::Value>()?,
+        }
         seed.deserialize(&mut *self.deserializer).map(Some)
     }
 
@@ -54,15 +58,15 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     }
 }
 
-/// The entries of a map or a struct.
-pub(super) struct Entries<'a, 'de> {
+/// The entries of a map, or `IN_PLACE` of a struct.
+pub(super) struct Entries<'a, 'de, const IN_PLACE: bool> {
     deserializer: &'a mut Deserializer<'de>,
     left: u32,
     /// The fields of the struct that may come next.
     fields: Fields,
 }
 
-impl<'a, 'de> Entries<'a, 'de> {
+impl<'a, 'de, const IN_PLACE: bool> Entries<'a, 'de, IN_PLACE> {
     #[inline]
     pub(super) fn new(deserializer: &'a mut Deserializer<'de>, count: u32, fields: Fields) -> Self {
         Self {
@@ -79,7 +83,7 @@ impl<'a, 'de> Entries<'a, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+impl<'de, const IN_PLACE: bool> MapAccess<'de> for Entries<'_, 'de, IN_PLACE> {
     type Error = Error;
 
     #[inline]
@@ -92,6 +96,9 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         };
         self.left = left;
         self.deserializer.reader.take_owed(2);
+        if !IN_PLACE {
+            self.deserializer.reader.add::<K::Value>()?;
+        }
         self.deserializer.fields = self.fields;
         let key = seed.deserialize(&mut *self.deserializer)?;
         self.fields = self.deserializer.fields;
@@ -100,6 +107,10 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        match IN_PLACE {
+            true => self.deserializer.reader.put::<V::Value>(),
+            false => self.deserializer.reader.add::<V::Value>()?,
+        }
         seed.deserialize(&mut *self.deserializer)
     }
 
@@ -193,6 +204,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 
     #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        self.0.reader.put::<T::Value>();
         seed.deserialize(self.0)
     }
 

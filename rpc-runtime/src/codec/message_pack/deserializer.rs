@@ -23,6 +23,10 @@ pub(super) struct Deserializer<'de> {
     pub(super) fields: Fields,
 }
 
+/// Whether values are part of the one that they are in, whose memory was counted: else they are of a list or a map.
+const IN_PLACE: bool = true;
+const LIST: bool = false;
+
 /// The names of fields.
 pub(super) type Fields = &'static [&'static str];
 
@@ -39,36 +43,37 @@ impl<'de> Deserializer<'de> {
     fn visit_next<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let start = self.reader.rest();
         match self.reader.token()? {
-            Token::Map(count) => self.visit_map(count, start, &[], visitor),
-            Token::Array(count) => self.visit_array(count, start, visitor),
+            Token::Map(count) => self.visit_map::<V, LIST>(count, start, &[], visitor),
+            Token::Array(count) => self.visit_array::<V, LIST>(count, start, visitor),
             token => visit_scalar(token, visitor),
         }
     }
 
-    /// Visits what comes next as a list, or as a struct with these fields.
-    fn visit_list<V: Visitor<'de>>(
+    /// Visits what comes next as a list, or `IN_PLACE` as a tuple or as a struct with these fields.
+    fn visit_list<V: Visitor<'de>, const IN_PLACE: bool>(
         &mut self,
         fields: Fields,
         visitor: V,
     ) -> Result<V::Value, Error> {
         let start = self.reader.rest();
         match self.reader.container_token()? {
-            Token::Map(count) => self.visit_map(count, start, fields, visitor),
-            Token::Array(count) => self.visit_array(count, start, visitor),
+            Token::Map(count) => self.visit_map::<V, IN_PLACE>(count, start, fields, visitor),
+            Token::Array(count) => self.visit_array::<V, IN_PLACE>(count, start, visitor),
             Token::Bin(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
             token => visit_scalar(token, visitor),
         }
     }
 
     #[inline]
-    fn visit_array<V: Visitor<'de>>(
+    fn visit_array<V: Visitor<'de>, const IN_PLACE: bool>(
         &mut self,
         count: u32,
         start: &'de [u8],
         visitor: V,
     ) -> Result<V::Value, Error> {
+        self.reader.fill::<V::Value>()?;
         let outside = self.reader.enter(u64::from(count), start)?;
-        let mut elements = Elements::new(self, count);
+        let mut elements = Elements::<IN_PLACE>::new(self, count);
         let result = visitor.visit_seq(&mut elements);
         let left = elements.left();
         self.reader.leave(outside);
@@ -80,15 +85,16 @@ impl<'de> Deserializer<'de> {
     }
 
     #[inline]
-    fn visit_map<V: Visitor<'de>>(
+    fn visit_map<V: Visitor<'de>, const IN_PLACE: bool>(
         &mut self,
         count: u32,
         start: &'de [u8],
         fields: Fields,
         visitor: V,
     ) -> Result<V::Value, Error> {
+        self.reader.fill::<V::Value>()?;
         let outside = self.reader.enter(u64::from(count) * 2, start)?;
-        let mut entries = Entries::new(self, count, fields);
+        let mut entries = Entries::<IN_PLACE>::new(self, count, fields);
         let result = visitor.visit_map(&mut entries);
         let left = entries.left();
         self.reader.leave(outside);
@@ -238,6 +244,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.reader.take_if(NIL) {
+            self.reader.fill::<V::Value>()?;
             return visitor.visit_none();
         }
         self.reader.enter_some()?;
@@ -275,7 +282,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
 
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.visit_list(&[], visitor)
+        self.visit_list::<V, LIST>(&[], visitor)
     }
 
     #[inline]
@@ -284,7 +291,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.visit_list(&[], visitor)
+        self.visit_list::<V, IN_PLACE>(&[], visitor)
     }
 
     #[inline]
@@ -294,7 +301,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.visit_list(&[], visitor)
+        self.visit_list::<V, IN_PLACE>(&[], visitor)
     }
 
     #[inline]
@@ -304,7 +311,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         fields: Fields,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.visit_list(fields, visitor)
+        self.visit_list::<V, IN_PLACE>(fields, visitor)
     }
 
     #[inline]
@@ -314,6 +321,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
+        self.reader.fill::<V::Value>()?;
         match self.reader.peek() {
             Some(0x80..=0x8f | 0xde | 0xdf) => self.visit_variant(visitor),
             _ => visitor.visit_enum(UnitVariant::new(self)),

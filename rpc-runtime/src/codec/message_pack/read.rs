@@ -3,6 +3,7 @@
 use super::error::Error;
 use crate::codec::limits::DecodeLimits;
 use crate::codec::malformed::{Malformed, Problem};
+use crate::codec::memory::Memory;
 use crate::codec::stack::Stack;
 
 /// What stands in a message, with its data; of a container only how long it is.
@@ -46,6 +47,7 @@ pub(super) struct Reader<'de> {
     /// Where the last `Some` was, as bytes left, and how many were there one inside the other.
     somes: (usize, usize),
     stack: Stack,
+    memory: Memory,
     malformed: Option<Malformed>,
 }
 
@@ -68,6 +70,7 @@ impl<'de> Reader<'de> {
             owed: 0,
             somes: (usize::MAX, 0),
             stack: Stack::new(limits),
+            memory: Memory::new(limits, bytes.len()),
             malformed: None,
         }
     }
@@ -213,6 +216,37 @@ impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn take_owed(&mut self, values: usize) {
         self.owed = self.owed.saturating_sub(values);
+    }
+
+    /// Counts the memory of an element that is read next.
+    #[inline]
+    pub(super) fn add<T>(&mut self) -> Result<(), Error> {
+        match self.memory.add::<T>() {
+            true => Ok(()),
+            false => Err(self.too_large()),
+        }
+    }
+
+    /// Notes that a part of a value is read next, which was counted with it.
+    #[inline]
+    pub(super) fn put<T>(&mut self) {
+        self.memory.put::<T>();
+    }
+
+    /// Counts the memory that a value takes beyond its place.
+    #[inline]
+    pub(super) fn fill<T>(&mut self) -> Result<(), Error> {
+        match self.memory.fill::<T>() {
+            true => Ok(()),
+            false => Err(self.too_large()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_large(&mut self) -> Error {
+        let limit = self.memory.limit();
+        self.fail(Problem::TooLarge { limit }, self.rest)
     }
 
     #[inline]

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::aside::put_aside;
 use super::registered::watched;
 use super::{BinaryOutput, ProtobufMessage};
+use crate::codec::bounded::Bounds;
 use crate::codec::serde_codec::read_json;
 use crate::codec::shared_bytes::is_worth_sharing;
 use crate::codec::stack::Stack;
@@ -48,16 +49,16 @@ impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T 
     fn decode_json(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
         // With nothing registered, neither an `Any` nor an extension is read from what was put aside.
         if extension_registry().is_none() {
-            let stack = Stack::new(limits);
-            return read_json(PhantomData::<Self>, bytes, &stack)
-                .map_err(|error| CodecError::within(&stack, Encoding::JSON, error));
+            let bounds = Bounds::new(limits, bytes.len());
+            return read_json(PhantomData::<Self>, bytes, &bounds)
+                .map_err(|error| CodecError::within(&bounds, Encoding::JSON, error));
         }
         if put_aside(bytes) > limits.element_memory() {
             return Err(CodecError::too_large(Encoding::JSON, limits));
         }
-        let stack = Rc::new(Stack::new(limits));
-        watched(&stack, || read_json(PhantomData::<Self>, bytes, &stack))
-            .map_err(|error| CodecError::within(&stack, Encoding::JSON, error))
+        let bounds = Rc::new(Bounds::new(limits, bytes.len()));
+        watched(&bounds, || read_json(PhantomData::<Self>, bytes, &bounds))
+            .map_err(|error| CodecError::within(&bounds, Encoding::JSON, error))
     }
 }
 

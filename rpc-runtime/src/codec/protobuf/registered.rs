@@ -12,17 +12,16 @@ use buffa_types::google::protobuf::{Any, ListValue, Struct, Value};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::codec::bounded::Bounded;
-use crate::codec::stack::Stack;
+use crate::codec::bounded::{Bounded, Bounds};
 
 thread_local! {
-    /// The stack of the message that is being read.
-    static WATCHED: RefCell<Option<Rc<Stack>>> = const { RefCell::new(None) };
+    /// What the message that is being read may take.
+    static WATCHED: RefCell<Option<Rc<Bounds>>> = const { RefCell::new(None) };
 }
 
-/// Has what is put aside while `read` runs be read within the same stack.
-pub(super) fn watched<T>(stack: &Rc<Stack>, read: impl FnOnce() -> T) -> T {
-    struct Before(Option<Rc<Stack>>);
+/// Has what is put aside while `read` runs be read within the same bounds.
+pub(super) fn watched<T>(bounds: &Rc<Bounds>, read: impl FnOnce() -> T) -> T {
+    struct Before(Option<Rc<Bounds>>);
 
     impl Drop for Before {
         fn drop(&mut self) {
@@ -30,14 +29,14 @@ pub(super) fn watched<T>(stack: &Rc<Stack>, read: impl FnOnce() -> T) -> T {
         }
     }
 
-    let _before = Before(WATCHED.replace(Some(Rc::clone(stack))));
+    let _before = Before(WATCHED.replace(Some(Rc::clone(bounds))));
     read()
 }
 
 /// Reads a message from what was put aside, and writes it in binary form.
 fn binary<M: Message + DeserializeOwned>(value: Json) -> Result<Vec<u8>, String> {
     let message: serde_json::Result<M> = match WATCHED.with_borrow(Option::clone) {
-        Some(stack) => M::deserialize(Bounded::new(value, &stack)),
+        Some(bounds) => M::deserialize(Bounded::new(value, &bounds)),
         // Somebody reads JSON without the codec.
         None => serde_json::from_value(value),
     };

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod hostile;
+mod memory;
 mod message_pack;
 mod registered;
 mod round_trip;

@@ -13,7 +13,7 @@ use super::estimate::{Ended, Estimate};
 use crate::call::{Method, Priority, Request};
 use crate::layer::concurrency::{at, cancelled};
 use crate::pushback::Pushback;
-use crate::status::{Phase, Status};
+use crate::status::{Code, Phase, Status};
 
 /// For so long a crowd is a burst, which a queue is for. One that stays only makes everybody wait, so
 /// that the queue is kept short then.
@@ -217,6 +217,10 @@ impl Gate {
             let ended = Ended {
                 method: permit.method.path(),
                 began: permit.began,
+                failure: match permit.fate {
+                    Fate::Failed(code) => Some(code),
+                    _ => None,
+                },
                 cut_off: permit.fate == Fate::CutOff,
             };
             state.estimate.ended(&ended, now);
@@ -293,13 +297,16 @@ impl Drop for Place {
     }
 }
 
+/// What became of a call, and so what the time says that it took.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// How long it took says how long calls take.
+pub(super) enum Fate {
+    /// How long calls take, or more than that.
     Ended,
-    /// It failed, which may be quicker than anything.
+    /// How long calls take that fail so.
+    Failed(Code),
+    /// Nothing.
     Unknown,
-    /// Nobody waited for its end.
+    /// That it would have taken longer still, as nobody waited for its end.
     CutOff,
 }
 
@@ -312,13 +319,9 @@ pub(super) struct Permit {
 }
 
 impl Permit {
-    /// Ends the call, whose time counts if it `was_answered`.
-    pub(super) fn end(mut self, was_answered: bool) {
-        self.fate = if was_answered {
-            Fate::Ended
-        } else {
-            Fate::Unknown
-        };
+    /// Ends the call.
+    pub(super) fn end(mut self, fate: Fate) {
+        self.fate = fate;
     }
 }
 

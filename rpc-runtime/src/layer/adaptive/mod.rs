@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use self::gate::{Entered, Gate, Permit};
+use self::gate::{Entered, Fate, Gate, Permit};
 use crate::call::{FAR_AHEAD, Request, Response, Turn};
 use crate::service::{BoxService, ResponseFuture, Service};
 use crate::status::{Code, Status};
@@ -39,8 +39,8 @@ use crate::status::{Code, Status};
 ///
 /// A call counts from when it is made, polled or not, until its answer begins: a stream that is open
 /// costs what its items cost, which is for [`ConcurrencyLimit`](super::ConcurrencyLimit) to bound.
-/// Failures say nothing of how long calls take; those that nobody waited for do, if they took long
-/// already.
+/// Failures are compared with failures of the same code, and say nothing if they are much quicker than
+/// those: then they are of another kind. Calls that nobody waited for count if they took long already.
 ///
 /// **Where handlers compute** without awaiting anything they keep the threads of the runtime from
 /// others. A server decides of each call as it is read, before a thread is free for its handler, so
@@ -227,7 +227,7 @@ impl AdaptivelyLimited {
 
 async fn finish(permit: Permit, running: ResponseFuture) -> Result<Response, Status> {
     let result = running.await;
-    permit.end(says_how_long(&result));
+    permit.end(fate(&result));
     result
 }
 
@@ -245,10 +245,18 @@ impl Service for AdaptivelyLimited {
     }
 }
 
-/// Returns whether what came is what calls take their time for, or their running out of it.
-fn says_how_long(result: &Result<Response, Status>) -> bool {
-    match result {
-        Ok(_) => true,
-        Err(status) => status.code() == Code::DeadlineExceeded,
+/// Says what the time of a call means that had this result.
+fn fate(result: &Result<Response, Status>) -> Fate {
+    let Err(status) = result else {
+        return Fate::Ended;
+    };
+    match status.code() {
+        // It ran out of time, so that it takes more.
+        Code::DeadlineExceeded if !status.is_not_started() => Fate::Ended,
+        Code::Cancelled => Fate::CutOff,
+        // No handler ran; and a peer may have invented the method's name.
+        Code::Unimplemented => Fate::Unknown,
+        _ if status.is_not_started() => Fate::Unknown,
+        code => Fate::Failed(code),
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -70,7 +70,9 @@ async fn offer(service: &BoxService, rate: f64, time: Duration, seed: u64) -> Ou
         calls.push(tokio::spawn(async move {
             tokio::time::sleep_until(start + at).await;
             let result = service.call(request("x")).await;
-            (result.is_ok(), Instant::now() - (start + at))
+            let code = result.map_err(|status| status.code());
+            let is_answered = code.err() != Some(Code::ResourceExhausted);
+            (is_answered, Instant::now() - (start + at))
         }));
     }
     let mut outcome = Outcome::default();
@@ -125,6 +127,112 @@ async fn calls_that_only_wait_are_let_in_by_the_hundred() {
     let outcome = offer(&service, 20_000.0, Duration::from_secs(1) / 2, 2).await;
     assert!(outcome.refused.is_empty(), "{}", outcome.refused.len());
     assert!(limit.limit() >= 200, "{limit:?}");
+}
+
+/// Serves as [`backend`] does, but nothing is found.
+fn failing_backend(places: usize, limit: &AdaptiveLimit) -> BoxService {
+    let inner = backend(places, &AdaptiveLimit::new().starts_at(10_000));
+    let service = service_fn(move |request| {
+        let inner = inner.clone();
+        async move {
+            inner.call(request).await?;
+            Err::<Response, _>(Status::not_found("nothing"))
+        }
+    });
+    BoxService::new(service).layer(limit.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_find_a_limit_as_others_do() {
+    let limit = AdaptiveLimit::new();
+    let service = failing_backend(100_000, &limit);
+    offer(&service, 20_000.0, Duration::from_secs(1), 1).await;
+    assert!(limit.limit() >= 200, "{limit:?}");
+
+    let (capacity, second) = (2_000.0, Duration::from_secs(1));
+    let limit = AdaptiveLimit::new().between(2..=10_000);
+    let service = failing_backend(20, &limit);
+    offer(&service, capacity * 0.8, second * 2, 1).await;
+    offer(&service, capacity * 10.0, second, 2).await;
+    let over = offer(&service, capacity * 10.0, second * 2, 3).await;
+    let goodput = over.answered.len() as f64 / 2.0 / capacity;
+    assert!((0.9..1.5).contains(&goodput), "{goodput}");
+    offer(&service, capacity * 0.8, second, 4).await;
+    let after = offer(&service, capacity * 0.8, second * 2, 5).await;
+    assert!(after.refused.len() * 100 <= after.answered.len());
+}
+
+/// What fails at once, as where nothing listens, makes nothing else look slow, nor hides that it is.
+#[tokio::test(start_paused = true)]
+async fn quick_failures_are_not_what_others_are_compared_with() {
+    let limit = AdaptiveLimit::new().between(1..=64).starts_at(64);
+    let pause = Arc::new(AtomicU32::new(10));
+    let millis = Arc::clone(&pause);
+    let service = service_fn(move |_| {
+        let pause = Duration::from_millis(millis.load(Ordering::Relaxed).into());
+        async move {
+            sleep(pause).await;
+            Err(Status::unavailable("nothing there"))
+        }
+    });
+    let service = BoxService::new(service).layer(limit.clone());
+    let rounds = async |rounds: usize| {
+        for _ in 0..rounds {
+            join_all((0..32).map(|_| service.call(request("x")))).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    rounds(100).await;
+    pause.store(0, Ordering::Relaxed);
+    rounds(500).await;
+    pause.store(10, Ordering::Relaxed);
+    rounds(100).await;
+    assert_eq!(limit.limit(), 64);
+    pause.store(100, Ordering::Relaxed);
+    rounds(20).await;
+    assert!(limit.limit() < 64);
+}
+
+/// A crowd that runs when a service becomes slow is not waited for until all of it has ended.
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_is_seen_within_seconds_however_many_calls_run() {
+    let limit = AdaptiveLimit::new().between(1..=10_000);
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let slow = Arc::clone(&is_slow);
+    let place = Arc::new(Semaphore::new(1));
+    let service = service_fn(move |_| {
+        let (slow, place) = (Arc::clone(&slow), Arc::clone(&place));
+        async move {
+            if slow.load(Ordering::Relaxed) {
+                let _place = place.acquire().await;
+                sleep(WORK).await;
+            } else {
+                sleep(WORK * 20).await;
+            }
+            done()
+        }
+    });
+    let service = BoxService::new(service).layer(limit.clone());
+    for _ in 0..1_000 {
+        let service = service.clone();
+        tokio::spawn(async move {
+            loop {
+                if service.call(request("x")).await.is_err() {
+                    sleep(WORK * 15).await;
+                }
+            }
+        });
+    }
+    sleep(Duration::from_secs(20)).await;
+    assert!(limit.limit() >= 900, "{limit:?}");
+    is_slow.store(true, Ordering::Relaxed);
+    sleep(Duration::from_secs(4)).await;
+    assert!(limit.limit() <= 512, "{limit:?}");
+    sleep(Duration::from_secs(36)).await;
+    assert!(limit.limit() <= 32, "{limit:?}");
+    is_slow.store(false, Ordering::Relaxed);
+    sleep(Duration::from_secs(20)).await;
+    assert!(limit.limit() >= 400, "{limit:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::Retry;
 use super::stream::Unread;
 use crate::call::{
-    Body, CALL_ID, Cancellation, Granted, MethodDescriptor, MethodKind, Request, Response,
-    deadline_in,
+    Body, CALL_ID, Cancellation, EXPECTED_KIND, Granted, MethodDescriptor, MethodKind, Request,
+    Response, deadline_in,
 };
 use crate::pushback::Pushback;
 use crate::service::{BoxService, Service};
@@ -95,8 +95,7 @@ impl Attempts {
         let Some(limit) = self.policy.attempt_timeout else {
             return self.service.call(copy).await;
         };
-        let kind = copy.method().descriptor().map(MethodDescriptor::kind);
-        if !self.once && !kind.is_some_and(MethodKind::is_download) {
+        if !self.once && has_one_answer(&copy) {
             copy.shorten_timeout(limit);
         }
         let answered = timeout(limit, self.service.call(copy)).await;
@@ -141,6 +140,16 @@ impl Attempts {
         end.is_none_or(|end| deadline_in(pause) < end)
             .then_some(pause)
     }
+}
+
+/// Returns whether the answer is surely no stream: of that an attempt's time bounds only the beginning, which nobody else
+/// could know.
+fn has_one_answer(request: &Request) -> bool {
+    if let Some(descriptor) = request.method().descriptor() {
+        return !descriptor.kind().is_download();
+    }
+    let expected = request.metadata().get(EXPECTED_KIND);
+    expected.is_some_and(|kind| kind.as_bytes() == MethodKind::Unary.name().as_bytes())
 }
 
 /// Gives the call a name that no other call of this client has, unless its caller gave it one.

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::call::{
-    Body, BodyFrame, Cancellation, Message, Method, MethodDescriptor, MethodKind, ServiceDescriptor,
+    Body, BodyFrame, Cancellation, EXPECTED_KIND, Message, Method, MethodDescriptor, MethodKind,
+    ServiceDescriptor,
 };
 use crate::codec::Encoding;
 use crate::pushback::Pushback;
@@ -271,6 +272,37 @@ async fn an_attempt_that_hangs_is_given_up_and_made_again() {
         status.message().contains("`attempt_timeout` of 1s"),
         "{status}"
     );
+}
+
+/// A server that is told of the time of an attempt ends a stream with it, however many of its items are still to come.
+#[tokio::test(start_paused = true)]
+async fn a_server_hears_of_the_time_of_an_attempt_only_if_it_answers_once() {
+    let service = service_fn(|request: Request| async move {
+        let is_told = request.first_deadline().is_some();
+        Err::<Response, _>(Status::not_found(is_told.to_string()))
+    });
+    let retry = Retry::new().attempt_timeout(Duration::from_secs(1));
+    let service = BoxService::new(service).layer(retry);
+    let named = |kind: Option<MethodKind>| {
+        let mut request = Request::new(Method::named("m.M/anything"), Body::empty());
+        if let Some(kind) = kind {
+            let kind = http::HeaderValue::from_static(kind.name());
+            request.metadata_mut().insert(EXPECTED_KIND, kind);
+        }
+        request
+    };
+    for (request, is_told) in [
+        (request("read"), "true"),
+        (request("watch"), "false"),
+        (named(Some(MethodKind::Unary)), "true"),
+        (named(Some(MethodKind::ServerStreaming)), "false"),
+        // As gateways pass calls on.
+        (named(None), "false"),
+    ] {
+        let method = request.method().clone();
+        let status = service.call(request).await.unwrap_err();
+        assert_eq!(status.message(), is_told, "{method:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,7 +63,9 @@ where
                 assert!(expected.is_ok() && rest.len() == count, "{}", what());
                 Outcome::Trailing
             }
-            Problem::TooDeep { .. } | Problem::NoStack { .. } => Outcome::TooDeep,
+            Problem::TooDeep { .. } | Problem::NoStack { .. } | Problem::TooLarge { .. } => {
+                Outcome::TooDeep
+            }
             Problem::Truncated | Problem::Reserved => {
                 assert!(expected.is_err(), "{malformed}: {}", what());
                 Outcome::Refused

@@ -1,11 +1,11 @@
-//! The bytes that are signed, the same on both sides. The parts are listed in the module above.
+//! The bytes that are signed, the same on both sides. [`HmacSigner`](super::HmacSigner) lists the parts.
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderName;
 use sha2::{Digest, Sha256};
 
 use super::{KEY_ID, NONCE, SIGNATURE, TIMESTAMP, hex};
-use crate::call::{Message, Request};
+use crate::call::{Body, BodyFrame, Message, Request};
 use crate::codec::Encoding;
 use crate::status::Status;
 
@@ -37,13 +37,13 @@ impl SignedNames {
 }
 
 /// Feeds a call to an HMAC.
-pub(super) fn authenticate(
+pub(super) async fn authenticate(
     secret: &[u8],
     claim: &Claim<'_>,
     request: &mut Request,
     names: &SignedNames,
 ) -> Result<HmacSha256, Status> {
-    let body = body_part(request)?;
+    let body = body_part(request).await?;
     let mac = HmacSha256::new_from_slice(secret)
         .map_err(|error| Status::internal("the secret cannot be used").with_source(error))?;
     let mut parts = Parts(mac);
@@ -76,18 +76,41 @@ impl Parts {
     }
 }
 
-/// Hashes the message, which is encoded for that if it was not; a stream has nothing to hash yet.
-fn body_part(request: &mut Request) -> Result<String, Status> {
+/// Hashes the message, which is encoded for that if it was not. Of a stream there are only the arguments beside it to hash.
+async fn body_part(request: &mut Request) -> Result<String, Status> {
     let encoding = request.encoding();
-    let body = request.body_mut();
-    if body.is_stream() {
-        return Ok("stream".to_owned());
+    if request.body().is_stream() {
+        return Ok(match take_head(request.body_mut()).await? {
+            Some(mut head) => {
+                let hash = hash(&mut head, encoding)?;
+                let rest = request.take_body();
+                request.set_body(rest.with_first(head));
+                format!("stream {hash}")
+            }
+            None => "stream".to_owned(),
+        });
     }
-    let digest = match body.single_mut() {
-        Some(message) => Sha256::digest(message_bytes(message, encoding)?),
-        None => Sha256::digest([]),
-    };
-    Ok(hex::encode(&digest))
+    match request.body_mut().single_mut() {
+        Some(message) => hash(message, encoding),
+        None => Ok(hex::encode(&Sha256::digest([]))),
+    }
+}
+
+async fn take_head(body: &mut Body) -> Result<Option<Message>, Status> {
+    if !body.has_head() {
+        return Ok(None);
+    }
+    match body.frame().await.transpose()? {
+        Some(BodyFrame::Message(head)) => Ok(Some(head)),
+        _ => Err(Status::invalid_argument(
+            "the stream ended before the arguments beside it",
+        )),
+    }
+}
+
+fn hash(message: &mut Message, encoding: Option<Encoding>) -> Result<String, Status> {
+    let bytes = message_bytes(message, encoding)?;
+    Ok(hex::encode(&Sha256::digest(bytes)))
 }
 
 fn message_bytes(

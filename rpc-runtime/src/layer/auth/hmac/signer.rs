@@ -18,11 +18,39 @@ use crate::status::Status;
 /// Signs each call with a secret that the server knows: see [`HmacAuth`](super::HmacAuth).
 ///
 /// The method, the encoding, the message of the request, the time and a nonce are signed, and the
-/// [named](Self::sign_metadata) metadata; the items of a stream that the caller sends are not. A
-/// message is encoded for that, in this process too.
+/// [named](Self::sign_metadata) metadata. A message is encoded for that, in this process too.
+///
+/// **Items that a caller streams are not covered** (the arguments beside them are), and neither are
+/// replies and the deadline. Who can change bytes on the way can change those: signatures do not
+/// replace TLS.
 ///
 /// A signature is good once. So this layer is the first that is put on a channel: what changes a
 /// request comes before it, and what sends a request again must have it signed again.
+///
+/// # What is signed
+///
+/// For clients in other languages. There are four pieces of metadata:
+///
+/// | name | value |
+/// |---|---|
+/// | `rpc-key-id` | which key signed, visible ASCII |
+/// | `rpc-timestamp` | when, in milliseconds since 1970, decimal |
+/// | `rpc-nonce` | 16 bytes that no other call of the key has, as 32 hexadecimal digits |
+/// | `rpc-signature` | HMAC-SHA-256 under the secret, as 64 hexadecimal digits |
+///
+/// The signature is over these parts, each written as its length in decimal, a colon, its bytes,
+/// and a line feed, so that no two lists of parts give the same bytes:
+///
+/// 1. `rpc-hmac-sha256-v1`,
+/// 2. the key id,
+/// 3. the path of the method,
+/// 4. the timestamp,
+/// 5. the nonce in lower case,
+/// 6. the name of the encoding, empty if the call has none,
+/// 7. SHA-256 of the bytes of the request's message in lower-case hexadecimal; of no bytes if it
+///    has no message. If the caller streams: the word `stream`, and, if there are arguments beside the
+///    stream, a space and SHA-256 of their bytes,
+/// 8. for each further name that is signed, sorted: the name, the number of its values, each value.
 ///
 /// # Examples
 ///
@@ -86,14 +114,14 @@ impl HmacSigner {
         self
     }
 
-    fn sign(&self, request: &mut Request) -> Result<(), Status> {
+    async fn sign(&self, request: &mut Request) -> Result<(), Status> {
         let claim = Claim {
             // It was checked to be ASCII when the layer was made.
             key_id: self.key_id.to_str().unwrap_or_default(),
             timestamp: (self.clock)(),
             nonce: self.nonces.next(),
         };
-        let mac = authenticate(&self.secret, &claim, request, &self.names)?;
+        let mac = authenticate(&self.secret, &claim, request, &self.names).await?;
         let signature = hex::encode(&mac.finalize().into_bytes());
         let values = [
             (KEY_ID, self.key_id.clone()),
@@ -143,7 +171,7 @@ pub struct HmacSignerService<S> {
 
 impl<S: Service> Service for HmacSignerService<S> {
     async fn call(&self, mut request: Request) -> Result<Response, Status> {
-        self.signer.sign(&mut request)?;
+        self.signer.sign(&mut request).await?;
         self.inner.call(request).await
     }
 

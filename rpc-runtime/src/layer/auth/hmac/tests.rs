@@ -206,7 +206,9 @@ async fn an_empty_secret_opens_nothing() {
         nonce: [0; 16],
     };
     let names = canonical::SignedNames::default();
-    let mac = canonical::authenticate(b"", &claim, &mut forged, &names).unwrap();
+    let mac = canonical::authenticate(b"", &claim, &mut forged, &names)
+        .await
+        .unwrap();
     let signature = hex::encode(&::hmac::Mac::finalize(mac).into_bytes());
     set(forged.metadata_mut(), NONCE, &"00".repeat(16));
     set(forged.metadata_mut(), SIGNATURE, &signature);
@@ -294,6 +296,61 @@ async fn a_call_without_a_message_and_one_that_streams_are_signed() {
     }
 }
 
+/// `upload(account, items: Streaming<_>)`: the arguments beside a stream, and two items.
+fn upload(account: &'static str) -> Request {
+    let frames = [account, "1", "2"].map(|text| {
+        let message = Message::encoded(text.into(), Encoding::JSON);
+        Ok(BodyFrame::Message(message))
+    });
+    let mut request = request();
+    request.set_body(Body::stream(stream::iter(frames)).with_head());
+    request
+}
+
+#[tokio::test]
+async fn the_arguments_beside_a_stream_are_signed_and_stay_there() {
+    let mut sent = signed(signer(), upload("[7]")).await;
+    assert!(sent.body().has_head());
+    let mut texts = Vec::new();
+    while let Some(frame) = sent.body_mut().frame().await {
+        if let BodyFrame::Message(message) = frame.unwrap() {
+            texts.push(message.as_bytes().unwrap().clone());
+        }
+    }
+    assert_eq!(texts, ["[7]", "1", "2"]);
+
+    let service = server(auth());
+    for (account, is_good) in [("[8]", false), ("[7]", true)] {
+        let mut tampered = upload(account);
+        *tampered.metadata_mut() = sent.metadata().clone();
+        assert_eq!(name(&service, tampered).await.is_ok(), is_good);
+    }
+    let mut sent = signed(signer(), upload("[7]")).await;
+    sent.set_body(Body::stream(stream::empty()));
+    let message = refusal(&service, sent).await;
+    assert!(message.contains("signature was refused"), "{message}");
+}
+
+/// What one remembers for ten minutes is not what the other needs room for.
+#[tokio::test]
+async fn layers_with_different_windows_remember_apart() {
+    let long = auth().max_nonces(2).window(Duration::from_secs(600));
+    let short = server(long.clone().window(Duration::from_secs(1)));
+    let (same, long) = (server(long.clone()), server(long));
+    for service in [&long, &same] {
+        let sent = signed(signer(), request()).await;
+        name(service, sent).await.unwrap();
+    }
+    let sent = signed(signer(), request()).await;
+    let status = name(&long, sent).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+
+    let mut sent = signed(signer(), request()).await;
+    let replay = copy(&mut sent);
+    name(&short, sent).await.unwrap();
+    assert!(refusal(&short, replay).await.contains("was replayed"));
+}
+
 #[tokio::test]
 async fn one_message_that_arrives_as_a_stream_is_verified_as_one() {
     const METHODS: &[MethodDescriptor] =
@@ -344,9 +401,9 @@ async fn a_function_finds_keys_and_allowed_methods_need_none() {
     assert_eq!(name(&service, open).await.unwrap(), None);
 }
 
-/// Computed by Python's `hmac` and `hashlib` from the description in the module's documentation.
-#[test]
-fn the_signed_bytes_are_those_of_the_documentation() {
+/// Computed by Python's `hmac` and `hashlib` from the description in the documentation of the signer.
+#[tokio::test]
+async fn the_signed_bytes_are_those_of_the_documentation() {
     let claim = canonical::Claim {
         key_id: "key-1",
         timestamp: NOON,
@@ -354,14 +411,22 @@ fn the_signed_bytes_are_those_of_the_documentation() {
     };
     let mut names = canonical::SignedNames::default();
     names.extend([TENANT, HeaderName::from_static("absent"), TENANT]);
-    let mut request = request();
-    set(request.metadata_mut(), "tenant", "a");
-    let mac = canonical::authenticate(SECRET.as_bytes(), &claim, &mut request, &names).unwrap();
-    let signature = hex::encode(&::hmac::Mac::finalize(mac).into_bytes());
-    assert_eq!(
-        signature,
-        "836d62174ca27918f14ef78bc5491979023867d8b8ead5d050404902523d4505"
-    );
+    for (mut request, expected) in [
+        (
+            request(),
+            "836d62174ca27918f14ef78bc5491979023867d8b8ead5d050404902523d4505",
+        ),
+        (
+            upload("[7]"),
+            "79e7ce84d402882540d64f7f2888495c3a2cef1fb7bd0b9efb4de2ae9e469966",
+        ),
+    ] {
+        set(request.metadata_mut(), "tenant", "a");
+        let mac = canonical::authenticate(SECRET.as_bytes(), &claim, &mut request, &names);
+        let mac = mac.await.unwrap();
+        let signature = hex::encode(&::hmac::Mac::finalize(mac).into_bytes());
+        assert_eq!(signature, expected);
+    }
 }
 
 #[test]

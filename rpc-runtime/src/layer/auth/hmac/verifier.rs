@@ -50,7 +50,7 @@ impl fmt::Debug for HmacKey {
 ///
 /// Clients sign with [`HmacSigner`](super::HmacSigner), which says what is signed. A call is
 /// accepted once, and only if it was signed within the [window](Self::window) before or after the
-/// server's time. What was accepted is remembered by the layer, its clones and all services that
+/// server's time. What was accepted is remembered by the layer, its clones of the same window and all services that
 /// it is put around; not by another process, and not over a restart, so a recorded call could
 /// reach each of several servers once within the window.
 ///
@@ -123,10 +123,11 @@ impl HmacAuth {
     }
 
     /// Sets how far the clocks of both sides may be apart, travel included; 5 minutes if it is not
-    /// set.
+    /// set. A layer remembers calls for its window, and so not together with one that has another.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
+        self.replays = Arc::default();
         self
     }
 
@@ -187,7 +188,7 @@ impl HmacAuth {
         };
         // A key that does not exist takes the same way, so that the time tells no ids.
         let secret = key.as_ref().map_or(&[][..], |it| &*it.secret);
-        let mac = authenticate(secret, &claim.as_claim(), request, &self.names)?;
+        let mac = authenticate(secret, &claim.as_claim(), request, &self.names).await?;
         let is_good = mac.verify_slice(&claim.signature).is_ok();
         match key {
             Some(key) if is_good && !key.secret.is_empty() => Ok(key.identity),
