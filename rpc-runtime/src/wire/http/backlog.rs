@@ -53,7 +53,7 @@ impl Backlog {
     pub(super) fn is_full(&self) -> bool {
         // In one order with what is given back, or a wake-up would be missed.
         let is_full = || self.bytes.load(Ordering::SeqCst) >= self.granted.load(Ordering::SeqCst);
-        is_full() && !(self.take_more() && !is_full())
+        is_full() && (!self.take_more() || is_full())
     }
 
     /// Takes more of the common budget, of which half stays for what comes in. False if there is no more.
