@@ -231,10 +231,9 @@ impl Config {
         let mut cache = FileCache::new(cache, format!("{:?}", self.settings));
         let files = emit(schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
+        // What this run writes would count as changed after it, and so only what it compares is named.
         if self.verifies {
             say(format_args!("rerun-if-env-changed={}", output::UPDATE));
-        }
-        if self.out_dir.is_some() {
             for file in &files {
                 say(format_args!(
                     "rerun-if-changed={}",

@@ -336,21 +336,6 @@ fn a_committed_folder_that_is_out_of_date_fails_the_build() {
 }
 
 #[test]
-fn a_folder_that_lost_a_file_gets_it_again() {
-    let project = Project::new(
-        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).out_dir(\"schema\").compile()",
-    );
-    let path = "\"../schema/users.v1.rs\"";
-    let module = format!("#[path = {path}]\nmod users;");
-    let include = "mod users {\n    rpc_runtime::include_schema!(\"users.v1\");\n}";
-    project.write("src/main.rs", &MAIN.replace(include, &module));
-    project.build().succeeds();
-    assert!(!project.build().succeeds().ran_script);
-    fs::remove_file(project.path("schema/users.v1/services.rs")).expect("it was written");
-    assert!(project.build().succeeds().ran_script);
-}
-
-#[test]
 fn a_breaking_change_fails_the_build_until_it_is_accepted() {
     let mut project = Project::new(PLAIN);
     project.build().succeeds();
