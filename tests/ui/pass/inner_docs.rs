@@ -1,6 +1,6 @@
 //! Documentation inside of what it documents.
 
-#[rpc_runtime::rpc_service(mock, client_trait)]
+#[rpc_runtime::rpc_service(mock)]
 pub trait Documented {
     //! Doubles numbers.
     //! And again.

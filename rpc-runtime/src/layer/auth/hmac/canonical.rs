@@ -82,16 +82,23 @@ async fn body_part(request: &mut Request) -> Result<String, Status> {
     if request.body().is_stream() {
         return Ok(match take_head(request.body_mut()).await? {
             Some(mut head) => {
-                let hash = hash(&mut head, encoding)?;
+                let bytes = message_bytes(&mut head, encoding)?;
                 let rest = request.take_body();
                 request.set_body(rest.with_first(head));
-                format!("stream {hash}")
+                // Wires differ in whether one without bytes is there at all.
+                if bytes.is_empty() {
+                    return Ok("stream".to_owned());
+                }
+                format!("stream {}", hex::encode(&Sha256::digest(bytes)))
             }
             None => "stream".to_owned(),
         });
     }
     match request.body_mut().single_mut() {
-        Some(message) => hash(message, encoding),
+        Some(message) => {
+            let bytes = message_bytes(message, encoding)?;
+            Ok(hex::encode(&Sha256::digest(bytes)))
+        }
         None => Ok(hex::encode(&Sha256::digest([]))),
     }
 }
@@ -106,11 +113,6 @@ async fn take_head(body: &mut Body) -> Result<Option<Message>, Status> {
             "the stream ended before the arguments beside it",
         )),
     }
-}
-
-fn hash(message: &mut Message, encoding: Option<Encoding>) -> Result<String, Status> {
-    let bytes = message_bytes(message, encoding)?;
-    Ok(hex::encode(&Sha256::digest(bytes)))
 }
 
 fn message_bytes(

@@ -48,8 +48,8 @@ use crate::status::Status;
 /// 5. the nonce in lower case,
 /// 6. the name of the encoding, empty if the call has none,
 /// 7. SHA-256 of the bytes of the request's message in lower-case hexadecimal; of no bytes if it
-///    has no message. If the caller streams: the word `stream`, and, if there are arguments beside the
-///    stream, a space and SHA-256 of their bytes,
+///    has no message. If the caller streams: the word `stream`, and, if arguments beside the stream
+///    have any bytes, a space and SHA-256 of those,
 /// 8. for each further name that is signed, sorted: the name, the number of its values, each value.
 ///
 /// # Examples
