@@ -2,7 +2,7 @@
 //! that have fixed seeds.
 //!
 //! `RPC_MUTATIONS=n` sets how many changes are tried of each target, `RPC_RECORD=1` records the
-//! conversations of our own client and server into the corpora of the native wire.
+//! conversations of our own client and server into the corpora of both sides.
 
 #[path = "../fuzz/src/targets/mod.rs"]
 mod targets;
@@ -14,10 +14,12 @@ use fastrand::Rng;
 use futures_util::StreamExt;
 use rpc_runtime::testing::simulate;
 use rpc_runtime::transport::Io;
-use rpc_runtime::{Channel, RpcClient, Server};
+use rpc_runtime::{Channel, RpcClient, Server, Wire};
 use targets::service::{FuzzedClient, FuzzedServer, Implementation, Shape};
-use targets::{ALL, Target};
+use targets::{ALL, Target, clients};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 /// How many changes of each target are tried.
 const MUTATIONS: usize = 150;
@@ -119,23 +121,101 @@ fn changed_conversations_harm_nothing() {
         .zip(conversation)
     {
         assert!(bytes.len() > 200, "nothing was said");
-        if std::env::var_os("RPC_RECORD").is_some() {
-            let path = format!("../fuzz/corpus/{name}/conversation");
-            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-            std::fs::write(path, &bytes).expect("it can be written");
-        }
-        let target = ALL.iter().find(|(it, _)| *it == name);
-        let target = target.expect("there is such a target");
-        run(target, "a conversation", &bytes);
-        for seed in 0..MUTATIONS as u64 {
-            let changed = changed(bytes.clone(), &bytes, &mut Rng::with_seed(seed));
-            run(
-                target,
-                &format!("change {seed} of a conversation"),
-                &changed,
-            );
+        change_conversation(name, "conversation", &bytes, MUTATIONS);
+    }
+}
+
+/// The same for the wires whose clients connect by URLs.
+#[test]
+fn changed_answers_harm_nothing() {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    for (name, schemes) in [
+        ("json_client", clients::JSON),
+        ("http_client", clients::HTTP),
+        ("websocket_client", clients::WEBSOCKET),
+    ] {
+        for (first, scheme) in schemes.iter().enumerate() {
+            let answers = runtime.block_on(answers(scheme));
+            assert!(!answers.is_empty(), "nobody was asked");
+            for (at, answer) in answers.into_iter().enumerate() {
+                // What the target finds the scheme by.
+                let bytes = [&[first as u8], &answer[..]].concat();
+                change_conversation(name, &format!("{scheme}-{at}"), &bytes, MUTATIONS / 10);
+            }
         }
     }
+}
+
+/// Runs a target with a conversation and changes of it, and records it where that is asked for.
+fn change_conversation(name: &str, what: &str, bytes: &[u8], changes: usize) {
+    if std::env::var_os("RPC_RECORD").is_some() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        std::fs::write(folder.join(what), bytes).expect("it can be written");
+    }
+    let target = ALL.iter().find(|(it, _)| *it == name);
+    let target = target.expect("there is such a target");
+    run(target, what, bytes);
+    for seed in 0..changes as u64 {
+        let changed = changed(bytes.to_vec(), bytes, &mut Rng::with_seed(seed));
+        run(target, &format!("change {seed} of {what}"), &changed);
+    }
+}
+
+/// Returns what our server says on each connection that our client makes for calls in all four patterns.
+async fn answers(scheme: &str) -> Vec<Vec<u8>> {
+    let wires: &[Wire] = match scheme {
+        "knsock" => &[Wire::KnSock],
+        "lpjson" => &[Wire::LengthPrefixedJson],
+        _ => &[Wire::Http, Wire::WebSocket, Wire::JsonRpc],
+    };
+    let server = Server::new()
+        .add(FuzzedServer::new(Implementation))
+        .websocket_any_origin()
+        .accept(wires.iter().copied())
+        .connections();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("{scheme}://{}", listener.local_addr().expect("an address"));
+    let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let accepting = tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (server_end, there) = tokio::io::duplex(1 << 16);
+            tokio::spawn(server.serve(Io::new(there)));
+            let (client_reader, client_writer) = client.into_split();
+            let (server_reader, server_writer) = tokio::io::split(server_end);
+            tokio::spawn(pass_on(client_reader, server_writer));
+            let answer = tokio::spawn(pass_on(server_reader, client_writer));
+            sender.send(answer).expect("somebody listens");
+        }
+    });
+    let client = FuzzedClient::connect(&url).await.expect("it connects");
+    let numbers = futures_util::stream::iter([1, 2, 3]);
+    let shapes = futures_util::stream::iter([Shape::Nothing, Shape::Number(7)]);
+    let (echoed, ..) = tokio::join!(
+        client.echo(Shape::Text("a".to_owned()), None).into_future(),
+        client.count(3).collect::<Vec<_>>(),
+        client.sum(numbers).into_future(),
+        client.mirror(shapes).collect::<Vec<_>>(),
+    );
+    assert_eq!(echoed.ok(), Some(Shape::Text("a".to_owned())), "{scheme}");
+    drop(client);
+    accepting.abort();
+    let mut answers = Vec::new();
+    while let Some(answer) = said.recv().await {
+        let answer = answer.await.expect("no panic");
+        // A connection that was made and not needed.
+        if answer.is_empty() {
+            continue;
+        }
+        let handshake = match scheme.ends_with("ws") {
+            true => answer.windows(4).position(|it| it == b"\r\n\r\n"),
+            false => None,
+        };
+        answers.push(answer[handshake.map_or(0, |it| it + 4)..].to_vec());
+    }
+    answers
 }
 
 /// Returns what a client and a server said, each.

@@ -1,19 +1,18 @@
-//! Whole conversations: a peer sends the bytes and closes. Whatever they are, the connection ends by
-//! itself, nothing panics, and nothing is left.
+//! Whole conversations with a server: a peer sends the bytes and closes. Whatever they are, the connection
+//! ends by itself, nothing panics, and nothing is left.
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use rpc_runtime::transport::Io;
-use rpc_runtime::{Channel, Limits, RpcClient, Server, Wire};
+use rpc_runtime::{Limits, Server, Wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
-use super::service::{FuzzedClient, FuzzedServer, Implementation, Shape};
+use super::service::{FuzzedServer, Implementation};
 
 /// Longer than any time that a connection may take.
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 thread_local! {
     static RUNTIME: Runtime = Builder::new_current_thread()
@@ -24,19 +23,17 @@ thread_local! {
 }
 
 /// Runs on a clock that stands still, and sees that nothing is left then.
-fn run(work: impl Future<Output = ()>) {
-    RUNTIME.with(|runtime| {
-        runtime.block_on(async {
-            work.await;
-            // What was cancelled may take its grace.
-            sleep(Duration::from_secs(60)).await;
-        });
-        let tasks = runtime.handle().metrics().num_alive_tasks();
-        assert_eq!(tasks, 0, "tasks are left");
+pub(super) fn run(runtime: &Runtime, work: impl Future<Output = ()>) {
+    runtime.block_on(async {
+        work.await;
+        // What was cancelled may take its grace.
+        sleep(Duration::from_secs(60)).await;
     });
+    let tasks = runtime.handle().metrics().num_alive_tasks();
+    assert_eq!(tasks, 0, "tasks are left");
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits::new().max_message(1 << 16).max_buffered(1 << 20)
 }
 
@@ -51,7 +48,7 @@ fn serve(bytes: &[u8], wires: impl IntoIterator<Item = Wire>) {
         .websocket_any_origin()
         .accept(wires)
         .connections();
-    run(async move {
+    let conversation = async move {
         let stop = server.shutdown_handle();
         let (here, there) = tokio::io::duplex(1 << 16);
         let serving = tokio::spawn(server.serve(Io::new(there)));
@@ -69,7 +66,8 @@ fn serve(bytes: &[u8], wires: impl IntoIterator<Item = Wire>) {
         let _ = timeout(LONG, reading).await.expect("the stream has an end");
         assert_eq!(stop.running_calls(), 0, "calls are left");
         assert_eq!(stop.buffered_bytes(), 0, "buffered bytes are left");
-    });
+    };
+    RUNTIME.with(|runtime| run(runtime, conversation));
 }
 
 /// Any bytes, to a server that finds out which wire they are.
@@ -175,44 +173,4 @@ fn post(bytes: &[u8], kinds: &[&str]) {
     );
     let all = [head.as_bytes(), header, b"\r\n\r\n", body].concat();
     serve(&all, [Wire::Http]);
-}
-
-/// A server of the native wire, to its client, which calls in all four patterns.
-pub(crate) fn native_client(bytes: &[u8]) {
-    run(async move {
-        let bytes = bytes.to_vec();
-        let connect = Channel::connect_with("fuzz", move || {
-            let bytes = bytes.clone();
-            let (here, there) = tokio::io::duplex(1 << 16);
-            tokio::spawn(async move {
-                let (mut reader, mut writer) = tokio::io::split(there);
-                let _ = writer.write_all(&bytes).await;
-                let mut sink = [0; 1024];
-                // A silent server is left after a while.
-                while let Ok(Ok(1..)) = timeout(LONG, reader.read(&mut sink)).await {}
-            });
-            async move { Ok(Io::new(here)) }
-        });
-        let Ok(channel) = connect.limits(limits()).await else {
-            return;
-        };
-        let client = FuzzedClient::from_channel(channel);
-        let second = Duration::from_secs(1);
-        let numbers = futures_util::stream::iter([1, 2, 3]);
-        let shapes = futures_util::stream::iter([Shape::Nothing, Shape::Number(7)]);
-        let calls = async {
-            let _ = tokio::join!(
-                client
-                    .echo(Shape::Text("a".to_owned()), None)
-                    .timeout(second)
-                    .into_future(),
-                client.count(3).timeout(second).collect::<Vec<_>>(),
-                client.sum(numbers).timeout(second).into_future(),
-                client.mirror(shapes).timeout(second).collect::<Vec<_>>(),
-            );
-        };
-        let late = Duration::from_millis(1050);
-        let ended = timeout(late, calls).await;
-        assert!(ended.is_ok(), "a call has not ended by its deadline");
-    });
 }

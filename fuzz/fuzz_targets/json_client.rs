@@ -1,0 +1,5 @@
+//! `json_client` of `src/targets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpc_fuzz::run("json_client", bytes));

@@ -1,0 +1,5 @@
+//! `websocket_client` of `src/targets`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpc_fuzz::run("websocket_client", bytes));
