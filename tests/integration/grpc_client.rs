@@ -459,3 +459,56 @@ async fn calls_return_at_once_and_send_before_the_server_has_answered() {
     assert!(!waiting.is_finished());
     waiting.abort();
 }
+
+/// Answers with these numbers in one frame, and a good end.
+async fn counting(messages: &'static [&'static [u8]]) -> MathClient {
+    answering(move |asked| {
+        let data: Vec<u8> = messages.iter().flat_map(|it| frame(it)).collect();
+        answer_with(asked, &data, Some(&[("grpc-status", "0")]));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn items_that_came_together_end_at_one_that_cannot_be_read() {
+    let client = counting(&[b"1", b"2", b"{", b"4"]).await;
+    let mut items = client.count(4);
+    assert_eq!(items.next().await.unwrap().unwrap(), 1);
+    assert_eq!(items.next().await.unwrap().unwrap(), 2);
+    let status = items.next().await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Internal, "{status}");
+    assert!(items.next().await.is_none());
+    // The same for who blocks, outside of any runtime.
+    let thread = std::thread::spawn(move || client.count(4).wait().collect::<Vec<_>>());
+    let numbers = tokio::task::spawn_blocking(|| thread.join()).await.unwrap();
+    let numbers = numbers.unwrap();
+    assert!(matches!(numbers[..], [Ok(1), Ok(2), Err(_)]), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn items_that_came_together_wait_for_no_one_whose_time_is_up() {
+    let client = counting(&[b"1", b"2", b"3"]).await;
+    let mut items = client.count(3).timeout(Duration::from_millis(500));
+    assert_eq!(items.next().await.unwrap().unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let status = items.next().await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(items.next().await.is_none());
+    // Without a deadline nobody hurries a reader.
+    let mut items = client.count(3);
+    assert_eq!(items.next().await.unwrap().unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(items.next().await.unwrap().unwrap(), 2);
+    assert_eq!(items.next().await.unwrap().unwrap(), 3);
+    assert!(items.next().await.is_none());
+}
+
+#[tokio::test]
+async fn settings_that_come_too_late_fail_a_stream_whose_items_are_here() {
+    let client = counting(&[b"1", b"2", b"3"]).await;
+    let mut items = client.count(3);
+    assert_eq!(items.next().await.unwrap().unwrap(), 1);
+    let mut items = items.timeout(PATIENCE);
+    let status = items.next().await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+}

@@ -12,12 +12,14 @@ use crate::workloads::{self, Workload};
 /// Runs the workload that the command line names, and ends the process.
 pub fn run<P: Peer>() -> ! {
     let name = std::env::args().nth(1).unwrap_or_default();
-    if name == "calls" {
-        counted::<P>();
+    match name.as_str() {
+        "calls" => counted(workloads::counted::run::<P>),
+        "items" => counted(workloads::counted::items::<P>),
+        _ => {}
     }
     let Some(workload) = Workload::named(&name) else {
         eprintln!(
-            "usage: {} {} | calls NUMBER",
+            "usage: {} {} | calls NUMBER | items NUMBER",
             P::NAME,
             Workload::names().join(" | ")
         );
@@ -34,15 +36,16 @@ pub fn run<P: Peer>() -> ! {
     std::process::exit(code);
 }
 
-/// Makes the number of calls that the command line says, all on one thread, and ends the process.
-fn counted<P: Peer>() -> ! {
-    let calls = std::env::args().nth(2).and_then(|it| it.parse().ok());
-    let calls = workloads::counted::run::<P>(calls.unwrap_or(1_000));
-    let made = single_threaded().and_then(|it| it.block_on(LocalSet::new().run_until(calls)));
-    if let Err(error) = &made {
-        eprintln!("{}: {error:#}", P::NAME);
+/// Makes the number of calls, or reads the number of items, that the command line says, all on one thread, and ends the
+/// process.
+fn counted<F: Future<Output = Result<()>>>(run: impl FnOnce(u64) -> F) -> ! {
+    let number = std::env::args().nth(2).and_then(|it| it.parse().ok());
+    let run = run(number.unwrap_or(1_000));
+    let ran = single_threaded().and_then(|it| it.block_on(LocalSet::new().run_until(run)));
+    if let Err(error) = &ran {
+        eprintln!("{error:#}");
     }
-    std::process::exit(i32::from(made.is_err()));
+    std::process::exit(i32::from(ran.is_err()));
 }
 
 /// The workload runs in a task, on a worker, as the code of a service would.

@@ -158,14 +158,23 @@ impl Batch {
         &self.bytes
     }
 
-    /// Takes the messages that are not large out, and their memory with them.
+    /// Takes the messages that are not large out. Their memory is used again for the next ones if it is free by then,
+    /// and more of those come at once.
+    ///
+    /// Memory of its own for each batch would come with a block of 24 bytes, which is taken here and given back by whoever
+    /// writes. So the small blocks of two threads would end up side by side, as strings as well, and each write to one
+    /// take its cache line from the other thread: a stream of small messages was slowed down by half in most runs.
     #[cfg_attr(
         not(feature = "http"),
         expect(dead_code, reason = "HTTP hands them over")
     )]
-    pub(crate) fn take_bytes(&mut self) -> BytesMut {
+    pub(crate) fn take_bytes(&mut self, more_come: bool) -> BytesMut {
         self.taken = self.bytes.len();
-        std::mem::take(&mut self.bytes)
+        if more_come {
+            self.bytes.split()
+        } else {
+            std::mem::take(&mut self.bytes)
+        }
     }
 
     /// Takes the large message that comes behind the others.
@@ -264,5 +273,27 @@ mod tests {
             );
             assert!(large.pieces().any(|it| it.as_ptr() == item.as_ptr()));
         }
+    }
+
+    #[test]
+    fn memory_is_used_again_once_the_messages_are_gone() {
+        let mut batch = Batch::default();
+        let mut fill = |more_come| {
+            batch.begin(BatchBounds {
+                length: 4_000,
+                large: 16_384,
+            });
+            while !batch.is_full() {
+                batch.put::<Serde, u64>(7);
+            }
+            batch.take_bytes(more_come).freeze()
+        };
+        let first = fill(true);
+        let second = fill(true);
+        assert_ne!(first.as_ptr(), second.as_ptr(), "both are in use");
+        let address = second.as_ptr();
+        drop((first, second));
+        assert_eq!(fill(false).as_ptr(), address);
+        assert_eq!(batch.bytes.capacity(), 0, "who waits holds nothing");
     }
 }

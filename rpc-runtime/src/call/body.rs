@@ -12,6 +12,7 @@ use http::HeaderMap;
 
 use super::batch::{Batch, Filled};
 use super::message::Message;
+use super::run::Run;
 use crate::status::Status;
 
 /// The messages of one direction of a call: none, one, or a stream.
@@ -49,6 +50,9 @@ pub(crate) trait Frames: Stream<Item = Result<BodyFrame, Status>> {
         }
         Filled::Full
     }
+
+    /// Takes out what came behind the last message and nothing holds back, if that is more than nothing.
+    fn take_run(self: Pin<&mut Self>, _run: &mut Run) {}
 }
 
 pin_project_lite::pin_project! {
@@ -255,6 +259,14 @@ impl Body {
             self.end();
         }
         filled
+    }
+
+    /// Takes out what came together with the last message.
+    pub(crate) fn take_run(&mut self, run: &mut Run) {
+        if let Kind::Stream(stream) = &mut self.kind {
+            let stream = stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+            stream.as_mut().take_run(run);
+        }
     }
 
     fn end(&mut self) {

@@ -321,6 +321,16 @@ impl<C: Encodes<T>, T: Send + 'static> ValueMessage<C, T> {
 
     /// Takes or decodes the value. `encoding` counts only for a value of another type.
     pub(crate) fn unwrap(message: Message) -> Result<T, Status> {
+        // Most came over a wire, and are not moved about.
+        if let Repr::Encoded {
+            bytes,
+            encoding,
+            limits,
+            ..
+        } = &message.repr
+        {
+            return C::decode(bytes, *encoding, *limits).map_err(decode_status);
+        }
         match message.downcast::<Self>() {
             Ok(message) => Ok(message.value),
             Err(message) => {
@@ -476,7 +486,7 @@ fn encode_status(error: CodecError) -> Status {
 }
 
 /// A message that cannot be read. On a server this is the caller's mistake.
-fn decode_status(error: CodecError) -> Status {
+pub(super) fn decode_status(error: CodecError) -> Status {
     let status = if error.is_unsupported() {
         Status::unimplemented(error.to_string())
     } else if error.is_too_large() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
+use super::decode::Decode;
 use super::outgoing::OutgoingCall;
 use super::response_stream::ResponseStream;
 use bytes::BytesMut;
@@ -213,7 +214,7 @@ impl Channel {
     {
         ResponseStream::new(
             self.begin(method, MethodKind::ServerStreaming, args),
-            ValueMessage::<Serde, T>::unwrap,
+            Decode::of::<Serde>(),
             |it| it,
         )
     }

@@ -5,6 +5,7 @@ mod blocking;
 mod call;
 mod channel;
 mod connect;
+mod decode;
 mod endpoint;
 #[cfg(feature = "http")]
 mod http;

@@ -12,12 +12,13 @@ use http::HeaderMap;
 use tokio::time::{Sleep, sleep_until};
 
 use super::blocking;
+use super::decode::Decode;
 use super::outgoing::{Origin, OutgoingCall, Running, Watch, name_peer};
 use super::resume::{Resumed, Resuming, Resumption, lost_items};
 use super::spawned::Spawned;
 use crate::call::{
-    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, SKIPPED,
-    deadline_in,
+    Body, BodyFrame, IntoMetadataValue, Message, MethodError, Peer, Response, Returns, Run,
+    SKIPPED, deadline_in,
 };
 use crate::codec::Encoding;
 use crate::layer::Retry;
@@ -42,7 +43,7 @@ use crate::status::{Phase, Status};
 #[must_use = "a stream does nothing unless it is polled or started"]
 pub struct ResponseStream<T, X = Status> {
     download: Download,
-    decode: fn(Message) -> Result<T, Status>,
+    decode: Decode<T>,
     fail: fn(Status) -> X,
 }
 
@@ -56,7 +57,7 @@ impl<T, X> Unpin for ResponseStream<T, X> {}
 impl<T, X> ResponseStream<T, X> {
     pub(super) fn new(
         outgoing: Box<OutgoingCall>,
-        decode: fn(Message) -> Result<T, Status>,
+        decode: Decode<T>,
         fail: fn(Status) -> X,
     ) -> Self {
         Self {
@@ -71,6 +72,7 @@ impl<T, X> ResponseStream<T, X> {
                 resumption: None,
                 accepts_gaps: false,
                 lost: 0,
+                run: Run::default(),
                 state: State::Ready(outgoing),
             },
             decode,
@@ -139,7 +141,10 @@ impl<T, X> ResponseStream<T, X> {
             // What has ended stays ended.
             State::Ended => {}
             // Unnoticed, a setting that has no effect could be a deadline that does not come.
-            begun => *begun = State::Misused,
+            begun => {
+                *begun = State::Misused;
+                self.download.run = Run::default();
+            }
         }
     }
 
@@ -214,9 +219,11 @@ impl<T, X> ResponseStream<T, X> {
     }
 
     fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<T, X>>> {
-        let message = ready!(self.download.poll_message(cx));
-        let item =
-            message.map(|message| message.and_then(|it| self.download.decode(it, self.decode)));
+        let item = match self.download.next_of_run(&self.decode) {
+            Some(item) => Some(item),
+            None => ready!(self.download.poll_message(cx))
+                .map(|message| message.and_then(|it| self.download.decode(it, &self.decode))),
+        };
         Poll::Ready(item.map(|item| item.map_err(self.fail)))
     }
 }
@@ -243,7 +250,7 @@ impl<T, X> fmt::Debug for ResponseStream<T, X> {
 /// [`Code::FailedPrecondition`](crate::Code::FailedPrecondition).
 pub struct Blocking<T, X = Status> {
     download: Option<Download>,
-    decode: fn(Message) -> Result<T, Status>,
+    decode: Decode<T>,
     fail: fn(Status) -> X,
 }
 
@@ -251,6 +258,9 @@ impl<T, X> Iterator for Blocking<T, X> {
     type Item = Result<T, X>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(item) = self.download.as_mut()?.next_of_run(&self.decode) {
+            return Some(item.map_err(self.fail));
+        }
         let mut download = self.download.take()?;
         let polled = blocking::block_on(async move {
             let message = poll_fn(|cx| download.poll_message(cx)).await;
@@ -258,7 +268,7 @@ impl<T, X> Iterator for Blocking<T, X> {
         });
         let item = match polled {
             Ok((mut download, message)) => {
-                let item = message?.and_then(|it| download.decode(it, self.decode));
+                let item = message?.and_then(|it| download.decode(it, &self.decode));
                 self.download = Some(download);
                 item
             }
@@ -290,6 +300,8 @@ struct Download {
     accepts_gaps: bool,
     /// How many items are lost so far because a connection was.
     lost: u64,
+    /// Messages that are here already.
+    run: Run,
     state: State,
 }
 
@@ -328,20 +340,30 @@ impl Download {
     /// Ends the stream with a failure.
     fn fail(&mut self, status: Status) -> Status {
         self.state = State::Ended;
+        self.run = Run::default();
         self.resumption = None;
         self.first_item = None;
         self.origin.name(name_peer(status, self.peer.as_ref()))
     }
 
-    fn decode<T>(
-        &mut self,
-        message: Message,
-        decode: fn(Message) -> Result<T, Status>,
-    ) -> Result<T, Status> {
-        decode(message).map_err(|cause| {
-            let status = Status::internal("an item of the stream cannot be read");
-            self.fail(status.with_source(cause).in_phase(Phase::Decode))
-        })
+    /// Decodes the next of the messages that are here already.
+    #[inline]
+    fn next_of_run<T>(&mut self, decode: &Decode<T>) -> Option<Result<T, Status>> {
+        if self.run.is_empty() {
+            return None;
+        }
+        let item = (decode.next)(&mut self.run)?;
+        Some(item.map_err(|cause| self.unreadable(cause)))
+    }
+
+    fn decode<T>(&mut self, message: Message, decode: &Decode<T>) -> Result<T, Status> {
+        (decode.message)(message).map_err(|cause| self.unreadable(cause))
+    }
+
+    #[cold]
+    fn unreadable(&mut self, cause: Status) -> Status {
+        let status = Status::internal("an item of the stream cannot be read");
+        self.fail(status.with_source(cause).in_phase(Phase::Decode))
     }
 
     fn poll_accepted(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
@@ -425,6 +447,7 @@ impl Download {
             };
             match frame {
                 Some(Ok(BodyFrame::Message(message))) => {
+                    body.take_run(&mut self.run);
                     self.skipped = self.skipped.saturating_add(message.skipped().into());
                     if let Some(resumption) = &mut self.resumption {
                         resumption.item_came();

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::call::{Call, FallibleCall};
 use super::channel::Channel;
+use super::decode::Decode;
 use super::outgoing::OutgoingCall;
 use super::response_stream::{FallibleStream, ResponseStream};
 use super::upload;
@@ -140,7 +141,7 @@ impl<C: Codec> StubCall<C> {
         T: Send + 'static,
         C: Encodes<T>,
     {
-        ResponseStream::new(self.into_call(), ValueMessage::<C, T>::unwrap, |it| it)
+        ResponseStream::new(self.into_call(), Decode::of::<C>(), |it| it)
     }
 
     /// Expects a stream that can end in the method's own error.
@@ -150,7 +151,7 @@ impl<C: Codec> StubCall<C> {
         C: Encodes<R::Ok>,
     {
         let fail: fn(Status) -> _ = <R::Err as MethodError<C>>::from_status;
-        ResponseStream::new(self.into_call(), ValueMessage::<C, R::Ok>::unwrap, fail)
+        ResponseStream::new(self.into_call(), Decode::of::<C>(), fail)
     }
 }
 

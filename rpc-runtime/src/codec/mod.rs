@@ -110,6 +110,17 @@ pub trait Encodes<T>: Codec {
     /// When the codec does not support the encoding, or `bytes` break its rules, the limits, or
     /// the shape of `T`.
     fn decode(bytes: &Bytes, encoding: Encoding, limits: DecodeLimits) -> Result<T, CodecError>;
+
+    /// Like `decode`, for a value that is a part of `whole`.
+    #[doc(hidden)]
+    fn decode_part(
+        bytes: &[u8],
+        whole: &Bytes,
+        encoding: Encoding,
+        limits: DecodeLimits,
+    ) -> Result<T, CodecError> {
+        Self::decode(&whole.slice_ref(bytes), encoding, limits)
+    }
 }
 
 /// A codec that can encode and decode the arguments `A` of a method, a tuple of up to 16.

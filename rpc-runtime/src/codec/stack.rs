@@ -11,7 +11,8 @@ use super::DecodeLimits;
 /// The stack that decoding one message takes, from where it began.
 #[derive(Debug)]
 pub(super) struct Stack {
-    start: usize,
+    /// Nothing goes below this address: stacks grow downwards wherever Rust runs.
+    end: usize,
     limit: usize,
     is_used_up: Cell<bool>,
 }
@@ -20,9 +21,10 @@ impl Stack {
     /// Begins at the caller.
     #[inline]
     pub(super) fn new(limits: DecodeLimits) -> Self {
+        let limit = limits.stack();
         Self {
-            start: here(),
-            limit: limits.stack(),
+            end: here().saturating_sub(limit),
+            limit,
             is_used_up: Cell::new(false),
         }
     }
@@ -30,7 +32,7 @@ impl Stack {
     /// Returns whether so much has been taken that nothing may go deeper.
     #[inline]
     pub(super) fn ends_here(&self) -> bool {
-        let ends = here().abs_diff(self.start) > self.limit;
+        let ends = here() < self.end;
         if ends {
             self.is_used_up.set(true);
         }

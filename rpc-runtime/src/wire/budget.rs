@@ -1,5 +1,6 @@
 //! Bytes that are held for a peer: counted for each connection and for all of them together.
 
+use super::spares::Spares;
 use crate::status::Status;
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, PoisonError};
 
@@ -59,6 +60,8 @@ pub(crate) struct Budget {
     taken: AtomicUsize,
     /// Held while `taken` changes.
     change: Mutex<()>,
+    /// Memory that is kept, and counted as used.
+    spares: Spares,
 }
 
 /// The limit that a charge would have gone past.
@@ -89,11 +92,25 @@ impl Budget {
             shared,
             taken: AtomicUsize::new(0),
             change: Mutex::new(()),
+            spares: Spares::default(),
         }
     }
 
-    /// Counts `bytes` more; what was counted must be [released](Self::release).
+    /// Returns the memory that is kept for the next large messages.
+    pub(super) fn spares(&self) -> &Spares {
+        &self.spares
+    }
+
+    /// Counts `bytes` more; what was counted must be [released](Self::release). Memory that is merely kept gives
+    /// way.
     pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), Exceeded> {
+        match self.charge(bytes) {
+            Err(_) if self.spares.clear(self) => self.charge(bytes),
+            charged => charged,
+        }
+    }
+
+    fn charge(&self, bytes: usize) -> Result<(), Exceeded> {
         let used = self.used.fetch_add(bytes, Ordering::AcqRel) + bytes;
         let result = if used > self.limit {
             Err(Exceeded::Connection { limit: self.limit })
@@ -114,7 +131,7 @@ impl Budget {
         let used = self.used.load(Ordering::Relaxed) + bytes;
         let is_plenty =
             used <= self.limit / 2 && self.shared.as_ref().is_none_or(|it| it.has(bytes));
-        is_plenty && self.try_charge(bytes).is_ok()
+        is_plenty && self.charge(bytes).is_ok()
     }
 
     #[cfg(test)]

@@ -33,6 +33,7 @@ mod progress;
 mod proof;
 #[cfg(any(feature = "http", feature = "jsonrpc"))]
 mod running;
+mod spares;
 #[cfg(feature = "websocket")]
 pub(crate) mod websocket;
 

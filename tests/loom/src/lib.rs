@@ -19,6 +19,13 @@ mod budget;
 #[path = "../../../rpc-runtime/src/call/cancellation.rs"]
 mod cancellation;
 mod layer;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the files have more than is tried"
+)]
+#[path = "../../../rpc-runtime/src/wire/spares.rs"]
+mod spares;
 mod status;
 mod sync;
 

@@ -1,10 +1,10 @@
-//! A number of small calls, for tools that count what is done: nothing here looks at a clock.
+//! A number of small calls, or of items, for tools that count what is done: nothing here looks at a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::one_connection;
-use crate::peer::Peer;
+use crate::peer::{Items as _, Peer};
 use crate::runtime::spawn;
 use crate::{Result, ensure, expected_checksum};
 
@@ -33,6 +33,19 @@ pub(crate) async fn run<P: Peer>(calls: u64) -> Result<()> {
         .collect();
     for caller in callers {
         caller.await??;
+    }
+    Ok(())
+}
+
+/// Reads one stream of so many items.
+pub(crate) async fn items<P: Peer>(count: u64) -> Result<()> {
+    let peer = one_connection::<P>().await?;
+    let mut items = peer.items(count).await?;
+    for id in 0..count {
+        ensure!(
+            items.next().await? == Some(expected_checksum(id)),
+            "not item {id}"
+        );
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use buffa::extension_registry::extension_registry;
-use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, UnknownField};
+use buffa::message::checked_encode_size;
+use buffa::{DecodeError, DecodeOptions, EncodeSink, Message, SizeCache, UnknownField};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ use super::registered::watched;
 use super::{BinaryOutput, ProtobufMessage};
 use crate::codec::bounded::Bounds;
 use crate::codec::serde_codec::read_json;
-use crate::codec::shared_bytes::is_worth_sharing;
+use crate::codec::shared_bytes::{LARGE, is_worth_sharing};
 use crate::codec::stack::Stack;
 use crate::codec::{CodecError, DecodeLimits, Encoding};
 
@@ -24,14 +25,35 @@ use crate::codec::{CodecError, DecodeLimits, Encoding};
 #[diagnostic::do_not_recommend]
 impl<T: Message + Serialize + DeserializeOwned + 'static> ProtobufMessage for T {
     fn encode_binary(&self, out: &mut BinaryOutput<'_>) -> Result<(), CodecError> {
-        self.try_encode(out)
-            .map_err(|error| CodecError::encode(Encoding::PROTOBUF, error))
+        let mut sizes = SizeCache::new();
+        let size = checked_encode_size(self.compute_size(&mut sizes))
+            .map_err(|error| CodecError::encode(Encoding::PROTOBUF, error))?;
+        match usize::try_from(size) {
+            // No part of it is shared, and its room is made at once.
+            Ok(size) if size < LARGE => out.fill(size, |mut room| {
+                self.write_to(&mut sizes, &mut room);
+                room.is_empty()
+            }),
+            _ => {
+                self.write_to(&mut sizes, out);
+                Ok(())
+            }
+        }
     }
 
     fn decode_binary(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError> {
+        Self::decode_binary_part(bytes, bytes, limits)
+    }
+
+    fn decode_binary_part(
+        bytes: &[u8],
+        whole: &Bytes,
+        limits: DecodeLimits,
+    ) -> Result<Self, CodecError> {
         let mut source = Source {
             rest: bytes,
-            whole: bytes,
+            length: bytes.len(),
+            whole,
             stack: Stack::new(limits),
         };
         let decoded = options(limits).decode(&mut source);
@@ -120,6 +142,8 @@ impl EncodeSink for BinaryOutput<'_> {
 /// stack is watched: when it is used up, the message ends, which every reader knows how to take.
 struct Source<'a> {
     rest: &'a [u8],
+    length: usize,
+    /// What the message is a part of, or all of.
     whole: &'a Bytes,
     stack: Stack,
 }
@@ -162,7 +186,7 @@ impl Buf for Source<'_> {
         let length = length.min(self.rest.len());
         let (bytes, rest) = self.rest.split_at(length);
         self.rest = rest;
-        if is_worth_sharing(length, self.whole.len()) {
+        if is_worth_sharing(length, self.length) {
             return self.whole.slice_ref(bytes);
         }
         Bytes::copy_from_slice(bytes)

@@ -88,6 +88,20 @@ pub trait ProtobufMessage: Sized + 'static {
     /// When `bytes` are not this message, or go past `limits`.
     fn decode_binary(bytes: &Bytes, limits: DecodeLimits) -> Result<Self, CodecError>;
 
+    /// Like `decode_binary`, for a message that is a part of `whole`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`decode_binary`](Self::decode_binary).
+    #[doc(hidden)]
+    fn decode_binary_part(
+        bytes: &[u8],
+        whole: &Bytes,
+        limits: DecodeLimits,
+    ) -> Result<Self, CodecError> {
+        Self::decode_binary(&whole.slice_ref(bytes), limits)
+    }
+
     /// Appends the message as canonical JSON.
     ///
     /// # Errors
@@ -162,6 +176,19 @@ impl<T: ProtobufMessage> Encodes<T> for Protobuf {
 
     fn decode(bytes: &Bytes, encoding: Encoding, limits: DecodeLimits) -> Result<T, CodecError> {
         decode(bytes, encoding, limits)
+    }
+
+    fn decode_part(
+        bytes: &[u8],
+        whole: &Bytes,
+        encoding: Encoding,
+        limits: DecodeLimits,
+    ) -> Result<T, CodecError> {
+        if encoding == Encoding::PROTOBUF {
+            T::decode_binary_part(bytes, whole, limits)
+        } else {
+            decode(&whole.slice_ref(bytes), encoding, limits)
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod http2;
 #[cfg(feature = "jsonrpc")]
 mod json_rpc;
 mod keepalive;
+mod kept_memory;
 mod metadata;
 #[cfg(feature = "tower")]
 mod mounted;

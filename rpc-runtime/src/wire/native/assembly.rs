@@ -11,9 +11,6 @@ use super::inbox::Bounds;
 /// Fragments up to this length are trusted to come whole; longer ones if as much has come already.
 const TRUSTED: usize = 64 << 10;
 
-/// A message that was put together keeps no more memory than so many times its length.
-const SLACK: usize = 4;
-
 /// How fast a message must come on in the long run, in bytes a second.
 const SLOWEST: u64 = 16 << 10;
 
@@ -55,7 +52,7 @@ impl Assembly {
     /// Begins with the first fragment; says how much is charged besides that: memory that is used
     /// again is charged as a whole.
     pub(super) fn begin(first: Payload, counted: bool, bounds: &Bounds<'_>) -> (Self, usize) {
-        let (bytes, reused) = bounds.spares.take().unwrap_or_default();
+        let (bytes, reused) = bounds.budget.spares().take().unwrap_or_default();
         let mut assembly = Self {
             bytes,
             counted,
@@ -104,15 +101,10 @@ impl Assembly {
     }
 
     /// Makes a message of what was put together, and keeps its memory for the next one.
-    pub(super) fn finish(mut self, bounds: &Bounds<'_>) -> Bytes {
-        if self.bytes.len() < self.bytes.capacity() / SLACK {
-            let message = Bytes::copy_from_slice(&self.bytes);
-            self.bytes.clear();
-            bounds.spares.keep(&mut self.bytes, bounds.budget);
-            return message;
-        }
-        bounds.spares.keep(&mut self.bytes, bounds.budget);
-        self.bytes.freeze()
+    pub(super) fn finish(self, bounds: &Bounds<'_>) -> Bytes {
+        // The connection looks at the time by itself.
+        let (message, _) = bounds.budget.spares().finish(self.bytes, bounds.budget);
+        message
     }
 }
 
@@ -133,7 +125,6 @@ mod tests {
     use super::super::connection::Role;
     use super::super::inbox::{Fragment, Inbox};
     use super::super::reader::{Reader, Taken};
-    use super::super::spares::Spares;
     use super::*;
     use crate::wire::budget::Budget;
 
@@ -142,7 +133,6 @@ mod tests {
     struct Receiver {
         inbox: Inbox,
         budget: Budget,
-        spares: Spares,
     }
 
     impl Receiver {
@@ -150,7 +140,6 @@ mod tests {
             Self {
                 inbox: Inbox::new(16 << 20),
                 budget: Budget::new(max_buffered, None),
-                spares: Spares::default(),
             }
         }
 
@@ -160,7 +149,6 @@ mod tests {
                 max_message: 16 << 20,
                 message_timeout: Duration::from_secs(1),
                 budget: &self.budget,
-                spares: &self.spares,
             }
         }
 
@@ -201,7 +189,7 @@ mod tests {
 
         /// What is charged besides the memory that is kept.
         fn held(&self) -> usize {
-            self.spares.clear(&self.budget);
+            self.budget.spares().clear(&self.budget);
             self.budget.used()
         }
     }

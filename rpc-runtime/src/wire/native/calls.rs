@@ -67,12 +67,7 @@ impl Held {
         if bytes <= LIGHT {
             return Ok(None);
         }
-        let charged = shared.budget.try_charge(bytes);
-        if charged.is_err() && shared.spares.clear(&shared.budget) {
-            shared.budget.try_charge(bytes)?;
-        } else {
-            charged?;
-        }
+        shared.budget.try_charge(bytes)?;
         let shared = Arc::downgrade(shared);
         Ok(Some(Self { shared, bytes }))
     }

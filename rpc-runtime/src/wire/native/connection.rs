@@ -18,7 +18,6 @@ use super::frame::{Flags, FrameType};
 use super::outgoing::Outgoing;
 use super::own_ids::OwnIds;
 use super::settings::WireSettings;
-use super::spares::Spares;
 use super::state::{Flush, State};
 use super::writer::Writer;
 use crate::call::{ConnectionInfo, Peer};
@@ -74,7 +73,6 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) served: Option<Arc<Served>>,
     pub(super) budget: Arc<Budget>,
-    pub(super) spares: Spares,
     /// The places for calls of ours that the peer gives: none before its settings.
     pub(super) places: Semaphore,
     /// Handles that can still begin calls; at zero the connection closes when it is idle.
@@ -104,7 +102,6 @@ impl Shared {
         Self {
             role,
             budget,
-            spares: Spares::default(),
             config,
             info,
             peer,
@@ -238,7 +235,7 @@ impl Shared {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.io = Box::pin(tokio::io::sink());
         writer.batch = Chunks::default();
-        self.spares.clear(&self.budget);
+        self.budget.spares().clear(&self.budget);
         let mut state = self.state();
         state.outgoing = Outgoing::default();
         state.method_numbers = OwnIds::default();

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::assembly::{Assembly, Payload, lend_first};
 use super::connection::Role;
 use super::frame::{RUN_MESSAGE, Run};
-use super::spares::Spares;
 use crate::call::{Granted, Metadata};
 use crate::status::Status;
 use crate::wire::budget::Budget;
@@ -96,17 +95,12 @@ pub(super) struct Bounds<'a> {
     pub(super) max_message: usize,
     pub(super) message_timeout: Duration,
     pub(super) budget: &'a Budget,
-    pub(super) spares: &'a Spares,
 }
 
 impl Bounds<'_> {
-    /// Counts what is held for the peer. Memory that is merely kept gives way.
+    /// Counts what is held for the peer.
     fn charge(&self, bytes: usize) -> Result<(), Status> {
-        let mut charged = self.budget.try_charge(bytes);
-        if charged.is_err() && self.spares.clear(self.budget) {
-            charged = self.budget.try_charge(bytes);
-        }
-        charged.map_err(Status::from)
+        Ok(self.budget.try_charge(bytes)?)
     }
 
     /// Takes a whole reply in, with what is counted for it. Short ones are not counted: the limit

@@ -42,7 +42,6 @@ mod room;
 mod schema;
 mod sender;
 mod settings;
-mod spares;
 mod state;
 #[cfg(test)]
 mod stream_tests;

@@ -120,7 +120,6 @@ mod tests {
     use super::super::connection::Role;
     use super::super::frame::{Flags, FrameHeader, FrameReader, FrameType};
     use super::super::inbox::{Bounds, Fragment};
-    use super::super::spares::Spares;
     use super::*;
 
     const WINDOW: u32 = 4_000;
@@ -129,7 +128,6 @@ mod tests {
         inbox: Inbox,
         reader: Reader,
         budget: Budget,
-        spares: Spares,
     }
 
     impl Side {
@@ -138,7 +136,6 @@ mod tests {
                 inbox: Inbox::new(WINDOW),
                 reader: Reader::default(),
                 budget: Budget::new(1 << 20, None),
-                spares: Spares::default(),
             }
         }
 
@@ -148,7 +145,6 @@ mod tests {
                 max_message: 1 << 20,
                 message_timeout: Duration::from_secs(1),
                 budget: &self.budget,
-                spares: &self.spares,
             }
         }
 

@@ -415,6 +415,5 @@ pub(super) fn bounds(shared: &Shared) -> Bounds<'_> {
         max_message: shared.config.limits.max_message,
         message_timeout: shared.config.limits.message_timeout,
         budget: &shared.budget,
-        spares: &shared.spares,
     }
 }

@@ -301,7 +301,8 @@ async fn a_large_message_holds_up_no_small_call() {
         drop((large, message));
         pair.client
             .shared()
-            .spares
+            .budget
+            .spares()
             .clear(&pair.client.shared().budget);
         pair.settles().await;
     }

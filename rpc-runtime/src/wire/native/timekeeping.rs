@@ -19,7 +19,7 @@ impl Driver {
             self.receiver.end_batch();
             *look = Look::at(&self.shared);
         }
-        let spares = &self.shared.spares;
+        let spares = self.shared.budget.spares();
         if spares.expires().is_some_and(|it| it <= now) {
             spares.clear(&self.shared.budget);
         }
@@ -91,7 +91,7 @@ impl Driver {
             .idle_since
             .zip(idle_timeout)
             .map(|(since, limit)| since + limit);
-        let spares = self.shared.spares.expires();
+        let spares = self.shared.budget.spares().expires();
         let moments = [sweep, keepalive, handshake, frame, stalled, idle, spares];
         let next = moments.into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + config.keepalive_interval)

@@ -27,7 +27,8 @@ use crate::status::{Phase, Status};
 use crate::wire::http::compression::Compression;
 use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::envelopes::Batches;
-use crate::wire::http::envelopes::frame::{COMPRESSED, Encoder, HEADER_LENGTH};
+use crate::wire::http::envelopes::encoder::Encoder;
+use crate::wire::http::envelopes::frame::{COMPRESSED, HEADER_LENGTH};
 use crate::wire::http::grpc::status;
 #[cfg(feature = "jsonrpc")]
 use crate::wire::http::json_rpc;

@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::caller::OWNER;
 use super::open_call::OpenCall;
-use crate::call::{BodyFrame, Frames, Message};
+use crate::call::{BodyFrame, Frames, Message, Run};
 use crate::status::{Phase, Status};
 use crate::wire::http::chunks::{ChunkError, Chunks, Stopped};
 use crate::wire::http::compression::Compression;
@@ -139,4 +139,14 @@ impl Stream for Download {
 }
 
 // A message that came as bytes gains nothing from a batch.
-impl Frames for Download {}
+impl Frames for Download {
+    fn take_run(mut self: Pin<&mut Self>, run: &mut Run) {
+        // What ends a call early ends it between two messages that are here already, too.
+        if let Some(open) = &mut self.0
+            && !open.call.may_end_early()
+        {
+            let limits = open.call.link.config.limits.decode_limits();
+            *run = Run::new(open.messages.take_run(), open.call.encoding, limits);
+        }
+    }
+}

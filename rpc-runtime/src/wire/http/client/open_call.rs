@@ -91,6 +91,11 @@ impl OpenCall {
         Poll::Ready(Status::deadline_exceeded(text))
     }
 
+    /// Says whether [`poll_over`](Self::poll_over) can be ready some time.
+    pub(super) fn may_end_early(&self) -> bool {
+        self.failed.is_some() || self.deadline.is_some()
+    }
+
     /// Takes a call that the server cancelled as its time ran out for one whose deadline passed,
     /// as gRPC's own clients do: the server's clock may be a moment ahead.
     pub(super) fn in_time(&self, status: Status) -> Status {

@@ -11,8 +11,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response as HttpResponse, request};
 
 use super::HEAD;
+use super::encoder::Encoder;
 use super::end::End;
-use super::frame::{Decoder, Encoder};
+use super::frame::Decoder;
 use super::messages::Messages;
 use super::reply_stream::ReplyStream;
 use super::whole_reply::WholeReply;

@@ -6,7 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::frame::{Encoder, HAND_OVER, HEADER_LENGTH};
+use super::encoder::{Encoder, HAND_OVER};
+use super::frame::HEADER_LENGTH;
 use crate::call::{Batch, BatchBounds, Body, BodyFrame, Filled, Prefix, Rope};
 use crate::status::Status;
 use crate::wire::http::compression::Compression;
@@ -94,7 +95,7 @@ impl Batches {
             large: HAND_OVER.min(self.encoder.max_message.saturating_add(1)),
         });
         let filled = source.poll_batch(cx, &mut self.batch);
-        self.out = self.batch.take_bytes();
+        self.out = self.batch.take_bytes(matches!(filled, Filled::Full));
         if let Some(message) = self.batch.take_large() {
             let put = self.encoder.put_header(&mut self.out, 0, message.len());
             if let Err(status) = put {

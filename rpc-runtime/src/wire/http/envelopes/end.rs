@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-use super::frame::envelope;
+use super::encoder::envelope;
 use super::text;
 use crate::codec::Encoding;
 use crate::status::Status;

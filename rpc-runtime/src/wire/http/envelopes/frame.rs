@@ -1,14 +1,17 @@
 //! Messages with five bytes before each: a flag and a length
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Length-Prefixed-Message").
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::text::Text;
-use crate::call::{Message, Rope};
-use crate::codec::{Encoding, Pieces};
+use crate::call::Run;
 use crate::status::Status;
-use crate::wire::http::compression::{COMPRESS_FROM, Compression, Unpacked};
+use crate::wire::budget::Budget;
+use crate::wire::http::compression::{Compression, Unpacked};
 use crate::wire::http::gzip;
+use crate::wire::http::kept_memory::KeptMemory;
 
 /// The flag and the length.
 pub(in crate::wire::http) const HEADER_LENGTH: usize = 5;
@@ -19,9 +22,6 @@ pub(in crate::wire::http) const COMPRESSED: u8 = 1;
 /// How many times the memory of what has come a message takes while it grows, so that it moves less often. Memory that
 /// nothing was written to is none that the system has given away.
 const GROWTH: usize = 4;
-
-/// From here on a message that is encoded already is handed over instead of being copied.
-pub(super) const HAND_OVER: usize = 16 << 10;
 
 /// Takes messages out of bytes that come in pieces of any size.
 ///
@@ -40,6 +40,7 @@ pub(in crate::wire::http) struct Decoder {
     current: Bytes,
     partial: BytesMut,
     header: Option<Header>,
+    memory: Option<KeptMemory>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +68,14 @@ impl Decoder {
             current: Bytes::new(),
             partial: BytesMut::new(),
             header: None,
+            memory: None,
         }
+    }
+
+    /// Uses memory of large messages again, which the connection keeps.
+    pub(in crate::wire::http) fn with_memory(mut self, budget: Arc<Budget>) -> Self {
+        self.memory = Some(KeptMemory::new(budget));
+        self
     }
 
     /// Reads Base64.
@@ -107,9 +115,10 @@ impl Decoder {
         Ok(())
     }
 
-    /// Returns the bytes of a message that is not whole, which this holds.
+    /// Returns the bytes of a message that is not whole, which this holds. Memory that is used again counts as a whole.
     pub(in crate::wire::http) fn held(&self) -> usize {
-        self.partial.len()
+        let reused = self.memory.as_ref().map_or(0, KeptMemory::reused);
+        self.partial.len().max(reused)
     }
 
     /// Says whether a message has begun and is not whole.
@@ -163,6 +172,15 @@ impl Decoder {
             bytes,
             was_compressed: header.compressed,
         }))
+    }
+
+    /// Takes out messages that are whole and need nothing but to be decoded, for a [`Run`].
+    pub(in crate::wire::http) fn take_run(&mut self) -> Bytes {
+        if self.header.is_some() || !self.partial.is_empty() || self.end.is_some() {
+            return Bytes::new();
+        }
+        self.current
+            .split_to(Run::whole(&self.current, self.max_message))
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Bytes, Status> {
@@ -227,128 +245,40 @@ impl Decoder {
         let piece = self.current.split_to(missing.min(self.current.len()));
         let came = self.partial.len() + piece.len();
         if came > self.partial.capacity() {
-            let room = length.min(came.saturating_mul(GROWTH));
-            self.partial.reserve(room - self.partial.len());
+            self.grow(came, length);
         }
         self.partial.extend_from_slice(&piece);
-        (self.partial.len() == length).then(|| self.partial.split().freeze())
+        if self.partial.len() < length {
+            return None;
+        }
+        let whole = std::mem::take(&mut self.partial);
+        Some(match &mut self.memory {
+            Some(memory) => memory.finish(whole),
+            None => whole.freeze(),
+        })
     }
-}
 
-/// Puts messages behind each other, each with its header.
-#[derive(Debug)]
-pub(in crate::wire::http) struct Encoder {
-    pub(in crate::wire::http) encoding: Encoding,
-    /// How messages may be compressed, as the headers say.
-    pub(in crate::wire::http) compression: Compression,
-    /// Whether those are that say nothing.
-    pub(in crate::wire::http) compresses: bool,
-    pub(in crate::wire::http) max_message: usize,
-    /// Whose limit that is.
-    pub(in crate::wire::http) owner: &'static str,
-}
-
-impl Encoder {
-    /// Adds a message; large ones come out as pieces that are not copied, behind what was in `out`.
-    ///
-    /// # Errors
-    ///
-    /// When the message cannot be encoded or is too large; `out` is then as it was.
-    pub(in crate::wire::http) fn put(
-        &self,
-        mut message: Message,
-        out: &mut BytesMut,
-    ) -> Result<Option<Rope>, Status> {
-        let compresses = self.compression == Compression::Gzip
-            && message.is_compressed().unwrap_or(self.compresses);
-        if let Some(bytes) = message.as_bytes()
-            && bytes.len() >= HAND_OVER
-            && !compresses
+    /// Makes room for what came of a message of this length, and more.
+    fn grow(&mut self, came: usize, length: usize) {
+        if let Some(memory) = &mut self.memory
+            && let Some(mut larger) = memory.take(length)
         {
-            let bytes = bytes.clone();
-            self.put_header(out, 0, bytes.len())?;
-            return Ok(Some(bytes.into()));
+            larger.extend_from_slice(&self.partial);
+            self.partial = larger;
         }
-        let start = out.len();
-        let result = self.put_encoded(&mut message, compresses, out);
-        if result.is_err() {
-            out.truncate(start);
-        }
-        result
+        // A little is left over when all has come: without that the memory could not be kept.
+        let room = (length + HEADER_LENGTH).min(came.saturating_mul(GROWTH));
+        self.partial
+            .reserve(room.saturating_sub(self.partial.len()));
     }
-
-    fn put_encoded(
-        &self,
-        message: &mut Message,
-        compresses: bool,
-        out: &mut BytesMut,
-    ) -> Result<Option<Rope>, Status> {
-        let start = out.len();
-        out.extend_from_slice(&[0; HEADER_LENGTH]);
-        let head = out.len();
-        let mut pieces = Pieces::default();
-        message.encode_into(self.encoding, out, &mut pieces)?;
-        if !pieces.is_empty() {
-            let rope = Rope::of(out, head, pieces);
-            out.truncate(start);
-            if !compresses {
-                self.put_header(out, 0, rope.len())?;
-                return Ok(Some(rope));
-            }
-            out.extend_from_slice(&[0; HEADER_LENGTH]);
-            rope.into_iter().for_each(|it| out.extend_from_slice(&it));
-        }
-        self.check(out.len() - head)?;
-        let mut flag = 0;
-        if compresses && out.len() - head >= COMPRESS_FROM {
-            let packed = gzip::pack(out.get(head..).unwrap_or_default())?;
-            out.truncate(head);
-            out.extend_from_slice(&packed);
-            flag = COMPRESSED;
-        }
-        let length = out.len() - head;
-        if let Some(place) = out.get_mut(start..head) {
-            place.copy_from_slice(&header(flag, length));
-        }
-        Ok(None)
-    }
-
-    pub(super) fn put_header(
-        &self,
-        out: &mut BytesMut,
-        flag: u8,
-        length: usize,
-    ) -> Result<(), Status> {
-        self.check(length)?;
-        out.extend_from_slice(&header(flag, length));
-        Ok(())
-    }
-
-    fn check(&self, length: usize) -> Result<(), Status> {
-        let (limit, owner) = (self.max_message, self.owner);
-        if length <= limit {
-            return Ok(());
-        }
-        Err(Status::resource_exhausted(format!(
-            "a message of {length} bytes is over the {owner}'s limit `max_message` of {limit} bytes"
-        )))
-    }
-}
-
-/// Puts bytes that are no message, and are not compressed, into an envelope.
-pub(in crate::wire::http) fn envelope(flag: u8, bytes: &[u8]) -> Bytes {
-    [&header(flag, bytes.len())[..], bytes].concat().into()
-}
-
-/// Writes a header; no message is longer than its limit, which fits.
-fn header(flag: u8, length: usize) -> [u8; HEADER_LENGTH] {
-    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    [flag, a, b, c, d]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::encoder::{Encoder, envelope};
     use super::*;
+    use crate::call::Message;
+    use crate::codec::Encoding;
 
     fn message(bytes: &[u8]) -> Message {
         Message::encoded(Bytes::copy_from_slice(bytes), Encoding::JSON)
@@ -404,6 +334,30 @@ mod tests {
                 assert!(!decoder.is_mid_message());
             }
         }
+    }
+
+    #[test]
+    fn what_is_whole_and_plain_is_taken_out_at_once() {
+        let plain = encoded(Compression::Identity, &[b"one", b"", b"three"]);
+        let long = encoded(Compression::Identity, &[&[7; 11]]);
+        let mut marked = plain.clone();
+        marked[0] = COMPRESSED;
+        for behind in [&b""[..], &[0; 3], &plain[..6], &long, &marked] {
+            let mut decoder = decoder(10, Compression::Gzip);
+            let all = [&plain, behind].concat();
+            decoder.push(Bytes::from(all)).unwrap();
+            assert_eq!(decoder.take_run(), plain);
+            // What is behind is found where it was.
+            assert_eq!(decoder.current, behind);
+        }
+        // Nothing is taken out of the middle of a message.
+        let mut decoder = decoder(10, Compression::Identity);
+        let (begun, rest) = plain.split_at(6);
+        assert!(decoded(&mut decoder, begun, 6).unwrap().is_empty());
+        decoder.push(Bytes::copy_from_slice(rest)).unwrap();
+        assert!(decoder.take_run().is_empty());
+        assert_eq!(decoder.next().unwrap().unwrap().bytes, "one");
+        assert_eq!(decoder.take_run(), plain[8..]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Messages {
         }
         Self {
             chunks,
-            decoder,
+            decoder: decoder.with_memory(Arc::clone(budget)),
             held: Held::new(Arc::clone(budget)),
             patience,
         }
@@ -45,6 +45,11 @@ impl Messages {
     /// Takes out what came in the envelope behind the messages.
     pub(in crate::wire::http) fn take_end(&mut self) -> Option<Bytes> {
         self.decoder.take_end()
+    }
+
+    /// Takes out the messages behind the last one that are here already.
+    pub(in crate::wire::http) fn take_run(&mut self) -> Bytes {
+        self.decoder.take_run()
     }
 
     /// Returns the next message; `None` at the end, which is none inside a message.

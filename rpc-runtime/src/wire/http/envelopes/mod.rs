@@ -1,11 +1,12 @@
 //! Messages in envelopes: all of gRPC and gRPC-Web, and what streams in Connect.
 //!
-//! [`frame`], [`text`] and [`end`] read and write without I/O; [`messages`] are those of one
+//! [`frame`], [`encoder`], [`text`] and [`end`] read and write without I/O; [`messages`] are those of one
 //! direction as they come. [`answer`] answers calls, of every [`Dialect`](super::dialect::Dialect),
 //! with a [`whole_reply`] or a [`reply_stream`]; [`batches`] are the messages of a stream on their way out.
 
 mod answer;
 mod batches;
+pub(super) mod encoder;
 pub(super) mod end;
 pub(super) mod frame;
 pub(super) mod messages;

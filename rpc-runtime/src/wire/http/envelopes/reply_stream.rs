@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::batches::Batches;
+use super::encoder::Encoder;
 use super::end::End;
-use super::frame::Encoder;
 use crate::call::{Filled, Rope};
 use crate::status::Status;
 use crate::wire::http::reply_body::Part;

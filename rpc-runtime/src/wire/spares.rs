@@ -7,13 +7,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use crate::wire::budget::Budget;
+use super::budget::Budget;
 
 /// The least memory that is worth keeping.
-const LEAST: usize = 128 << 10;
+pub(super) const LEAST: usize = 128 << 10;
 
 /// The most memory that one connection keeps: two messages of the usual `max_message`, in memory
 /// that grew by doubling.
@@ -22,11 +22,14 @@ const MOST: usize = 64 << 20;
 /// How long a connection keeps memory after its last large message.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
+/// A message that was put together keeps no more memory than so many times its length.
+const SLACK: usize = 4;
+
 /// The memory that one connection keeps.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Spares(Mutex<Inner>);
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Inner {
     kept: Vec<Spare>,
     /// What all of them have charged.
@@ -35,6 +38,7 @@ struct Inner {
 }
 
 /// The memory of a message, which may still be in use.
+#[derive(Debug)]
 struct Spare {
     /// No bytes, but a share in the memory.
     handle: BytesMut,
@@ -57,12 +61,26 @@ impl Spares {
         Some((spare.handle, spare.capacity))
     }
 
-    /// Keeps the memory of a message for when the message is gone, if the budget has plenty.
-    pub(super) fn keep(&self, message: &mut BytesMut, budget: &Budget) {
+    /// Makes a message of what was put together, and keeps its memory for the next one. True if nothing was kept before:
+    /// then somebody has to let go of it when it [expires](Self::expires).
+    pub(super) fn finish(&self, mut message: BytesMut, budget: &Budget) -> (Bytes, bool) {
+        if message.len() < message.capacity() / SLACK {
+            let copy = Bytes::copy_from_slice(&message);
+            message.clear();
+            let is_first = self.keep(&mut message, budget);
+            return (copy, is_first);
+        }
+        let is_first = self.keep(&mut message, budget);
+        (message.freeze(), is_first)
+    }
+
+    /// Keeps the memory of a message for when the message is gone, if the budget has plenty. True if nothing was kept
+    /// before.
+    fn keep(&self, message: &mut BytesMut, budget: &Budget) -> bool {
         let (length, capacity) = (message.len(), message.capacity());
         // Without room behind the message there is nothing to share.
         if !(LEAST..=MOST).contains(&capacity) || length == capacity {
-            return;
+            return false;
         }
         let mut inner = self.lock();
         while inner.charged + capacity > MOST {
@@ -70,12 +88,14 @@ impl Spares {
             inner.charged -= oldest;
             budget.release(oldest);
         }
-        if budget.try_charge_spare(capacity) {
-            inner.charged += capacity;
-            let handle = message.split_off(length);
-            inner.kept.push(Spare { handle, capacity });
-            inner.expires = Some(Instant::now() + KEPT_FOR);
+        if !budget.try_charge_spare(capacity) {
+            return false;
         }
+        inner.charged += capacity;
+        let handle = message.split_off(length);
+        inner.kept.push(Spare { handle, capacity });
+        let before = inner.expires.replace(Instant::now() + KEPT_FOR);
+        before.is_none()
     }
 
     /// Returns when what is kept should be let go of.
