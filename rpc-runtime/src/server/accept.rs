@@ -278,7 +278,7 @@ impl Accepting {
     #[cfg(feature = "testing")]
     pub(super) fn crash(&self) {
         if let Some(streams) = self.streams() {
-            streams.crash();
+            streams.end();
         }
     }
 

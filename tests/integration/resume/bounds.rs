@@ -286,3 +286,29 @@ fn a_server_that_shuts_down_keeps_nothing() {
         assert_eq!(source.ended(), 2);
     });
 }
+
+/// What a handler does once it is cancelled ends with its server, also if that ends first.
+#[test]
+fn no_grace_outlives_the_server() {
+    for crashes in [true, false] {
+        simulate(1, async move {
+            let source = Source::gated();
+            let server = source.server().cancel_grace(Duration::from_secs(60));
+            let place = Place::calm(server.shutdown_timeout(Duration::from_secs(2)));
+            let client = place.client();
+            source.made.add_permits(1);
+            let mut stream = client.numbers(9, 0);
+            read(&mut stream, 0..1).await;
+            drop(stream);
+            sleep(Duration::from_secs(1)).await;
+            assert!(source.cancelled.load(Ordering::SeqCst));
+            assert_eq!(source.ended(), 0, "it has its grace");
+            match crashes {
+                true => place.network.crash("a"),
+                false => place.stop.shutdown(),
+            }
+            sleep(Duration::from_millis(2010)).await;
+            assert_eq!(source.ended(), 1, "crashes: {crashes}");
+        });
+    }
+}

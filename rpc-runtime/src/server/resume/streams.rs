@@ -3,12 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::limits::ReplayLimits;
 use super::reader::Reader;
@@ -39,8 +41,9 @@ struct Inner {
     /// What the items of all of them weigh.
     bytes: Arc<AtomicUsize>,
     closed: AtomicBool,
-    /// The server was ended as by a power cut: nobody has time for anything any more.
-    crashed: AtomicBool,
+    /// From when on nobody has time for anything any more, if the server ends.
+    over: Mutex<Option<Instant>>,
+    over_changed: Notify,
     table: Mutex<Table>,
 }
 
@@ -60,7 +63,8 @@ impl Streams {
             grace,
             bytes: Arc::default(),
             closed: AtomicBool::new(false),
-            crashed: AtomicBool::new(false),
+            over: Mutex::default(),
+            over_changed: Notify::new(),
             table: Mutex::default(),
         }))
     }
@@ -171,24 +175,48 @@ impl Streams {
 
     /// Keeps nothing any more for who is not there, and the others until shortly before `time` is over.
     pub(in crate::server) fn close(&self, time: Duration) {
+        self.over_at(deadline_after(Instant::now(), time));
         let time = time.saturating_sub(HEARD.min(time / 10));
         let closes = deadline_after(Instant::now(), time);
         self.0.closed.store(true, Ordering::SeqCst);
         self.in_order().iter().for_each(|it| it.close(closes));
     }
 
-    /// Ends all of them.
+    /// Ends all of them. Their handlers are dropped without a grace, also those that have begun theirs.
     pub(in crate::server) fn end(&self) {
         self.0.closed.store(true, Ordering::SeqCst);
+        self.over_at(Instant::now());
         let reason = || Status::unavailable("the server has ended");
         self.in_order().iter().for_each(|it| it.finish(reason()));
     }
 
-    /// Ends all of them as a power cut does: their handlers are dropped without a grace.
-    #[cfg(feature = "testing")]
-    pub(in crate::server) fn crash(&self) {
-        self.0.crashed.store(true, Ordering::SeqCst);
-        self.end();
+    fn over(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets from when on nobody has time any more; the earliest counts.
+    fn over_at(&self, at: Instant) {
+        let mut over = self.over();
+        *over = Some(over.map_or(at, |it| it.min(at)));
+        drop(over);
+        self.0.over_changed.notify_waiters();
+    }
+
+    /// Waits until nobody has time any more.
+    async fn until_over(&self) {
+        loop {
+            let mut changed = pin!(self.0.over_changed.notified());
+            // Before the look, so that no change is missed between the two.
+            changed.as_mut().enable();
+            let over = *self.over();
+            match over {
+                Some(at) if at <= Instant::now() => return,
+                Some(at) => {
+                    let _ = timeout_at(at, changed).await;
+                }
+                None => changed.await,
+            }
+        }
     }
 
     /// Returns all of them in the order in which they began, so that the same events always lead to the
@@ -276,11 +304,12 @@ impl Place {
             self.cancellation.cancel();
             let streams = self.streams.clone();
             drop(self);
-            if streams.0.crashed.load(Ordering::SeqCst) {
-                return;
-            }
             // What the handler does when it is cancelled, up to its next item.
-            let _ = timeout(streams.0.grace, body.frame()).await;
+            tokio::select! {
+                biased;
+                () = streams.until_over() => {}
+                _ = timeout(streams.0.grace, body.frame()) => {}
+            }
         }
     }
 }
