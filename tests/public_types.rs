@@ -16,10 +16,13 @@ const KNOWN_FORMAT: u64 = 57;
 ///
 /// `tower_service` needs no rule about its feature: without it there is no such crate to name, and CI
 /// compiles each feature alone.
-const ALLOWED: [&str; 17] = [
+///
+/// buffa's registry is what `register_types` of each generated package takes; ours is for the packages of Google.
+const ALLOWED: [&str; 18] = [
     "std",
     "core",
     "alloc",
+    "buffa::type_registry::TypeRegistry",
     "bytes",
     "futures_core",
     "http",
@@ -100,7 +103,7 @@ fn is_for_every_type(implementation: &Value) -> bool {
 }
 
 /// What users of generated messages need beside them, in the module for that: its crates have exact
-/// versions, which change with ours. No signature may use it.
+/// versions, which change with ours. No signature may use it, apart from what is listed above.
 fn is_protobuf_re_export(item: &Value) -> bool {
     let source = item["inner"]["use"]["source"].as_str().unwrap_or_default();
     let file = item["span"]["filename"].as_str().unwrap_or_default();
