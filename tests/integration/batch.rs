@@ -4,11 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rpc_runtime::transport::Io;
-use rpc_runtime::{Channel, Code, Server, batch};
-use rpc_tests::math::{Calculator, MathClient, MathServer};
+use rpc_runtime::{CallError, Channel, Code, Server, batch, rpc_service};
+use rpc_tests::math::{Calculator, MathClient, MathError, MathResult, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -90,5 +92,100 @@ async fn a_batch_is_bounded() {
         let status = result.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.message().contains("`max_calls` of 2"), "{status}");
+    }
+}
+
+/// What one call of a random batch is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Step {
+    Answer(u64),
+    Wait(u64),
+    Fail,
+    Panic,
+    /// Takes longer than the caller allows.
+    Overrun,
+}
+
+impl Step {
+    fn random(random: &mut fastrand::Rng) -> Self {
+        match random.u8(..10) {
+            0..4 => Self::Answer(random.u64(..)),
+            4..7 => Self::Wait(random.u64(..5)),
+            7 => Self::Fail,
+            8 => Self::Panic,
+            _ => Self::Overrun,
+        }
+    }
+}
+
+#[rpc_service]
+trait Steps {
+    async fn run(&self, step: Step) -> MathResult<u64>;
+}
+
+/// Counts the steps that it runs, but those that may be over before they begin.
+#[derive(Default)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Steps for Counted {
+    async fn run(&self, step: Step) -> MathResult<u64> {
+        if !matches!(step, Step::Overrun) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        match step {
+            Step::Answer(number) => Ok(number),
+            Step::Wait(milliseconds) => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                Ok(milliseconds)
+            }
+            Step::Fail => Err(MathError::Overflow),
+            Step::Panic => panic!("on purpose"),
+            Step::Overrun => std::future::pending().await,
+        }
+    }
+}
+
+/// How a call has ended: with this number, or with this code and the service's own error.
+type Outcome = Result<u64, (Code, Option<MathError>)>;
+
+fn outcome(result: Result<u64, CallError<MathError>>) -> Outcome {
+    result.map_err(|error| (error.code(), error.app().cloned()))
+}
+
+#[tokio::test]
+async fn a_batch_of_any_calls_ends_as_each_of_them_alone() {
+    let wires = ["grpc", "connect+http", "jsonrpc+tcp", "lpjson"];
+    for transport in TRANSPORTS.into_iter().chain(wires) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let server = Server::new().add(StepsServer::new(Counted(Arc::clone(&runs))));
+        let serving = serve(transport, server).await;
+        let client = StepsClient::connect(&serving.url).await.unwrap();
+        let call = |step: &Step| {
+            let patience = match step {
+                Step::Overrun => Duration::from_millis(50),
+                _ => Duration::from_secs(60),
+            };
+            client.run(step.clone()).timeout(patience)
+        };
+        for seed in 0..4 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let steps: Vec<Step> = (0..random.usize(..32))
+                .map(|_| Step::random(&mut random))
+                .collect();
+            let counted = steps.iter().filter(|it| !matches!(it, Step::Overrun));
+            let counted = counted.count();
+            let what = format!("over {transport}, seed {seed}: {steps:?}");
+
+            let before = runs.load(Ordering::SeqCst);
+            let mut alone = Vec::new();
+            for step in &steps {
+                alone.push(outcome(call(step).await));
+            }
+            assert_eq!(runs.load(Ordering::SeqCst), before + counted, "{what}");
+            let together = batch(steps.iter().map(call).collect::<Vec<_>>()).await;
+            let together: Vec<Outcome> = together.into_iter().map(outcome).collect();
+            assert_eq!(together, alone, "{what}");
+            assert_eq!(runs.load(Ordering::SeqCst), before + 2 * counted, "{what}");
+        }
     }
 }

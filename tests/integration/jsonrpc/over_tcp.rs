@@ -271,3 +271,54 @@ async fn json_is_refused_where_it_was_not_asked_for() {
     peer.send(call("sum", &json!([1, 2, 3]), 1)).await;
     assert_eq!(peer.line().await, None);
 }
+
+/// One element of a random batch, and whether it is answered.
+fn any_request(random: &mut fastrand::Rng, id: i64) -> (String, bool) {
+    let notification = |method: &str| json!({"jsonrpc": "2.0", "method": method, "params": [1]});
+    match random.u8(..9) {
+        0 => (call("sum", &json!([1, 2, id]), id), true),
+        1 => (call("echo", &json!({"value": [null, "é"]}), id), true),
+        2 => (call("take", &json!([11]), id), true),
+        3 => (call("wait", &json!([random.u8(..5)]), id), true),
+        4 => (call("there_is_none", &json!([]), id), true),
+        5 => (call("sum", &json!({"a": 1}), id), true),
+        6 => ("1".to_owned(), true),
+        7 => (notification("notify_hello").to_string(), false),
+        _ => (notification("there_is_none").to_string(), false),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_any_requests_is_answered_as_each_of_them_alone() {
+    let (serving, served) = serving(|it| it).await;
+    let mut peer = Peer::connect(&serving).await;
+    let mut notified = 0;
+    for seed in 0..64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let requests: Vec<_> = (0..random.i64(1..16))
+            .map(|id| any_request(&mut random, id))
+            .collect();
+        let texts: Vec<_> = requests.iter().map(|(text, _)| text.as_str()).collect();
+        let hellos = texts.iter().filter(|it| it.contains("notify_hello"));
+        notified += 2 * hellos.count();
+
+        let mut alone = Vec::new();
+        for (text, answered) in &requests {
+            peer.send(text).await;
+            if *answered {
+                alone.push(peer.answer().await);
+            }
+        }
+        peer.send(format!("[{}]", texts.join(","))).await;
+        let mut together = Vec::new();
+        if !alone.is_empty() {
+            let answer = peer.answer().await;
+            together.clone_from(answer.as_array().expect("a batch is answered by a list"));
+        }
+        // The answers of a batch come in any order (section 6).
+        alone.sort_by_key(Value::to_string);
+        together.sort_by_key(Value::to_string);
+        assert_eq!(together, alone, "seed {seed}: {texts:?}");
+        until(&served.notified, notified).await;
+    }
+}
