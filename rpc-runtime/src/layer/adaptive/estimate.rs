@@ -33,6 +33,9 @@ const FEW_QUICK_FAILURES: Duration = Duration::from_secs(10);
 /// Where the ratio is brought to; below, there is room for more.
 const AIM: f64 = 1.2;
 
+/// Above this, fewer calls may run where others wait.
+const BEARABLE_IN_CROWD: f64 = 1.25;
+
 /// What is usual moves half way to what is found in a window of so many calls.
 const INERTIA: f64 = 200.0;
 
@@ -319,9 +322,19 @@ impl Estimate {
         }
     }
 
+    /// Returns the ratio above which fewer calls may run. It is low where calls wait outside as well: then none is the sooner for
+    /// waiting inside.
+    fn bearable(&self, window: &Window) -> f64 {
+        if window.crowded {
+            BEARABLE_IN_CROWD.min(self.settings.tolerance)
+        } else {
+            self.settings.tolerance
+        }
+    }
+
     fn decide(&mut self, ratio: f64, window: &Window) {
         let doubt = doubt(window.calls);
-        if ratio > self.settings.tolerance * doubt {
+        if ratio > self.bearable(window) * doubt {
             self.limit = (window.most_running as f64).min(self.limit) * (AIM / ratio).max(0.5);
             self.doubling = false;
             self.lowered_at = Some(ratio);
@@ -334,7 +347,9 @@ impl Estimate {
                 self.limit += if self.doubling {
                     self.limit
                 } else {
-                    (self.limit * 0.25).max(1.0)
+                    // A quarter where calls are as quick as ever, and less near the aim, or it goes up and down.
+                    let room = (AIM / ratio - 1.0) / (AIM - 1.0);
+                    (self.limit * 0.25 * room.min(1.0)).max(1.0)
                 };
             }
         }

@@ -46,7 +46,7 @@ struct Waiting {
     verdict: oneshot::Sender<Result<Permit, Status>>,
 }
 
-/// Tells a crowd that stays from a burst: most calls of a while found no place.
+/// Tells a crowd that stays from a burst: three of four calls of a while found no place, and since then half of them.
 struct Crowd {
     began: Instant,
     came: u32,
@@ -66,7 +66,8 @@ impl Crowd {
 
     fn comes(&mut self, finds_place: bool, now: Instant) {
         if now - self.began >= LONGEST_BURST {
-            let stays = u64::from(self.found_none) * 4 > u64::from(self.came) * 3;
+            let most = if self.stays { 2 } else { 3 };
+            let stays = u64::from(self.found_none) * 4 > u64::from(self.came) * most;
             *self = Self::new(now, stays);
         }
         self.came = self.came.saturating_add(1);
@@ -175,7 +176,7 @@ impl Gate {
     fn shorten(&self, state: &mut State) {
         let limit = state.estimate.limit();
         let room = if state.crowd.stays {
-            (limit / 4).max(1)
+            (limit / 8).max(1)
         } else {
             limit.max(BURST)
         };

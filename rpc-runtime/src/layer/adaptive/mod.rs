@@ -27,7 +27,7 @@ use crate::status::{Code, Status};
 /// [tolerance](Self::tolerance), and more when it is not and more came. Now and then it lets half as
 /// many run, for about the time of four calls, to see whether they are quicker alone.
 ///
-/// **The others wait** in a queue: one for each call that may run, and one for four while most calls
+/// **The others wait** in a queue: one for each call that may run, and one for eight while most calls
 /// find no place, as a crowd that stays is not served sooner for waiting. A call waits no longer than
 /// until its deadline, and is not begun once that has passed. Who does not fit is refused at once with
 /// [`Code::ResourceExhausted`](crate::Code::ResourceExhausted), a [pushback](Status::pushback), and the
@@ -125,7 +125,7 @@ impl AdaptiveLimit {
     }
 
     /// Sets how many times its usual time a call may take, on average, before fewer may run; 1.5 if
-    /// it is not set. It is at least 1.25.
+    /// it is not set. It is at least 1.25, which is what holds while others wait.
     #[must_use]
     pub fn tolerance(self, times: f64) -> Self {
         self.set(|it| it.tolerance = times.max(1.25))

@@ -109,6 +109,22 @@ async fn at_ten_times_its_capacity_a_server_does_what_it_can_and_recovers() {
     assert!(after.p99() <= normal.p99() * 3 / 2, "{:?}", after.p99());
 }
 
+/// The queue is as short when a little too much comes for long as when it is ten times too much.
+#[tokio::test(start_paused = true)]
+async fn calls_do_not_wait_long_however_far_beyond_its_capacity_a_server_is() {
+    let (capacity, second) = (2_000.0, Duration::from_secs(1));
+    for times in [1.5, 2.0, 3.0, 5.0] {
+        let limit = AdaptiveLimit::new().between(2..=10_000);
+        let service = backend(20, &limit);
+        offer(&service, capacity * 0.8, second * 3, 1).await;
+        offer(&service, capacity * times, second * 2, 2).await;
+        let mut over = offer(&service, capacity * times, second * 2, 3).await;
+        let goodput = over.answered.len() as f64 / 2.0 / capacity;
+        assert!(goodput >= 0.95, "at {times}: {goodput}");
+        assert!(over.p99() <= WORK * 2, "at {times}: {:?}", over.p99());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_overloaded_from_its_first_call_finds_its_limit() {
     let limit = AdaptiveLimit::new().between(1..=10_000);
