@@ -16,6 +16,7 @@ use super::resume::Streams;
 use super::standard::Standard;
 use crate::call::{Cancellation, deadline_after};
 use crate::error::Error;
+use crate::service::BoxFuture;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
 use crate::transport::{Io, Listener, is_transient};
@@ -67,6 +68,15 @@ impl Bound {
     ///
     /// Dropping the future ends the server at once, with every call on it.
     pub async fn serve(self) -> Result<(), Error> {
+        self.boxed().await
+    }
+
+    /// Has it compiled here: the body of an `async fn` is otherwise compiled again with each program that awaits it.
+    fn boxed(self) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin(self.run())
+    }
+
+    async fn run(self) -> Result<(), Error> {
         let _kept = EndKept(Arc::clone(&self.accepting));
         let mut loops = JoinSet::new();
         for listener in self.listeners {

@@ -51,8 +51,7 @@ pub(super) fn dispatch(
             Found::Running(waiting) => waiting.answer().await,
             Found::First(leaving, waiting) => {
                 request.forget_cancellation();
-                let handler = run(request);
-                tokio::spawn(finish(handler, encoding, leaving));
+                spawn(run(request), encoding, leaving);
                 waiting.answer().await
             }
         }
@@ -61,6 +60,10 @@ pub(super) fn dispatch(
 
 /// Runs a call in a task of its own, which goes on when its caller leaves, until its deadline and as
 /// long as its answer would be kept.
+fn spawn(handler: HandlerFuture, encoding: Encoding, leaving: Leaving) {
+    tokio::spawn(finish(handler, encoding, leaving));
+}
+
 async fn finish(handler: HandlerFuture, encoding: Encoding, leaving: Leaving) {
     let result = tokio::select! {
         biased;

@@ -22,7 +22,7 @@ use super::standard::Standard;
 use crate::call::{Limits, MethodError};
 use crate::codec::{Encodes, EncodesArgs, Serde};
 use crate::error::Error;
-use crate::service::{BoxService, Service};
+use crate::service::{BoxFuture, BoxService, Service};
 #[cfg(feature = "tls")]
 use crate::transport::tls::ServerTls;
 use crate::transport::{Address, Listener};
@@ -304,6 +304,15 @@ impl Server {
     ///
     /// An address that cannot be read or opened; none is open then.
     pub async fn bind(self) -> Result<Bound, Error> {
+        self.boxed_bind().await
+    }
+
+    /// Has it compiled here, as [`Bound::serve`] does.
+    fn boxed_bind(self) -> BoxFuture<'static, Result<Bound, Error>> {
+        Box::pin(self.open_addresses())
+    }
+
+    async fn open_addresses(self) -> Result<Bound, Error> {
         if self.addresses.is_empty() {
             return Err(Error::message(
                 "the server has no address to listen at (call `listen`)",

@@ -40,7 +40,7 @@ use self::node::Node;
 use super::endpoint::{Endpoint, Readiness};
 use super::resume::At;
 use crate::call::{Granted, Request, Response, deadline_in};
-use crate::service::{ResponseFuture, Service};
+use crate::service::{BoxFuture, ResponseFuture, Service};
 use crate::status::{Code, Phase, Status};
 
 /// How many servers an error lists that says why none can be reached.
@@ -117,11 +117,14 @@ impl Servers {
 
     /// Connects to every server that is known; succeeds if one can be reached.
     /// `patience` is how long the list may take.
-    pub(super) async fn connect(&self, patience: Duration) -> Result<(), Status> {
-        match self {
-            Self::One(endpoint) => endpoint.connected(None).await.map(drop),
-            Self::Many(many) => many.connect(patience).await,
-        }
+    pub(super) fn connect(&self, patience: Duration) -> BoxFuture<'_, Result<(), Status>> {
+        // Boxed, so that it is compiled here and not again with each program that awaits it.
+        Box::pin(async move {
+            match self {
+                Self::One(endpoint) => endpoint.connected(None).await.map(drop),
+                Self::Many(many) => many.connect(patience).await,
+            }
+        })
     }
 }
 
