@@ -93,7 +93,7 @@ pub(super) fn check_kinds(
 }
 
 /// Messages before what is in them, each with its fields and then its extensions; at last the extensions of the file.
-fn for_each_field(
+pub(crate) fn for_each_field(
     file: &mut FileDescriptorProto,
     change: &mut impl FnMut(&mut FieldDescriptorProto),
 ) {
