@@ -190,14 +190,16 @@ impl Named {
             .iter()
             .map(|it| camel_case(it.name.as_deref().unwrap_or_default()));
         let mut enums = Taken::new(camel.chain(types));
+        let in_oneofs = message.field.iter().filter(|it| is_in_oneof(it));
+        let with_fields: BTreeSet<i32> = in_oneofs.filter_map(|it| it.oneof_index).collect();
         for (oneof, index) in message.oneof_decl.iter_mut().zip(0..) {
+            // Without fields it is the one of an `optional` field.
+            if !with_fields.contains(&index) {
+                continue;
+            }
             let is_own = |field: &FieldDescriptorProto| {
                 is_in_oneof(field) && field.oneof_index == Some(index)
             };
-            // Without fields it is the one of an `optional` field.
-            if !message.field.iter().any(is_own) {
-                continue;
-            }
             let proto = oneof.name.clone().unwrap_or_default();
             let camel = camel_case(&proto);
             if !(is_variant(&camel) && enums.claim(&camel)) {

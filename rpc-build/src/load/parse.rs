@@ -161,11 +161,9 @@ fn name_synthetic(message: &mut DescriptorProto) {
         .filter(is_synthetic)
         .filter_map(|field| Some((index(field)?, field.name.clone()?)))
         .collect();
-    let own = message
-        .oneof_decl
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| synthetic.iter().all(|(index, _)| index != at));
+    let indices: HashSet<usize> = synthetic.iter().map(|(index, _)| *index).collect();
+    let own = message.oneof_decl.iter().enumerate();
+    let own = own.filter(|(at, _)| !indices.contains(at));
     let names = message
         .field
         .iter()
