@@ -10,6 +10,7 @@ mod imports;
 mod json;
 mod maps;
 mod options;
+mod package;
 mod ranges;
 
 use std::collections::{HashMap, HashSet};
@@ -42,6 +43,7 @@ pub fn check(schema: &Schema) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     extensions::check_numbers(&files, &mut mistakes);
     for file in files.iter().filter(|file| !is_embedded(file.name())) {
+        package::check(file, &mut mistakes);
         ranges::check(file, &mut mistakes);
         enums::check(file, &mut mistakes);
         fields::check(file, &index, &mut mistakes);

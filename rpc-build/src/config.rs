@@ -121,7 +121,7 @@ impl Config {
     }
 
     /// Writes to this folder, which can be committed, instead of cargo's folder for build scripts. Files of earlier runs that
-    /// are no longer needed are removed.
+    /// are no longer needed are removed, and those that were edited or deleted are written again.
     ///
     /// Load what is in it as modules: `#[path = "schema/users.v1.rs"] pub mod users;`.
     pub fn out_dir(mut self, folder: impl AsRef<Path>) -> Self {
@@ -145,7 +145,8 @@ impl Config {
     }
 
     /// Generates views, which borrow from the bytes that they are read from, for a package and what it imports. They take
-    /// about as long to compile as the messages themselves.
+    /// about as long to compile as the messages themselves. Messages with fields of those in `google/protobuf/descriptor.proto`
+    /// have none.
     ///
     /// Default: none.
     pub fn views(mut self, package: impl Into<String>) -> Self {
@@ -154,7 +155,8 @@ impl Config {
     }
 
     /// Takes the types of a package, and of packages below it, from a module elsewhere, such as another crate's, instead of
-    /// generating them: `external("common.v1", "::common::schema::common::v1")`.
+    /// generating them: `external("common.v1", "::common::schema::common::v1")`. [`views`](Self::views) of messages that have
+    /// fields of these types need views there, too.
     pub fn external(mut self, package: impl Into<String>, module: impl Into<String>) -> Self {
         self.settings.external.push((package.into(), module.into()));
         self
@@ -231,24 +233,25 @@ impl Config {
         let mut cache = FileCache::new(cache, format!("{:?}", self.settings));
         let files = emit(schema, &self.settings, &mut cache)
             .map_err(|mistakes| Error::from_diagnostics(&mistakes, &schema.sources))?;
-        // What this run writes would count as changed after it, and so only what it compares is named.
+        if self.out_dir.is_none() {
+            return output::write(&folder, &files, None);
+        }
+        // What is written is as old as this run, or else it would count as changed after it.
+        let time = output::invoked();
+        if self.verifies || time.is_some() {
+            for file in &files {
+                let path = folder.join(&file.path);
+                say(format_args!("rerun-if-changed={}", path.display()));
+            }
+        }
         if self.verifies {
             say(format_args!("rerun-if-env-changed={}", output::UPDATE));
-            for file in &files {
-                say(format_args!(
-                    "rerun-if-changed={}",
-                    folder.join(&file.path).display()
-                ));
-            }
         }
         if self.verifies && !output::is_update() {
             return output::verify(&folder, &files);
         }
-        output::write(&folder, &files)?;
-        match self.out_dir {
-            Some(_) => output::remove_stale(&folder, &files),
-            None => Ok(()),
-        }
+        output::write(&folder, &files, time)?;
+        output::remove_stale(&folder, &files)
     }
 
     /// What is compiled, to tell one schema from another.

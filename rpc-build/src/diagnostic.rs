@@ -124,12 +124,21 @@ impl Diagnostic {
             let here = self
                 .labels()
                 .filter(|(label, _)| label.span.file == source.name);
-            let annotations = here.map(|(label, kind)| {
+            let here = here.map(|(label, kind)| (label, kind, visible(text, &label.span.bytes)));
+            let here: Vec<_> = here.collect();
+            let from = here.iter().map(|(.., bytes)| bytes.start).min();
+            let to = here.iter().map(|(.., bytes)| bytes.end).max();
+            // The renderer goes through all that it is given, at each mistake.
+            let around = from.unwrap_or_default()..to.unwrap_or_default();
+            let (lines, first) = source.whole_lines(&around);
+            let annotations = here.into_iter().map(|(label, kind, bytes)| {
                 let words = Some(label.text.as_str()).filter(|words| !words.is_empty());
-                kind.span(visible(text, &label.span.bytes)).label(words)
+                let bytes = bytes.start - lines.start..bytes.end - lines.start;
+                kind.span(bytes).label(words)
             });
             group = group.element(
-                Snippet::source(text)
+                Snippet::source(&text[lines.clone()])
+                    .line_start(first + 1)
                     .path(source.shown())
                     .annotations(annotations),
             );
@@ -203,4 +212,71 @@ pub fn is_coloured() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     !is_set("NO_COLOR") && !is_dumb && std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::source::SourceFile;
+
+    fn sources(lines: usize) -> Sources {
+        let mut sources = Sources::default();
+        let text = "  string name = 1;\n".repeat(lines);
+        sources.insert(SourceFile::new("a.proto", None, Some(text.into())));
+        sources
+    }
+
+    fn mistake(bytes: Range<usize>) -> Diagnostic {
+        let span = |bytes| {
+            Some(Span {
+                file: "a.proto".into(),
+                bytes,
+            })
+        };
+        let first = span(2..8);
+        let mistake = Diagnostic::error("a mistake").at(span(bytes), "here");
+        mistake.and_at(first, "there")
+    }
+
+    #[test]
+    fn what_is_between_two_places_is_left_out() {
+        let text = render(&[mistake(192..198)], &sources(20), false);
+        let expected = "\
+error: a mistake
+  --> a.proto:11:3
+   |
+ 1 |   string name = 1;
+   |   ------ there
+...
+11 |   string name = 1;
+   |   ^^^^^^ here
+
+error: the schema has a mistake
+";
+        assert_eq!(text, expected);
+    }
+
+    /// Thousands of mistakes in a file of thousands of lines took minutes.
+    #[test]
+    fn a_mistake_in_a_long_file_is_shown_as_fast_as_in_a_short_one() {
+        let time = |lines| {
+            let sources = sources(lines);
+            let mistakes: Vec<_> = (0..100)
+                .map(|at| mistake(19 * at + 2..19 * at + 8))
+                .collect();
+            let shown = (0..3).map(|_| {
+                let start = Instant::now();
+                assert!(render(&mistakes, &sources, false).contains("a.proto:100:3"));
+                start.elapsed()
+            });
+            shown.min().unwrap_or_default()
+        };
+        let (short, long) = (time(100), time(20_000));
+        assert!(
+            long < short * 4 + Duration::from_millis(20),
+            "{short:?} {long:?}"
+        );
+    }
 }

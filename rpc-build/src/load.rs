@@ -1,6 +1,7 @@
 //! Files into a [`Schema`].
 
 mod compiled;
+mod edits;
 mod embedded;
 mod files;
 mod floats;
@@ -21,6 +22,7 @@ use buffa_descriptor::generated::descriptor::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
 };
 
+pub(crate) use compiled::for_each_field;
 pub(crate) use embedded::{DESCRIPTOR, is_embedded};
 use files::{Files, Found};
 use link::Linker;

@@ -1,9 +1,11 @@
 //! The folder that files are written to, and the cache of messages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::emit::{Cache, OutputFile, Texts};
 use crate::error::Error;
@@ -22,8 +24,20 @@ pub(crate) fn is_update() -> bool {
     std::env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Writes what has changed; other files stay untouched, so that nothing is built again because of them.
-pub(crate) fn write(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
+/// When cargo began with this run of a build script: it runs one again because of files that are younger.
+pub(crate) fn invoked() -> Option<SystemTime> {
+    let folder = std::env::var_os("OUT_DIR")?;
+    let file = Path::new(&folder).parent()?.join("invoked.timestamp");
+    fs::metadata(file).and_then(|it| it.modified()).ok()
+}
+
+/// Writes what has changed; other files stay untouched, so that nothing is built again because of them. What is written gets
+/// this time, if there is one.
+pub(crate) fn write(
+    folder: &Path,
+    files: &[OutputFile],
+    time: Option<SystemTime>,
+) -> Result<(), Error> {
     for file in files {
         let path = folder.join(&file.path);
         if fs::read(&path).is_ok_and(|content| content == file.content) {
@@ -32,7 +46,39 @@ pub(crate) fn write(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
         }
-        fs::write(&path, &file.content).map_err(|error| unwritable(&path, &error))?;
+        write_file(&path, &file.content, time).map_err(|error| unwritable(&path, &error))?;
+    }
+    check_apart(folder, files)
+}
+
+fn write_file(path: &Path, content: &[u8], time: Option<SystemTime>) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(content)?;
+    // Where there is no such thing, the build script runs once more.
+    let _ = time.map(|time| file.set_modified(time));
+    Ok(())
+}
+
+/// Some systems take names for one that differ in capitals only, and then one file has taken the place of another.
+fn check_apart(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
+    let mut alike: BTreeMap<String, Vec<&OutputFile>> = BTreeMap::new();
+    for file in files {
+        let name = file.path.to_string_lossy().to_lowercase();
+        alike.entry(name).or_default().push(file);
+    }
+    for files in alike.into_values().filter(|files| files.len() > 1) {
+        let is_lost = |file: &&OutputFile| {
+            fs::read(folder.join(&file.path)).is_ok_and(|content| content != file.content)
+        };
+        if files.iter().any(is_lost) {
+            let names = files
+                .iter()
+                .map(|file| format!("`{}`", file.path.display()));
+            return Err(Error::new(format!(
+                "{} are one file on this system\n(give the packages names that differ in more than capitals)",
+                names.collect::<Vec<_>>().join(" and ")
+            )));
+        }
     }
     Ok(())
 }
@@ -126,7 +172,7 @@ fn is_ours(path: &Path) -> bool {
     fs::read(text).is_ok_and(|content| content.starts_with(HEADER))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::new(format!("cannot write `{}`: {error}", path.display()))
 }
 
@@ -206,6 +252,8 @@ impl Cache for FileCache {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::emit::Section;
 
@@ -220,20 +268,48 @@ mod tests {
     fn only_what_changed_is_written() {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let files = [file("a/b.rs", "1"), file("c.rs", "2")];
-        write(folder.path(), &files).expect("the folder can be written");
+        write(folder.path(), &files, None).expect("the folder can be written");
         let time = || {
             fs::metadata(folder.path().join("a/b.rs"))
                 .and_then(|it| it.modified())
                 .expect("the file is there")
         };
         let before = time();
-        write(folder.path(), &[file("a/b.rs", "1"), file("c.rs", "3")])
-            .expect("the folder can be written");
+        write(
+            folder.path(),
+            &[file("a/b.rs", "1"), file("c.rs", "3")],
+            None,
+        )
+        .expect("the folder can be written");
         assert_eq!(time(), before);
         assert_eq!(
             fs::read(folder.path().join("c.rs")).expect("the file is there"),
             b"3"
         );
+    }
+
+    #[test]
+    fn what_is_written_is_no_younger_than_its_run() {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        write(folder.path(), &[file("a.rs", "1")], Some(time)).expect("the folder can be written");
+        let written = fs::metadata(folder.path().join("a.rs")).and_then(|it| it.modified());
+        assert_eq!(written.expect("the file is there"), time);
+    }
+
+    /// As a system has it that takes both names for one.
+    #[test]
+    fn files_that_take_each_others_place_are_told() {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let files = [file("a.v1.rs", "1"), file("a.v1.rs", "2")];
+        let error = write(folder.path(), &files, None).expect_err("one of them is lost");
+        let text = error.to_string();
+        assert!(
+            text.contains("`a.v1.rs` and `a.v1.rs` are one file"),
+            "{text}"
+        );
+        let files = [file("b.v1.rs", "1"), file("B.v1.rs", "1")];
+        assert_eq!(write(folder.path(), &files, None), Ok(()));
     }
 
     #[test]
@@ -249,7 +325,7 @@ mod tests {
             file("old/gone.rs", ours),
             file("mine.rs", "mine"),
         ];
-        write(folder.path(), &old).expect("the folder can be written");
+        write(folder.path(), &old, None).expect("the folder can be written");
         let new = [
             file("a.rs", ours),
             file("b.rs", "one\n2\n"),
@@ -268,7 +344,7 @@ mod tests {
             "{error}"
         );
 
-        write(folder.path(), &new).expect("the folder can be written");
+        write(folder.path(), &new, None).expect("the folder can be written");
         remove_stale(folder.path(), &new).expect("the folder can be written");
         assert_eq!(verify(folder.path(), &new), Ok(()));
         for (path, exists) in [
@@ -283,7 +359,7 @@ mod tests {
     #[test]
     fn line_breaks_of_version_control_are_no_difference() {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        write(folder.path(), &[file("a.rs", "one\r\ntwo\r\n")]).expect("it can be written");
+        write(folder.path(), &[file("a.rs", "one\r\ntwo\r\n")], None).expect("it can be written");
         assert_eq!(verify(folder.path(), &[file("a.rs", "one\ntwo\n")]), Ok(()));
         let error = verify(folder.path(), &[file("a.rs", "one\n2\n")]);
         assert!(error.is_err());

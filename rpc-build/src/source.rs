@@ -101,6 +101,15 @@ impl SourceFile {
         (line, offset - self.lines[line])
     }
 
+    /// The lines that have these bytes, as a range of bytes, and the first of them, from 0.
+    pub(crate) fn whole_lines(&self, bytes: &Range<usize>) -> (Range<usize>, usize) {
+        let (first, byte) = self.line_and_byte(bytes.start);
+        let (last, _) = self.line_and_byte(bytes.end);
+        let length = self.text.as_deref().map_or(0, str::len);
+        let end = self.lines.get(last + 1).copied().unwrap_or(length);
+        (bytes.start - byte..end, first)
+    }
+
     /// Line and column, both from 1 and in characters, as editors count them.
     pub fn line_and_column(&self, offset: usize) -> Option<(usize, usize)> {
         let text = self.text.as_deref()?;
@@ -135,6 +144,20 @@ mod tests {
         assert_eq!(file.offset(1, 2), None, "past the end of the line");
         assert_eq!(file.offset(2, 0), Some(12));
         assert_eq!(file.offset(3, 0), None);
+    }
+
+    #[test]
+    fn lines_are_whole() {
+        let file = file("one\ntwo\nthree");
+        for (bytes, lines) in [
+            (0..0, (0..4, 0)),
+            (1..3, (0..4, 0)),
+            (2..4, (0..8, 0)),
+            (5..6, (4..8, 1)),
+            (13..13, (8..13, 2)),
+        ] {
+            assert_eq!(file.whole_lines(&bytes), lines, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub(crate) mod oneof {
 }
 
 pub(crate) mod range {
+    pub(crate) const START: i32 = 1;
+    pub(crate) const END: i32 = 2;
     pub(crate) const OPTIONS: i32 = 3;
 }
 

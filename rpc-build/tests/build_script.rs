@@ -48,6 +48,13 @@ fn main() {
 }
 ";
 
+/// The same with what was written to the folder `schema`.
+fn in_folder() -> String {
+    let include = "mod users {\n    rpc_runtime::include_schema!(\"users.v1\");\n}";
+    assert!(MAIN.contains(include));
+    MAIN.replace(include, "#[path = \"../schema/users.v1.rs\"]\nmod users;")
+}
+
 /// A crate with a schema.
 struct Project {
     folder: TempDir,
@@ -299,13 +306,7 @@ fn a_committed_folder_that_is_out_of_date_fails_the_build() {
     let mut project = Project::new(
         "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).out_dir(\"schema\").verify().compile()",
     );
-    project.write(
-        "src/main.rs",
-        &MAIN.replace(
-            "mod users {\n    rpc_runtime::include_schema!(\"users.v1\");\n}",
-            "#[path = \"../schema/users.v1.rs\"]\nmod users;",
-        ),
-    );
+    project.write("src/main.rs", &in_folder());
     project.variables = vec![("RPC_BUILD_UPDATE", "1")];
     project.build().succeeds();
     project.variables.clear();
@@ -333,6 +334,61 @@ fn a_committed_folder_that_is_out_of_date_fails_the_build() {
     project.build().fails(&["users.v1/package.rs:"]);
     project.variables.clear();
     project.build().fails(&["users.v1/package.rs:"]);
+}
+
+#[test]
+fn what_was_deleted_or_edited_in_a_folder_is_written_again_and_only_then() {
+    let project = Project::new(
+        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).out_dir(\"schema\").compile()",
+    );
+    project.write("src/main.rs", &in_folder());
+    let is_at_rest = || !project.build().succeeds().ran_script;
+    project.build().succeeds();
+    assert!(is_at_rest(), "nothing has changed");
+    let services = project.read("schema/users.v1/services.rs");
+    fs::remove_file(project.path("schema/users.v1/services.rs")).expect("it was written");
+    assert!(project.build().succeeds().ran_script);
+    assert!(is_at_rest(), "nothing has changed");
+    project.write("schema/users.v1/services.rs", "nothing");
+    assert!(project.build().succeeds().ran_script);
+    assert_eq!(project.read("schema/users.v1/services.rs"), services);
+    assert!(is_at_rest(), "nothing has changed");
+    project.replace("proto/users/v1/users.proto", "string name", "string title");
+    assert!(project.build().succeeds().ran_script);
+    assert!(is_at_rest(), "nothing has changed");
+}
+
+#[test]
+fn a_build_script_runs_again_when_its_lock_or_its_descriptor_set_changes() {
+    let mut project = Project::new(
+        "rpc_build::Config::new().files([\"proto/users/v1/users.proto\"]).out_dir(\"schema\").compile()",
+    );
+    project.write("src/main.rs", "fn main() {}");
+    project.variables = vec![("RPC_BUILD_ACCEPT_SCHEMA", "1")];
+    project.build().succeeds();
+    project.variables.clear();
+    project.build().succeeds();
+    let is_at_rest = || !project.build().succeeds().ran_script;
+    assert!(is_at_rest(), "nothing has changed");
+    let lock = project.read("schema.lock");
+    project.write(
+        "schema.lock",
+        &lock.replace("string name = 2", "int32 name = 2"),
+    );
+    project.build().fails(&["FIELD_WIRE_JSON_COMPATIBLE_TYPE"]);
+    project.write("schema.lock", &lock);
+    assert!(project.build().succeeds().ran_script);
+
+    let set = project.path("schema/users.v1/descriptors.binpb");
+    fs::copy(set, project.path("set.binpb")).expect("it was written");
+    project.write(
+        "build.rs",
+        "fn main() -> Result<(), rpc_build::Error> { rpc_build::Config::new().descriptor_set(\"set.binpb\").compile() }",
+    );
+    assert!(project.build().succeeds().ran_script);
+    assert!(is_at_rest(), "nothing has changed");
+    project.write("set.binpb", "nothing");
+    project.build().fails(&["a descriptor set cannot be read"]);
 }
 
 #[test]

@@ -419,3 +419,69 @@ fn a_merge_may_take_elements_from_both_sides() {
     let text = error.expect_err("a field is gone").to_string();
     assert!(text.contains("FIELD_NO_DELETE"), "{text}");
 }
+
+/// All files below a folder, by their paths in it.
+fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(inside) = waiting.pop() {
+        for entry in fs::read_dir(inside).expect("the folder is there") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let content = fs::read(&path).expect("the file is there");
+            let name = path.strip_prefix(folder).expect("it is in the folder");
+            found.push((name.to_owned(), content));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Hashes begin with another number in each process, and so do the orders of what is hashed.
+#[test]
+fn every_process_writes_the_same() {
+    const FOLDER: &str = "RPC_BUILD_TEST_FOLDER";
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let folder = Path::new(&folder);
+        let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/schema/proto");
+        let names = [
+            "kinds/legacy/legacy",
+            "kinds/v1/kinds",
+            "names/v3/names",
+            "users/v1/users",
+        ];
+        let config = Config::new()
+            .files(names.map(|name| proto.join(format!("{name}.proto"))))
+            .includes([proto])
+            .views("users.v1")
+            .out_dir(folder.join("schema"))
+            .lock(folder.join("schema.lock"));
+        config.compile().expect("the schema is sound");
+        return config.release().expect("the lock can be written");
+    }
+    let written = [(), ()].map(|()| {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let own = std::env::current_exe().expect("this is a program");
+        let ended = std::process::Command::new(own)
+            .args(["--exact", "every_process_writes_the_same"])
+            .env(FOLDER, folder.path())
+            .output()
+            .expect("it is there");
+        assert!(ended.status.success(), "{ended:?}");
+        tree(folder.path())
+    });
+    let names: Vec<_> = written[0].iter().map(|(name, _)| name.clone()).collect();
+    assert!(
+        names.len() > 20 && names.contains(&"schema.lock".into()),
+        "{names:?}"
+    );
+    let [one, other] = written;
+    for ((name, one), (other_name, other)) in one.iter().zip(&other) {
+        assert_eq!(name, other_name);
+        assert!(one == other, "{} differs", name.display());
+    }
+    assert_eq!(one.len(), other.len());
+}

@@ -25,6 +25,7 @@
 // say `std::string::String` in every message to a user.
 pub use ::buffa::{
     EnumValue, Enumeration, Extension, ExtensionSet, Message, MessageField, MessageName,
+    MessageView, ViewEncode,
 };
 pub use ::buffa::{UnknownFields, type_registry};
 

@@ -1,11 +1,13 @@
 //! Compiles the schemas in `proto`.
 
+use std::path::PathBuf;
+
+use rpc_build::Config;
+
 fn main() -> Result<(), rpc_build::Error> {
+    let out = std::env::var("OUT_DIR").unwrap_or_default();
     // For `tests/parity.rs`, which reads what was written.
-    println!(
-        "cargo::rustc-env=SCHEMA_OUT={}",
-        std::env::var("OUT_DIR").unwrap_or_default()
-    );
+    println!("cargo::rustc-env=SCHEMA_OUT={out}");
     rpc_build::compile([
         "proto/kinds/legacy/legacy.proto",
         "proto/kinds/v1/kinds.proto",
@@ -20,5 +22,22 @@ fn main() -> Result<(), rpc_build::Error> {
         "proto/users/v1/users.proto",
         "proto/users/v2/users.proto",
         "proto/wide/v1/wide.proto",
-    ])
+    ])?;
+    // By themselves, each with what the others do without.
+    let folder = |name: &str| PathBuf::from(&out).join(name);
+    Config::new()
+        .files(["proto/viewed/v1/viewed.proto"])
+        .views("viewed.v1")
+        .out_dir(folder("viewed"))
+        .compile()?;
+    Config::new()
+        .files(["proto/borrowed/v1/borrowed.proto"])
+        .external("shared.v1", "crate::schema::shared::v1")
+        .runtime_path("crate::runtime")
+        .out_dir(folder("borrowed"))
+        .compile()?;
+    Config::new()
+        .descriptor_set("proto/editions/v1/editions.binpb")
+        .out_dir(folder("editions"))
+        .compile()
 }

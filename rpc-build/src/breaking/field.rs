@@ -101,8 +101,7 @@ fn pairs<'a>(pair: &Pair<'a>) -> Vec<FieldPair<'a>> {
         let in_map_entries = old.it.map_entry && new.it.map_entry;
         let map = old.it.map_entry.then(|| pair.map_field(message)).flatten();
         for it in &old.it.fields {
-            let now = new.it.fields.iter().find(|now| now.number == it.number);
-            fields.extend(now.map(|now| FieldPair {
+            fields.extend(new.it.field(it.number).map(|now| FieldPair {
                 old: In { file: old.file, it },
                 new: In {
                     file: new.file,

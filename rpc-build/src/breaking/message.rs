@@ -45,13 +45,7 @@ pub(super) fn check<'a>(pair: &mut Pair<'a>) {
 /// A field is gone when its number is. Reserving the number keeps the binary form safe, reserving the name keeps JSON safe.
 fn check_deleted_fields<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
     for old in &both.old.it.fields {
-        if both
-            .new
-            .it
-            .fields
-            .iter()
-            .any(|new| new.number == old.number)
-        {
+        if both.new.it.field(old.number).is_some() {
             continue;
         }
         let next = next_version(&both.old.file.package);
@@ -88,16 +82,19 @@ fn deleted<'a>(both: Both<'a>, it: &'a Field, rule: &'static str, how: &str) -> 
 
 const REQUIRED: &str = "MESSAGE_SAME_REQUIRED_FIELDS";
 
-/// The fields that are required by the word: the feature of editions is a matter of cardinality alone.
+/// By the word: the feature of editions is a matter of cardinality alone.
+fn is_required(field: &Field) -> bool {
+    field.cardinality == Cardinality::Required
+}
+
 fn required(message: &Message) -> impl Iterator<Item = &Field> {
-    let fields = message.fields.iter();
-    fields.filter(|field| field.cardinality == Cardinality::Required)
+    message.fields.iter().filter(|field| is_required(field))
 }
 
 fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
     let old_file = both.old.file;
     for it in required(both.old.it) {
-        if required(both.new.it).any(|new| new.number == it.number) {
+        if both.new.it.field(it.number).is_some_and(is_required) {
             continue;
         }
         let what = field::describe(In { file: old_file, it }, both.name);
@@ -121,7 +118,7 @@ fn check_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
 
 fn check_newly_required<'a>(pair: &mut Pair<'a>, both: Both<'a>) {
     for it in required(both.new.it) {
-        if required(both.old.it).any(|old| old.number == it.number) {
+        if both.old.it.field(it.number).is_some_and(is_required) {
             continue;
         }
         let of_new = In {

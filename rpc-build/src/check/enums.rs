@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use buffa_descriptor::generated::descriptor::EnumDescriptorProto;
 
-use super::ranges::{Names, Written, collect, overlaps};
+use super::ranges::{Names, Sorted, Written, collect, overlaps};
 use super::{File, Syntax};
 use crate::diagnostic::Diagnostic;
 use crate::elements::{Element, below, join, numbered, scope};
@@ -203,9 +203,10 @@ impl Enum<'_> {
     }
 
     fn check_values(&self, ranges: &[Written], mistakes: &mut Vec<Diagnostic>) {
+        let ranges = Sorted::new(ranges);
         for (index, value) in numbered(&self.item.item.value) {
             let number = value.number.unwrap_or_default();
-            let Some(range) = ranges.iter().find(|range| range.numbers.contains(&number)) else {
+            let Some(range) = ranges.find(number) else {
                 continue;
             };
             let name = value.name.as_deref().unwrap_or_default();

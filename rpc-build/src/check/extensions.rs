@@ -128,6 +128,21 @@ fn check_extension(
     let is_in_set = index
         .message(extendee)
         .is_some_and(|(message, _)| is_message_set(message));
+    let number = item.number.unwrap_or_default();
+    let is_declared = |(message, _): (&DescriptorProto, Syntax)| {
+        let ranges = message.extension_range.iter();
+        let mut ranges = ranges.map(|it| it.start.unwrap_or_default()..it.end.unwrap_or_default());
+        ranges.any(|range| range.contains(&number))
+    };
+    // Of others the linker knows it.
+    if is_in_set && !index.message(extendee).is_some_and(is_declared) {
+        let path = below(&extension.path, &[tag::field::NUMBER]);
+        let extendee = extendee.trim_start_matches('.');
+        let text =
+            format!("message `{extendee}` does not define `{number}` as an extension number");
+        let mistake = file.mistake(&path, &extension.name, text);
+        mistakes.push(mistake.help("take a number of its ranges"));
+    }
     if is_in_set
         && (item.label != Some(Label::LABEL_OPTIONAL) || item.r#type != Some(Type::TYPE_MESSAGE))
     {

@@ -1,6 +1,6 @@
 //! Fields and extensions: numbers, labels, types, and options that only some of them can have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{
@@ -219,7 +219,7 @@ impl Field<'_> {
 }
 
 /// Whether the options of a message could be read.
-fn is_read(message: &DescriptorProto) -> bool {
+pub(super) fn is_read(message: &DescriptorProto) -> bool {
     let options = message.options.as_option();
     options.is_none_or(|options| options.uninterpreted_option.is_empty())
 }
@@ -267,14 +267,11 @@ fn check_oneofs(
     message: &Element<'_, DescriptorProto>,
     mistakes: &mut Vec<Diagnostic>,
 ) {
+    let fields = message.item.field.iter();
+    let used: HashSet<i32> = fields.filter_map(|field| field.oneof_index).collect();
     for (index, oneof) in numbered(&message.item.oneof_decl) {
         let path = below(&message.path, &[tag::message::ONEOF, index, tag::NAME]);
-        if !message
-            .item
-            .field
-            .iter()
-            .any(|field| field.oneof_index == Some(index))
-        {
+        if !used.contains(&index) {
             let name = oneof.name.as_deref().unwrap_or_default();
             let mistake = file.mistake(
                 &path,

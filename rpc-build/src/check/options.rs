@@ -36,7 +36,11 @@ fn check_lite(file: &File<'_>, index: &Index<'_>, mistakes: &mut Vec<Diagnostic>
     let options = file.descriptor.options.as_option();
     // Where options could not be read, this may be one of them.
     let is_read = options.is_none_or(|options| options.uninterpreted_option.is_empty());
-    if is_lite(file.descriptor) || !is_read {
+    if is_lite(file.descriptor) {
+        check_lite_services(file, mistakes);
+        return;
+    }
+    if !is_read {
         return;
     }
     for (at, name) in numbered(&file.descriptor.dependency) {
@@ -49,6 +53,27 @@ fn check_lite(file: &File<'_>, index: &Index<'_>, mistakes: &mut Vec<Diagnostic>
             );
             mistakes.push(mistake.help("set the same here, or remove it there"));
         }
+    }
+}
+
+/// What is generated of services by default in C++ and Java builds on what a lite file lacks.
+fn check_lite_services(file: &File<'_>, mistakes: &mut Vec<Diagnostic>) {
+    let Some(options) = file.descriptor.options.as_option() else {
+        return;
+    };
+    let generic = [
+        ("cc_generic_services", options.cc_generic_services),
+        ("java_generic_services", options.java_generic_services),
+    ];
+    let Some((name, _)) = generic.into_iter().find(|(_, set)| *set == Some(true)) else {
+        return;
+    };
+    for service in &file.elements.services {
+        let path = below(&service.path, &[tag::NAME]);
+        let text =
+            format!("a file with `optimize_for = LITE_RUNTIME` has no services with `{name}`");
+        let mistake = file.mistake(&path, &service.name, text);
+        mistakes.push(mistake.help(format!("remove `option {name} = true;`")));
     }
 }
 

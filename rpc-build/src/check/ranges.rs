@@ -1,10 +1,12 @@
 //! Reserved and extension ranges of messages, and the fields that must keep out of them.
 
-use std::collections::HashMap;
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use buffa_descriptor::generated::descriptor::DescriptorProto;
 
+use super::fields::{is_message_set, is_read};
 use super::{File, MAX_NUMBER};
 use crate::diagnostic::Diagnostic;
 use crate::elements::{Element, below, join, numbered};
@@ -104,6 +106,39 @@ pub(super) fn overlaps(ranges: &[Written]) -> Vec<(&Written, &Written)> {
         .collect()
 }
 
+/// Ranges by where they begin, to be asked for many numbers. Those that are empty are left out.
+pub(super) struct Sorted<'a> {
+    ranges: Vec<&'a Written>,
+    /// The largest end of each range and those before it.
+    ends: Vec<i32>,
+}
+
+impl<'a> Sorted<'a> {
+    pub(super) fn new(ranges: &'a [Written]) -> Self {
+        let ranges = ranges.iter().filter(|range| !range.numbers.is_empty());
+        let mut ranges: Vec<_> = ranges.collect();
+        ranges.sort_by_key(|range| range.numbers.start);
+        let mut end = i32::MIN;
+        let ends = ranges.iter().map(|range| {
+            end = end.max(range.numbers.end);
+            end
+        });
+        let ends = ends.collect();
+        Self { ranges, ends }
+    }
+
+    pub(super) fn find(&self, number: i32) -> Option<&'a Written> {
+        self.overlap(&(number..number.saturating_add(1)))
+    }
+
+    /// The first range that has one of these numbers.
+    fn overlap(&self, numbers: &Range<i32>) -> Option<&'a Written> {
+        let first = self.ends.partition_point(|&end| end <= numbers.start);
+        let range = self.ranges.get(first)?;
+        (!numbers.is_empty() && range.numbers.start < numbers.end).then_some(range)
+    }
+}
+
 struct Ranges<'a> {
     file: &'a File<'a>,
     message: &'a Element<'a, DescriptorProto>,
@@ -112,8 +147,9 @@ struct Ranges<'a> {
 }
 
 impl Ranges<'_> {
-    /// A range begins at 1 or later and does not end before it begins.
+    /// A range begins at 1 or later and does not end before it begins. Only a message set has larger numbers than fields have.
     fn check_bounds(&self, mistakes: &mut Vec<Diagnostic>) {
+        let is_in_set = is_message_set(self.message.item) || !is_read(self.message.item);
         for (range, what) in self
             .reserved
             .iter()
@@ -136,6 +172,13 @@ impl Ranges<'_> {
                         .mistake(&range.path, &self.message.name, text)
                         .help(format!("write `{to} to {from}`")),
                 );
+            } else if numbers.end > MAX_NUMBER + 1 && what == "extension" && !is_in_set {
+                let text = format!("the extension number {} is too large", numbers.end - 1);
+                mistakes.push(
+                    self.file
+                        .mistake(&range.path, &self.message.name, text)
+                        .help(format!("write a number up to {MAX_NUMBER}, or `max`")),
+                );
             }
         }
     }
@@ -157,16 +200,9 @@ impl Ranges<'_> {
         for (range, other) in overlaps(self.extensions) {
             report(range, other, "the extension range");
         }
+        let reserved = Sorted::new(self.reserved);
         for range in self.extensions {
-            let overlaps = |other: &&Written| {
-                range.numbers.start < other.numbers.end && other.numbers.start < range.numbers.end
-            };
-            if let Some(other) = self
-                .reserved
-                .iter()
-                .filter(|other| !other.numbers.is_empty())
-                .find(overlaps)
-            {
+            if let Some(other) = reserved.overlap(&range.numbers) {
                 report(range, other, "the extension range");
             }
         }
@@ -174,19 +210,14 @@ impl Ranges<'_> {
 
     /// A field must not have a number that is reserved or left to extensions.
     fn check_fields(&self, mistakes: &mut Vec<Diagnostic>) {
+        let (reserved, extensions) = (Sorted::new(self.reserved), Sorted::new(self.extensions));
+        let free = LazyCell::new(|| self.free());
         for (index, field) in numbered(&self.message.item.field) {
             let number = field.number.unwrap_or_default();
-            let has = |range: &&Written| range.numbers.contains(&number);
-            let found = self
-                .reserved
-                .iter()
-                .find(has)
-                .map(|range| (range, "is reserved"));
+            let found = reserved.find(number).map(|range| (range, "is reserved"));
             let found = found.or_else(|| {
-                self.extensions
-                    .iter()
-                    .find(has)
-                    .map(|range| (range, "is left to extensions"))
+                let range = extensions.find(number)?;
+                Some((range, "is left to extensions"))
             });
             let Some((range, what)) = found else {
                 continue;
@@ -204,26 +235,21 @@ impl Ranges<'_> {
                     format!("the number {number} of `{name}` {what}"),
                 )
                 .and_at(self.file.span(&range.path), "here")
-                .help(format!(
-                    "take a number that is free, such as {}",
-                    self.free()
-                ));
+                .help(format!("take a number that is free, such as {}", *free));
             mistakes.push(mistake);
         }
     }
 
     /// The first number that nobody has.
     fn free(&self) -> i32 {
+        let (reserved, extensions) = (Sorted::new(self.reserved), Sorted::new(self.extensions));
+        let fields = self.message.item.field.iter();
+        let fields: HashSet<i32> = fields.filter_map(|field| field.number).collect();
         let is_taken = |number: i32| {
-            let ranges = self.reserved.iter().chain(self.extensions);
-            let fields = self.message.item.field.iter();
             (19_000..20_000).contains(&number)
-                || ranges
-                    .map(|range| &range.numbers)
-                    .any(|range| range.contains(&number))
-                || fields
-                    .filter_map(|field| field.number)
-                    .any(|taken| taken == number)
+                || fields.contains(&number)
+                || reserved.find(number).is_some()
+                || extensions.find(number).is_some()
         };
         // Beyond this many, the first free one is not worth the time.
         (1..10_000)
@@ -301,17 +327,45 @@ impl Names<'_> {
 mod tests {
     use super::*;
 
+    fn written(ranges: &[(i32, i32)]) -> Vec<Written> {
+        let ranges = ranges.iter().zip(0..);
+        let written = ranges.map(|(&(start, end), index)| Written {
+            numbers: start..end,
+            path: vec![index],
+        });
+        written.collect()
+    }
+
+    #[test]
+    fn the_range_of_a_number_is_found_among_many() {
+        let written = written(&[(5, 9), (1, 3), (2, 6), (20, 21), (20, 21), (8, 7), (10, 18)]);
+        let sorted = Sorted::new(&written);
+        for number in -1..25 {
+            let expected = written.iter().any(|range| range.numbers.contains(&number));
+            let found = sorted.find(number);
+            assert_eq!(found.is_some(), expected, "{number}");
+            assert!(
+                found.is_none_or(|range| range.numbers.contains(&number)),
+                "{number}"
+            );
+        }
+        for (from, to, expected) in [
+            (9, 10, false),
+            (9, 11, true),
+            (18, 20, false),
+            (12, 12, false),
+        ] {
+            assert_eq!(
+                sorted.overlap(&(from..to)).is_some(),
+                expected,
+                "{from} {to}"
+            );
+        }
+    }
+
     #[test]
     fn overlaps_name_the_later_range() {
-        let ranges = [(5, 9), (1, 3), (2, 6), (20, 21), (20, 21), (8, 7)];
-        let written: Vec<_> = ranges
-            .iter()
-            .zip(0..)
-            .map(|(&(start, end), index)| Written {
-                numbers: start..end,
-                path: vec![index],
-            })
-            .collect();
+        let written = written(&[(5, 9), (1, 3), (2, 6), (20, 21), (20, 21), (8, 7)]);
         let found: Vec<_> = overlaps(&written)
             .iter()
             .map(|(range, other)| (range.path[0], other.path[0]))

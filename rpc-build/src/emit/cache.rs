@@ -74,7 +74,7 @@ impl<'a> Keys<'a> {
         let Paths { context, named } = paths;
         let mut common = DefaultHasher::new();
         (env!("CARGO_PKG_VERSION"), format!("{settings:?}")).hash(&mut common);
-        format!("{:?}", named.stand_ins).hash(&mut common);
+        format!("{:?} {:?}", named.stand_ins, named.numbers).hash(&mut common);
         // Two fields whose names are one in snake case are told apart by names that buffa then gives to others, too.
         let warnings =
             generate_with_diagnostics(&named.schema.descriptors.file, &[], context.config);

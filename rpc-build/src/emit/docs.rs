@@ -31,7 +31,7 @@ fn lines(comment: &str) -> Vec<String> {
     let mut was_blank = true;
     for line in dedent(comment) {
         if let Some(marker) = &fence {
-            if line.trim() == marker.as_str() {
+            if closes(&line, marker) {
                 fence = None;
             }
             lines.push(line);
@@ -125,13 +125,36 @@ fn open_fence(line: &str) -> Option<(String, String)> {
         && language
             .chars()
             .all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '+'));
-    let is_rust = ["rust", "should_panic", "no_run", "ignore", "compile_fail"].contains(&language);
-    let tag = if is_plain && !is_rust {
+    let tag = if is_plain && !is_rust(language) {
         language
     } else {
         "text"
     };
     Some((fence.to_owned(), format!("{fence}{tag}")))
+}
+
+/// Whether a line ends a block, for which a longer fence will do.
+fn closes(line: &str, marker: &str) -> bool {
+    let line = line.trim();
+    line.starts_with(marker) && line.chars().all(|it| marker.starts_with(it))
+}
+
+/// Whether rustdoc takes a block for Rust because of this tag.
+fn is_rust(language: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "rust",
+        "should_panic",
+        "no_run",
+        "compile_fail",
+        "test_harness",
+        "allow_fail",
+    ];
+    // As in `edition2024`, `ignore-wasm`, `standalone_crate` and `E0308`.
+    const BEGINNINGS: [&str; 3] = ["edition", "ignore", "standalone"];
+    let is_error = language
+        .strip_prefix('E')
+        .is_some_and(|code| code.len() == 4 && code.bytes().all(|it| it.is_ascii_digit()));
+    WORDS.contains(&language) || BEGINNINGS.iter().any(|it| language.starts_with(it)) || is_error
 }
 
 /// Makes plain text of what rustdoc would take for a link or a tag, and links of addresses. Code in backticks stays.
@@ -261,6 +284,14 @@ mod tests {
         assert_eq!(lines("```\nx"), [" ```text", " x", " ```"]);
         assert_eq!(lines("```rust\nx\n```"), [" ```text", " x", " ```"]);
         assert_eq!(lines("```json\n[x]\n```"), [" ```json", " [x]", " ```"]);
+        for tag in ["edition2021", "ignore-wasm", "E0308", "standalone_crate"] {
+            let text = format!("```{tag}\nx\n````\n[y]");
+            assert_eq!(
+                lines(&text),
+                [" ```text", " x", " ````", r" \[y\]"],
+                "{tag}"
+            );
+        }
         assert_eq!(
             lines("- item\n      continued"),
             [" - item", "       continued"]

@@ -138,8 +138,8 @@ pub(crate) fn expand_messages(
             let (source, text) = without_header(&file.content);
             if own.iter().any(|name| *name == source) {
                 let texts: &mut Texts = texts.entry(source.to_owned()).or_default();
-                texts.0[section as usize] =
-                    redirect(&unmark(text), &settings.private_path(), &named.stand_ins);
+                let text = redirect(&unmark(text), &settings.private_path(), &named.stand_ins);
+                texts.0[section as usize] = named.numbers.put_back(text);
             }
         }
     }

@@ -8,6 +8,7 @@ mod errors;
 mod messages;
 mod modules;
 mod names;
+mod numbers;
 pub(crate) mod options;
 mod package;
 mod plan;
@@ -18,6 +19,7 @@ mod stand_in;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -130,6 +132,7 @@ pub(crate) fn emit(
         &errors.iter().cloned().collect::<Vec<_>>(),
     );
     names::check_packages(schema, &all, &plan, &mut diagnostics);
+    views::check_views(schema, &plan, &types, settings, &mut diagnostics);
     let services = read_services(schema, &all, &plan, &types, &mut diagnostics);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
@@ -138,7 +141,8 @@ pub(crate) fn emit(
         .values()
         .flat_map(|package| package.files.clone())
         .collect();
-    let named = Named::new(schema, &plan);
+    let with_views = messages::with_views(&plan, settings);
+    let named = Named::new(schema, &plan, &with_views);
     let config = messages::config(&named.schema, settings, false);
     let written = &named.schema.descriptors.file;
     let context = CodeGenContext::for_generate(written, &generated, &config);
@@ -147,7 +151,6 @@ pub(crate) fn emit(
         named: &named,
     };
     let texts = cached_messages(&paths, &plan, settings, cache)?;
-    let with_views = messages::with_views(&plan, settings);
     let named_files = Files::of(&named.schema);
     let mut files = Vec::new();
     for (name, package) in &plan {

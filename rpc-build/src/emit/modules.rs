@@ -18,9 +18,13 @@ const ALL: &str = "all-packages";
 
 /// The folder of a package's own files.
 pub(crate) fn folder(package: &str) -> PathBuf {
+    // `a.rs` is the stub of the package `a`.
+    let is_stub = package.rsplit('.').next();
+    let is_stub = is_stub.is_some_and(|last| last.eq_ignore_ascii_case("rs"));
     PathBuf::from(match package {
-        "" => "no-package",
-        package => package,
+        "" => "no-package".to_owned(),
+        package if is_stub => format!("{package}-package"),
+        package => package.to_owned(),
     })
 }
 

@@ -15,9 +15,10 @@ use buffa_descriptor::generated::descriptor::{
 
 use super::deprecated;
 use super::docs::clean;
+use super::numbers::Numbers;
 use super::plan::{Plan, package_of};
 use super::stand_in::{Name, StandIns};
-use super::taken::{Taken, Types, camel_case, is_in_oneof, is_word, module_name};
+use super::taken::{Modules, Taken, Types, camel_case, is_in_oneof, is_word, module_name};
 use crate::diagnostic::Diagnostic;
 use crate::schema::{Files, Schema};
 use crate::tag;
@@ -51,6 +52,7 @@ pub(crate) fn check_packages(
 pub(crate) struct Named {
     pub(crate) schema: Schema,
     pub(crate) stand_ins: StandIns,
+    pub(crate) numbers: Numbers,
     /// Full names of types that have changed, with a dot first, by those in the original.
     types: HashMap<String, String>,
     /// The stand-ins of values, by the full names of their enums.
@@ -58,10 +60,12 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    pub(crate) fn new(schema: &Schema, plan: &Plan) -> Self {
+    /// `with_views` are the packages that have views.
+    pub(crate) fn new(schema: &Schema, plan: &Plan, with_views: &BTreeSet<String>) -> Self {
         let mut named = Self {
             schema: schema.clone(),
             stand_ins: StandIns::default(),
+            numbers: Numbers::default(),
             types: HashMap::new(),
             values: HashMap::new(),
         };
@@ -79,11 +83,16 @@ impl Named {
             }
         }
         for (name, files) in own {
-            named.package(name, modules_below(name, &packages), files);
+            let modules = Modules {
+                packages: modules_below(name, &packages),
+                has_views: with_views.contains(name),
+            };
+            named.package(name, modules, files);
         }
         if !named.types.is_empty() || !named.values.is_empty() {
             files.iter_mut().for_each(|file| named.references(file));
         }
+        named.numbers = Numbers::take(&mut files);
         files.iter_mut().for_each(clean_comments);
         files.iter_mut().for_each(deprecated::mark);
         named.schema.descriptors.file = files;
@@ -95,12 +104,7 @@ impl Named {
         self.types.get(name).map_or(name, String::as_str)
     }
 
-    fn package(
-        &mut self,
-        name: &str,
-        modules: BTreeSet<String>,
-        mut files: Vec<&mut FileDescriptorProto>,
-    ) {
+    fn package(&mut self, name: &str, modules: Modules, mut files: Vec<&mut FileDescriptorProto>) {
         let messages = files.iter().flat_map(|file| &file.message_type);
         let enums = files.iter().flat_map(|file| &file.enum_type);
         let mut types = Types::new(messages, enums, modules);
@@ -137,7 +141,8 @@ impl Named {
             let [old, new] = self.renamed(scope, &proto, message.name.as_deref());
             self.oneofs(message);
             self.fields(message);
-            let mut inside = Types::new(&message.nested_type, &message.enum_type, BTreeSet::new());
+            let inside = Modules::default();
+            let mut inside = Types::new(&message.nested_type, &message.enum_type, inside);
             let (nested, enums) = (&mut message.nested_type, &mut message.enum_type);
             self.types(nested, enums, &mut inside, [&old, &new]);
             let mut constants = Taken::new(message.extension.iter().map(constant));
@@ -185,14 +190,16 @@ impl Named {
             .iter()
             .map(|it| camel_case(it.name.as_deref().unwrap_or_default()));
         let mut enums = Taken::new(camel.chain(types));
+        let in_oneofs = message.field.iter().filter(|it| is_in_oneof(it));
+        let with_fields: BTreeSet<i32> = in_oneofs.filter_map(|it| it.oneof_index).collect();
         for (oneof, index) in message.oneof_decl.iter_mut().zip(0..) {
+            // Without fields it is the one of an `optional` field.
+            if !with_fields.contains(&index) {
+                continue;
+            }
             let is_own = |field: &FieldDescriptorProto| {
                 is_in_oneof(field) && field.oneof_index == Some(index)
             };
-            // Without fields it is the one of an `optional` field.
-            if !message.field.iter().any(is_own) {
-                continue;
-            }
             let proto = oneof.name.clone().unwrap_or_default();
             let camel = camel_case(&proto);
             if !(is_variant(&camel) && enums.claim(&camel)) {

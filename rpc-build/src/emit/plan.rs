@@ -7,7 +7,7 @@ use buffa_descriptor::generated::descriptor::{
 };
 
 use super::Settings;
-use crate::load::DESCRIPTOR;
+use crate::load::{DESCRIPTOR, is_embedded};
 use crate::schema::{Files, Schema};
 
 /// The package of the messages that come with the runtime.
@@ -89,12 +89,14 @@ pub(crate) fn closure(plan: &Plan, package: &str) -> BTreeSet<String> {
 
 /// Whether the types of a file are not ours to generate: most of protobuf's own are in the runtime.
 fn is_elsewhere(file: &FileDescriptorProto, settings: &Settings) -> bool {
-    let package = package_of(file);
-    let is_in_runtime = match package {
-        PROTOBUF => !WITHOUT_JSON.contains(&file.name.as_deref().unwrap_or_default()),
-        package => matches!(package, "google.protobuf.compiler" | "rpc.v1"),
-    };
-    is_in_runtime || is_external(package, settings)
+    is_in_runtime(file) || is_external(package_of(file), settings)
+}
+
+/// By the name of the file, as others may declare something in packages of these names, too.
+fn is_in_runtime(file: &FileDescriptorProto) -> bool {
+    let name = file.name.as_deref().unwrap_or_default();
+    let is_ours = [PROTOBUF, "google.protobuf.compiler", "rpc.v1"].contains(&package_of(file));
+    is_ours && is_embedded(name) && !WITHOUT_JSON.contains(&name)
 }
 
 /// Whether the types of a package are in a module that the settings name.
@@ -114,10 +116,9 @@ pub(crate) fn types_in_runtime<'a>(
 ) -> impl Iterator<Item = &'a str> {
     let files = schema.descriptors.file.iter();
     let files = files.filter(|file| {
-        let name = file.name.as_deref().unwrap_or_default();
         package_of(file) == PROTOBUF
-            && name != DESCRIPTOR
-            && !WITHOUT_JSON.contains(&name)
+            && file.name.as_deref() != Some(DESCRIPTOR)
+            && is_in_runtime(file)
             && !is_external(PROTOBUF, settings)
     });
     files.flat_map(|file| {

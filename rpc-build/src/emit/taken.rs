@@ -67,15 +67,23 @@ pub(crate) struct Types {
     types: Taken,
     /// The modules of messages, after which constants are called too.
     modules: Taken,
-    /// Modules that are there already, for which buffa makes those of messages give way.
-    others: BTreeSet<String>,
+    others: Modules,
+}
+
+/// What is beside the types of a scope already.
+#[derive(Default)]
+pub(crate) struct Modules {
+    /// Modules of packages, for which buffa makes those of messages give way.
+    pub(crate) packages: BTreeSet<String>,
+    /// Whether views are written, which have a module `oneof` beside those of messages.
+    pub(crate) has_views: bool,
 }
 
 impl Types {
     pub(crate) fn new<'a>(
         messages: impl IntoIterator<Item = &'a DescriptorProto>,
         enums: impl IntoIterator<Item = &'a EnumDescriptorProto>,
-        others: BTreeSet<String>,
+        others: Modules,
     ) -> Self {
         let names = messages.into_iter().filter(|it| !is_map_entry(it));
         let names: Vec<&str> = names.filter_map(|it| it.name.as_deref()).collect();
@@ -83,7 +91,7 @@ impl Types {
         let modules = names.iter().map(|name| module_name(name));
         Self {
             types: Taken::new(names.iter().copied().chain(enums).map(str::to_owned)),
-            modules: Taken::new(modules.chain(others.iter().cloned())),
+            modules: Taken::new(modules.chain(others.packages.iter().cloned())),
             others,
         }
     }
@@ -97,11 +105,12 @@ impl Types {
         let module = module_name(&proto);
         let is_type = has_module(message) && self.types.has(&module);
         let is_free = self.modules.claim(&module) && !is_type;
-        if self.others.contains(&module) {
+        if self.others.packages.contains(&module) {
             // As buffa does.
             self.modules.claim(&format!("{module}_"));
         }
-        if is_type_name(&proto) && is_free && module != "__buffa" {
+        let is_written = module == "__buffa" || (self.others.has_views && module == "oneof");
+        if is_type_name(&proto) && is_free && !is_written {
             return None;
         }
         let camel = match is_type_name(&proto) {

@@ -144,6 +144,76 @@ fn views_are_written_where_they_are_asked_for() {
 }
 
 #[test]
+fn views_of_what_has_none_are_refused() {
+    let inner = "message Inner {
+         optional google.protobuf.FieldOptions options = 1;
+         map<string, google.protobuf.FileOptions> files = 2;
+         optional google.protobuf.FieldDescriptorProto.Type type = 3;
+     }";
+    let import = "package a.v1; import \"google/protobuf/descriptor.proto\";";
+    let schema = written(&[
+        ("page.proto", "package a.v1;", import),
+        ("page.proto", "message Inner {}", inner),
+    ]);
+    let mut settings = settings();
+    emit(&schema, &settings, &mut ()).expect("nobody asks for views");
+    settings.views.insert("a.v1".to_owned());
+    let mistakes = emit(&schema, &settings, &mut ()).expect_err("there are no such views");
+    let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
+    let expected = ["FieldOptions", "FileOptions"];
+    assert_eq!(
+        messages,
+        expected.map(|name| format!("there is no view of `google.protobuf.{name}`"))
+    );
+    assert!(mistakes.iter().all(|it| it.line(&schema.sources).is_some()));
+}
+
+#[test]
+fn views_of_a_package_that_is_not_there_are_refused() {
+    let mut settings = settings();
+    settings.views.insert("a.v2".to_owned());
+    let mistakes = emit(&written(&[]), &settings, &mut ()).expect_err("there is no such package");
+    let messages: Vec<&str> = mistakes.iter().map(|it| it.message.as_str()).collect();
+    let expected = "views are asked for of the package `a.v2`, which is not generated here";
+    assert_eq!(messages, [expected]);
+}
+
+#[test]
+fn no_file_has_the_place_of_a_folder() {
+    let package = [
+        ("kind.proto", "b.v1", "a.v1.rs"),
+        ("user.proto", "b.v1.Kind", "a.v1.rs.Kind"),
+    ];
+    let files = emit(&written(&package), &settings(), &mut ()).expect("the schema is sound");
+    for one in &files {
+        let inside = files
+            .iter()
+            .find(|it| it.path.starts_with(&one.path) && it.path != one.path);
+        assert_eq!(inside.map(|it| &it.path), None, "in {}", one.path.display());
+    }
+    assert!(files.iter().any(|it| it.path == Path::new("a.v1.rs.rs")));
+}
+
+#[test]
+fn a_package_called_as_ours_is_generated() {
+    for package in ["rpc.v1", "google.protobuf"] {
+        let used = format!("{package}.Kind");
+        let changes = [
+            ("kind.proto", "b.v1", package),
+            ("user.proto", "b.v1.Kind", used.as_str()),
+        ];
+        let files = emit(&written(&changes), &settings(), &mut ()).expect("the schema is sound");
+        let path = format!("{package}/package.rs");
+        let file = files.iter().find(|it| it.path == Path::new(&path));
+        let text = file.map(|it| String::from_utf8_lossy(&it.content));
+        assert!(
+            text.is_some_and(|it| it.contains("pub enum Kind")),
+            "{package}"
+        );
+    }
+}
+
+#[test]
 fn comments_have_nothing_that_rustc_refuses() {
     let turned = "\n/* one\rtwo \u{202e}three\u{2066} */\nmessage Page {";
     let schema = written(&[

@@ -4,6 +4,8 @@
 mod defaults;
 mod maps;
 
+use std::collections::HashMap;
+
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::Type;
 use buffa_descriptor::generated::descriptor::{
     DescriptorProto, Edition, FieldDescriptorProto, FileDescriptorProto,
@@ -93,7 +95,7 @@ pub(super) fn check_kinds(
 }
 
 /// Messages before what is in them, each with its fields and then its extensions; at last the extensions of the file.
-fn for_each_field(
+pub(crate) fn for_each_field(
     file: &mut FileDescriptorProto,
     change: &mut impl FnMut(&mut FieldDescriptorProto),
 ) {
@@ -238,11 +240,16 @@ impl Checker {
                 self.broken("a field extends nothing", &name);
             }
         }
+        // How many fields each has, and whether one of them is `optional`.
+        let mut counts: HashMap<i32, (usize, bool)> = HashMap::new();
+        for field in &message.item.field {
+            let (count, has_optional) = counts.entry(field.oneof_index.unwrap_or(-1)).or_default();
+            *count += 1;
+            *has_optional |= is_optional(field);
+        }
         for (index, oneof) in numbered(&message.item.oneof_decl) {
-            let of_oneof = |field: &&FieldDescriptorProto| field.oneof_index == Some(index);
-            let mut fields = message.item.field.iter().filter(of_oneof);
-            let has_optional = fields.clone().any(is_optional);
-            if has_optional && fields.by_ref().count() != 1 {
+            let counted = counts.get(&index).copied().unwrap_or_default();
+            if let (2.., true) = counted {
                 let name = join(&message.name, oneof.name.as_deref());
                 let text = "the `oneof` is that of an `optional` field, and has others";
                 self.broken(text, &name);

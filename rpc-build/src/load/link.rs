@@ -90,6 +90,7 @@ fn plain(file: &FileDescriptorProto) -> FileDescriptorProto {
 fn plain_message(message: &mut DescriptorProto) {
     message.reserved_range.clear();
     message.reserved_name.clear();
+    plain_ranges(message);
     let mut numbers = HashSet::new();
     for (index, field) in (1..).zip(&mut message.field) {
         plain_field(field, index);
@@ -107,6 +108,25 @@ fn plain_message(message: &mut DescriptorProto) {
     message.enum_type.iter_mut().for_each(plain_enum);
     for extension in &mut message.extension {
         plain_field(extension, 0);
+    }
+}
+
+/// Ranges beyond the numbers of fields are those of message sets, and what is in them is for the checks: as many ranges, which
+/// have every number that [`plain_field`] gives to an extension.
+fn plain_ranges(message: &mut DescriptorProto) {
+    let ranges = &mut message.extension_range;
+    let is_large = |end: Option<i32>| end.is_some_and(|end| end > MAX_NUMBER + 1);
+    if !message.field.is_empty() || !ranges.iter().any(|range| is_large(range.end)) {
+        return;
+    }
+    let mut end = MAX_NUMBER + 1;
+    for range in ranges.iter_mut().rev() {
+        range.end = Some(end);
+        end -= 1;
+        range.start = Some(end);
+    }
+    if let Some(first) = ranges.first_mut() {
+        first.start = Some(1);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The text of one file into its descriptor, before names are resolved.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use buffa::Message as _;
 use buffa_descriptor::generated::descriptor::{
@@ -9,6 +8,7 @@ use buffa_descriptor::generated::descriptor::{
 };
 use prost_reflect::prost::Message as _;
 
+use super::edits::{Edits, Extends};
 use super::scan::{self, Kind, Token};
 use super::wording;
 use crate::diagnostic::Diagnostic;
@@ -40,7 +40,7 @@ pub(super) fn parse(source: &SourceFile) -> Result<FileDescriptorProto, Vec<Diag
         mistakes.extend(empty.clone());
         mistakes
     })?;
-    if let Some(mistake) = empty {
+    if let Some(mistake) = empty.or_else(|| suffixed_float(source, text)) {
         return Err(vec![mistake]);
     }
     let mut file = FileDescriptorProto::decode_from_slice(&parsed.encode_to_vec())
@@ -95,33 +95,33 @@ fn too_deep(source: &SourceFile, text: &str) -> Option<Diagnostic> {
     )
 }
 
-/// The parser takes these without a word, and leaves nothing of them. A value of an enum and a field of an option may have the
-/// name `extend` too.
+/// The parser takes these without a word, and leaves nothing of them.
 fn empty_extend(source: &SourceFile, text: &str) -> Option<Diagnostic> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum At {
-        Else,
-        Extend,
-        Name,
-        Open,
-    }
-    let mut last = ";";
-    let mut at = At::Else;
+    let (mut extends, mut is_open) = (Extends::default(), false);
     let closed = scan::code(text).find(|token| {
-        at = match (at, token.text) {
-            (At::Else, "extend") if matches!(last, ";" | "{" | "}") => At::Extend,
-            (At::Extend | At::Name, name) if name == "." || token.kind == Kind::Word => At::Name,
-            (At::Name, "{") => At::Open,
-            (At::Open, "}") => return true,
-            _ => At::Else,
-        };
-        last = token.text;
-        false
+        let is_empty = is_open && token.text == "}";
+        is_open = extends.opens(token);
+        is_empty
     })?;
     Some(
         Diagnostic::error("`extend` must have at least one field")
             .at(span(source, &closed), "")
             .help("add a field, or remove the `extend`"),
+    )
+}
+
+/// The parser takes `1.5f` in the value of an option, as the text format does, and `protoc` takes it nowhere.
+fn suffixed_float(source: &SourceFile, text: &str) -> Option<Diagnostic> {
+    let suffixed = scan::code(text).find(|token| {
+        token.kind == Kind::Number
+            && token.text.ends_with(['f', 'F'])
+            && !token.text.starts_with("0x")
+            && !token.text.starts_with("0X")
+    })?;
+    Some(
+        Diagnostic::error("a number does not end in `f` here")
+            .at(span(source, &suffixed), "")
+            .help("leave the `f` out: the option knows its type"),
     )
 }
 
@@ -161,11 +161,9 @@ fn name_synthetic(message: &mut DescriptorProto) {
         .filter(is_synthetic)
         .filter_map(|field| Some((index(field)?, field.name.clone()?)))
         .collect();
-    let own = message
-        .oneof_decl
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| synthetic.iter().all(|(index, _)| index != at));
+    let indices: HashSet<usize> = synthetic.iter().map(|(index, _)| *index).collect();
+    let own = message.oneof_decl.iter().enumerate();
+    let own = own.filter(|(at, _)| !indices.contains(at));
     let names = message
         .field
         .iter()
@@ -182,114 +180,6 @@ fn name_synthetic(message: &mut DescriptorProto) {
         }
         if let Some(oneof) = message.oneof_decl.get_mut(index) {
             oneof.name = Some(name);
-        }
-    }
-}
-
-/// What is changed in a text before it is parsed, for what the parser does not know: `extensions 4 [ … ]` becomes
-/// `extensions 4 to 4 [ … ]`, as it takes options only behind a range; `option (x) = -inf` gets a number that is as large, and
-/// `-nan` no sign.
-struct Edits(Vec<Edit>);
-
-struct Edit {
-    /// What is replaced; may be empty.
-    bytes: Range<usize>,
-    text: String,
-}
-
-impl Edits {
-    fn new(text: &str) -> Self {
-        let mut edits = Vec::new();
-        if !text.contains("extensions") && !text.contains("inf") && !text.contains("nan") {
-            return Self(edits);
-        }
-        // The word may be a name, too.
-        let (mut is_begun, mut is_in_ranges) = (false, false);
-        // The three tokens before.
-        let mut before = ["", "", ""];
-        let (mut number_end, mut sign) = (0, 0..0);
-        for token in scan::code(text) {
-            if std::mem::take(&mut is_begun) {
-                is_in_ranges = token.kind == Kind::Number;
-            }
-            match token.text {
-                "extensions" if matches!(before[2], "{" | "}" | ";") => is_begun = true,
-                ";" | "{" | "}" => is_in_ranges = false,
-                "[" if is_in_ranges => {
-                    is_in_ranges = false;
-                    if before[1] != "to"
-                        && before[2].starts_with(|first: char| first.is_ascii_digit())
-                    {
-                        edits.push(Edit {
-                            bytes: number_end..number_end,
-                            text: format!(" to {}", before[2]),
-                        });
-                    }
-                }
-                // A default may be infinite.
-                "inf" if before[1..] == ["=", "-"] && before[0] != "default" => edits.push(Edit {
-                    bytes: token.bytes.clone(),
-                    text: "9e999".to_owned(),
-                }),
-                // What is no number has no sign.
-                "nan" if before[1..] == ["=", "-"] && before[0] != "default" => edits.push(Edit {
-                    bytes: sign.clone(),
-                    text: " ".to_owned(),
-                }),
-                _ => {}
-            }
-            number_end = token.bytes.end;
-            sign = token.bytes.clone();
-            before = [before[1], before[2], token.text];
-        }
-        Self(edits)
-    }
-
-    fn apply(&self, text: &str) -> String {
-        let mut edited = text.to_owned();
-        for edit in self.0.iter().rev() {
-            edited.replace_range(edit.bytes.clone(), &edit.text);
-        }
-        edited
-    }
-
-    /// Where a place of the edited text is in the original one.
-    fn original(&self, edited: usize) -> usize {
-        // How far the edits so far moved what follows them; they only make a text longer.
-        let mut moved = 0;
-        for edit in &self.0 {
-            let start = edit.bytes.start + moved;
-            if edited <= start {
-                break;
-            }
-            if edited < start + edit.text.len() {
-                return edit.bytes.start;
-            }
-            moved += edit.text.len() - edit.bytes.len();
-        }
-        edited - moved
-    }
-
-    /// Makes all locations those of the original text.
-    fn restore(&self, file: &mut FileDescriptorProto, source: &SourceFile, edited: &str) {
-        if self.0.is_empty() {
-            return;
-        }
-        let edited = SourceFile::new(&source.name, None, Some(edited.into()));
-        let Some(info) = file.source_code_info.as_option_mut() else {
-            return;
-        };
-        for location in &mut info.location {
-            let Some(span) = edited.span(&location.span) else {
-                continue;
-            };
-            let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-            let (line, from) = source.line_and_byte(self.original(span.bytes.start));
-            let (last, to) = source.line_and_byte(self.original(span.bytes.end));
-            location.span = match line == last {
-                true => vec![number(line), number(from), number(to)],
-                false => vec![number(line), number(from), number(last), number(to)],
-            };
         }
     }
 }

@@ -460,3 +460,48 @@ fn json_names_are_written_as_protoc_does() {
         .collect();
     assert_eq!(names, ["fooBar", "x"]);
 }
+
+#[test]
+fn numbers_of_message_sets_are_those_of_the_text() {
+    let text = "syntax = \"proto2\";
+message Set {
+  option message_set_wire_format = true;
+  extensions 4 to 600000000, 1000000000;
+  extensions 0x77359400 [verification = UNVERIFIED];
+}
+extend Set { optional Set a = 536870912; optional Set b = 04000000001 [deprecated = true]; }
+message M { extend Set { optional Set c = 0X77359400; } }
+";
+    let folder = Folder::new(&[("a.proto", text)]);
+    let schema = folder.load(&["a.proto"]).expect("a schema");
+    assert_eq!(check::check(&schema).len(), 0);
+    let file = schema.file("a.proto").expect("a file");
+    let ranges = file.message_type[0].extension_range.iter();
+    let ranges: Vec<_> = ranges.map(|range| (range.start, range.end)).collect();
+    let expected = [
+        (4, 600_000_001),
+        (1_000_000_000, 1_000_000_001),
+        (2_000_000_000, 2_000_000_001),
+    ];
+    assert_eq!(
+        ranges,
+        expected.map(|(start, end)| (Some(start), Some(end)))
+    );
+    let elements = crate::elements::Elements::of(file);
+    let locations = schema.locations("a.proto");
+    let written = elements.extensions.iter().map(|it| {
+        let path = crate::elements::below(&it.path, &[tag::field::NUMBER]);
+        let span = locations.span(&path).expect("it has a place");
+        (
+            it.name.as_str(),
+            it.item.number.unwrap_or_default(),
+            &text[span.bytes],
+        )
+    });
+    let expected = [
+        ("M.c", 2_000_000_000, "0X77359400"),
+        ("a", 536_870_912, "536870912"),
+        ("b", 536_870_913, "04000000001"),
+    ];
+    assert_eq!(written.collect::<Vec<_>>(), expected);
+}

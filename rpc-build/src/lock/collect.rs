@@ -1,6 +1,6 @@
 //! Descriptors into the model of a lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use buffa_descriptor::features::{self, EnumType, JsonFormat, ResolvedFeatures};
 use buffa_descriptor::generated::descriptor::descriptor_proto::{ExtensionRange, ReservedRange};
@@ -235,13 +235,13 @@ impl<'a> Collector<'a> {
             let field = collect_field::member(self, field, message, scope, &path);
             collected.fields.push(field);
         }
+        let optional = message.field.iter();
+        let optional = optional.filter(|field| field.proto3_optional.unwrap_or(false));
+        let synthetic: HashSet<i32> = optional.filter_map(|field| field.oneof_index).collect();
         for (index, oneof) in numbered(&message.oneof_decl) {
-            let synthetic = message.field.iter().any(|field| {
-                field.proto3_optional.unwrap_or(false) && field.oneof_index == Some(index)
-            });
             collected.oneofs.push(Oneof {
                 name: text(&oneof.name).to_owned(),
-                synthetic,
+                synthetic: synthetic.contains(&index),
                 at: self.at(&[path.as_slice(), &[8, index]].concat()),
             });
         }

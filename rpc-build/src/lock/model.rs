@@ -145,6 +145,11 @@ impl Message {
     pub(crate) fn declared_oneofs(&self) -> impl Iterator<Item = &Oneof> {
         self.oneofs.iter().filter(|oneof| !oneof.synthetic)
     }
+
+    pub(crate) fn field(&self, number: i32) -> Option<&Field> {
+        let at = self.fields.binary_search_by_key(&number, |it| it.number);
+        self.fields.get(at.ok()?)
+    }
 }
 
 #[derive(Clone, Debug, Default)]

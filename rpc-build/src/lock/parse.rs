@@ -1,6 +1,6 @@
 //! Text into a lock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::model::{At, Cardinality, Enum, FILE_OPTIONS, File, Message, Oneof, Service, Value};
 use super::parse_block::{enumeration, lines, message, method, ranges, reserved, syntax};
@@ -106,6 +106,8 @@ struct Parser {
     lines: Vec<u32>,
     /// The names of the elements of this file, to find one that is there twice.
     seen: BTreeSet<String>,
+    /// The same of the values, the methods or the numbers of fields of this block.
+    members: HashSet<String>,
 }
 
 impl Parser {
@@ -204,7 +206,7 @@ impl Parser {
         tokens.sign('=')?;
         let number = tokens.number("a value")?;
         tokens.end()?;
-        if block.values.iter().any(|value| value.name == name) {
+        if !self.members.insert(name.clone()) {
             return Err(format!("`{name}` is in this enum twice"));
         }
         let at = At::default();
@@ -231,7 +233,7 @@ impl Parser {
             }
             (Block::Service(block), "rpc") => {
                 let method = method(tokens)?;
-                if block.methods.iter().any(|other| other.name == method.name) {
+                if !self.members.insert(method.name.clone()) {
                     return Err(format!("`{}` is in this service twice", method.name));
                 }
                 block.methods.push(method);
@@ -247,8 +249,7 @@ impl Parser {
             return Err("a field stands below a `message`".to_owned());
         };
         let (field, entry) = parse_field::field(tokens, file, &block.name, block.legacy_json)?;
-        let mut others = block.fields.iter();
-        if others.any(|other| other.number == field.number) {
+        if !self.members.insert(field.number.to_string()) {
             return Err(format!("field {} is in this message twice", field.number));
         }
         file.messages.extend(entry);
@@ -268,6 +269,7 @@ impl Parser {
     }
 
     fn finish_block(&mut self) -> Result<(), String> {
+        self.members.clear();
         let block = std::mem::take(&mut self.block);
         let file = self.file()?;
         match block {
@@ -288,6 +290,9 @@ impl Parser {
         if let Some(mut file) = self.file.take() {
             file.set_lines(lines);
             file.messages.sort_by(|a, b| a.name.cmp(&b.name));
+            for message in &mut file.messages {
+                message.fields.sort_by_key(|field| field.number);
+            }
             self.lock.files.insert(file.name.clone(), file);
         }
         Ok(())

@@ -19,3 +19,20 @@ pub mod kinds {
 }
 
 pub mod twins;
+
+/// Messages that can be read where they lie.
+pub mod viewed {
+    include!(concat!(env!("OUT_DIR"), "/viewed/viewed.v1.rs"));
+}
+
+/// Messages with types of another module, and with a runtime of another name.
+pub mod borrowed {
+    include!(concat!(env!("OUT_DIR"), "/borrowed/borrowed.v1.rs"));
+}
+
+/// Messages of an edition, which were compiled from a descriptor set.
+pub mod editions {
+    include!(concat!(env!("OUT_DIR"), "/editions/editions.v1.rs"));
+}
+
+pub use rpc_runtime as runtime;

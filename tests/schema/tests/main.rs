@@ -1,6 +1,7 @@
 //! Schemas at work: what `rpc-build` writes, called and served.
 
 mod aside;
+mod chosen;
 mod depth;
 mod errors;
 mod messages;
