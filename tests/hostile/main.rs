@@ -18,6 +18,7 @@ mod http2;
 mod http2_floods;
 mod http2_rules;
 mod json;
+mod late_frames;
 mod memory;
 mod raw;
 mod soak;

@@ -182,6 +182,55 @@ async fn what_is_no_call_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_path_with_more_slashes_is_another_one() {
+    let serving = http().await;
+    for (path, status) in [
+        ("/test.v1.Math/nothing", 200),
+        ("//test.v1.Math/nothing", 501),
+    ] {
+        let (head, _) = send(&serving, "POST", path, JSON, b"").await;
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_over_http1_names_its_host_once() {
+    let serving = http().await;
+    for (version, hosts, status) in [
+        ("1.1", "host: localhost\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "host: localhost\r\nhost: localhost\r\n", 400),
+        ("1.0", "", 200),
+    ] {
+        let mut stream = connect(&serving).await;
+        let head = format!(
+            "POST /test.v1.Math/nothing HTTP/{version}\r\n{hosts}{JSON}connection: close\r\n\
+             content-length: 0\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        let status = format!("HTTP/{version} {status} ");
+        assert!(answer.starts_with(&status), "{hosts}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_over_http2_either() {
+    let serving = http().await;
+    let (http2, connection) = h2::client::handshake(connect(&serving).await)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = ::http::Request::head("http://localhost/test.v1.Math/add");
+    let mut http2 = http2.ready().await.unwrap();
+    let (answer, _) = http2.send_request(request.body(()).unwrap(), true).unwrap();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 405);
+    let body = answer.into_body().data().await;
+    assert!(body.is_none(), "{body:?}");
+}
+
+#[tokio::test]
 async fn another_name_for_this_machine_is_refused_unless_it_is_served() {
     let serving = serving(|it| it.accept([Wire::Http]).http_host("api.example")).await;
     for (host, status) in [
@@ -231,6 +280,30 @@ async fn a_body_that_stops_is_given_up() {
         "{answer}"
     );
     eventually("it has ended", || serving.stop.running_calls() == 0).await;
+}
+
+#[tokio::test]
+async fn a_deadline_holds_while_the_request_comes() {
+    let serving = serving(|it| it.accept([Wire::Http, Wire::JsonRpc])).await;
+    for (path, part) in [
+        ("/test.v1.Math/add", "deadline_exceeded"),
+        ("/", "\"code\":-32004"),
+    ] {
+        let mut stream = connect(&serving).await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n{JSON}connect-timeout-ms: 50\r\n\
+             content-length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await;
+        let length = read.expect("it is answered in time").unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(
+            answer.contains(part) && answer.contains("deadline passed"),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

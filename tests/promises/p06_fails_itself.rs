@@ -1,6 +1,8 @@
 //! What is wrong with a frame or a message fails its call, and nothing beside it.
 
-use rpc_runtime::Code;
+use std::time::Duration;
+
+use rpc_runtime::{Code, Limits};
 use rpc_tests::json_peer::{self, Framing, JsonPeer, JsonServer};
 use rpc_tests::raw::{
     RawPeer, block, field, field_of, flag, frame, kind, method, raw_server, varint,
@@ -19,12 +21,13 @@ on_every_transport! {
 
 over_json! {
     a_bad_text_fails_itself
+    a_text_that_does_not_become_whole_fails_itself
     a_bad_answer_in_json_fails_its_call
 }
 
 /// Messages of a WebSocket are texts of JSON-RPC.
 mod over_json_and_websocket {
-    over! { "jsonrpc+ws": a_bad_text_fails_itself }
+    over! { "jsonrpc+ws": a_bad_text_fails_itself a_text_that_does_not_become_whole_fails_itself }
 }
 
 over_http_and_tls! {
@@ -443,6 +446,31 @@ async fn a_bad_text_fails_itself(wire: &str) {
         (&held["id"], &held["result"]),
         (&1_000_000.into(), &7.into())
     );
+    probing.quiet().await;
+}
+
+async fn a_text_that_does_not_become_whole_fails_itself(wire: &str) {
+    let limits = Limits::new().message_timeout(Duration::from_millis(200));
+    let mut probing = Probing::with(wire, |it| it.limits(limits), None).await;
+    let mut client = JsonPeer::connect(&probing.serving.url).await;
+    let hold = json_peer::call(1, "test.v1.Probe.hold", [(); 0]);
+    client.send(&hold).await;
+    probing.expect(&[Event::Started]).await;
+    let add = json_peer::call(2, "test.v1.Probe.add", (2, 3)).to_string();
+    let framed = client.framing().frame(add.as_bytes());
+    client.bytes(&framed[..20]).await;
+    let refused = client.next().await;
+    assert_eq!(json_peer::code(&refused), Code::DeadlineExceeded);
+    assert!(
+        json_peer::message(&refused).contains("message_timeout"),
+        "{refused}"
+    );
+    // Nothing more is taken, and what runs is finished.
+    client.bytes(&framed[20..]).await;
+    probing.shared.gate.add_permits(1);
+    let held = client.next().await;
+    assert_eq!((&held["id"], &held["result"]), (&1.into(), &7.into()));
+    assert_eq!(client.rest().await, Vec::<serde_json::Value>::new());
     probing.quiet().await;
 }
 

@@ -76,7 +76,7 @@ impl Limits {
     }
 
     /// Bounds the metadata of one request or reply, in bytes; 16 KiB by default, at least 1 KiB,
-    /// at most 64 KiB. It may have 128 entries.
+    /// at most 64 KiB. It may have 128 entries; over HTTP/1.1 a head has no more than 100 in all.
     #[must_use]
     pub fn max_metadata(mut self, bytes: usize) -> Self {
         self.max_metadata = bytes.clamp(LEAST_METADATA, 64 << 10);

@@ -10,6 +10,8 @@ impl Server {
     /// Sets how long a client may be silent before it is pinged, and how long it then has to
     /// answer before its connection is closed; 20 seconds each by default. The second time also
     /// bounds how long a client may take no byte of what waits for it.
+    ///
+    /// Clients of HTTP/1.1, and of JSON on lines and behind lengths, cannot be pinged.
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.config.keepalive_interval = interval.min(FAR_AHEAD);
         self.config.keepalive_timeout = timeout.min(FAR_AHEAD);

@@ -116,6 +116,25 @@ async fn a_stream_that_is_dropped_is_ended() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_dropped_is_ended_in_a_drain_too() {
+    for transport in ["tcp", "ws"] {
+        let (mut serving, served) = serving(transport).await;
+        let client = FeedClient::connect(&serving.url).await.unwrap();
+        let mut flow = client.flow(10);
+        assert_eq!(flow.next().await.unwrap().unwrap().len(), 10);
+        serving.stop.shutdown();
+        // Nothing new is taken any more.
+        eventually_async("it drains", async || client.add(2, 3).await.is_err()).await;
+        assert_eq!(served.open.load(Ordering::SeqCst), 1);
+        drop(flow);
+        let ended = timeout(Duration::from_secs(5), &mut serving.task).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{transport}: it waits for nobody"));
+        ended.unwrap().unwrap();
+        assert_eq!(served.open.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_is_slow_slows_the_server_and_loses_nothing() {
     let (serving, served) = serving("ws").await;
     let client = FeedClient::connect(&serving.url).await.unwrap();

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::uri::Authority;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Request, Uri, Version, header};
 
 /// Says whether a request may name this host, whose caller is on the same machine; others are not asked.
 ///
@@ -20,6 +20,14 @@ pub(super) fn is_allowed(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> bo
             Authority::try_from(host.as_bytes()).is_ok_and(|it| is_ours(&it, hosts))
         }
     }
+}
+
+/// Says whether a request names its host in one header, as HTTP/1.1 demands: two would let each of those who read
+/// it believe another (RFC 9112, section 3.2).
+pub(super) fn is_named_once<B>(request: &Request<B>) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let needs_one = request.version() == Version::HTTP_11;
+    (named.next().is_some() || !needs_one) && named.next().is_none()
 }
 
 fn is_ours(named: &Authority, hosts: &[String]) -> bool {

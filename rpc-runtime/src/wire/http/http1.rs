@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,9 +15,10 @@ use hyper_util::rt::TokioIo;
 
 use super::chunks::Chunks;
 use super::head_time::HeadTime;
+use super::host;
 use super::prefixed::Prefixed;
 use super::reply_body::HttpBody;
-use super::respond::respond;
+use super::respond::{plain, respond};
 use super::server::Connection;
 use super::stalled::Stalled;
 use crate::call::Cancellation;
@@ -50,6 +51,11 @@ pub(super) async fn serve(
         let (connection, pace) = (Arc::clone(&handle), Arc::clone(&pace));
         async move {
             let budget = Arc::clone(&connection.budget);
+            if !host::is_named_once(&request) {
+                let text = "a request of HTTP/1.1 has one header `Host`";
+                let refused = plain(StatusCode::BAD_REQUEST, text);
+                return Ok::<_, Infallible>(HttpBody::counted(refused, budget, None));
+            }
             let mut responding = respond(&connection, request.map(Chunks::Http1));
             let mut answering = Pin::new(&mut responding);
             let mut beginning = Some(Beginning::new(pace));
@@ -66,7 +72,7 @@ pub(super) async fn serve(
             let response = answered.await;
             let open = responding.into_open();
             let response = HttpBody::counted(response, budget, Some(open));
-            Ok::<_, Infallible>(response)
+            Ok(response)
         }
     });
     let io = Stalled::new(io, config.keepalive_timeout, config.limits.message_timeout)
@@ -76,6 +82,7 @@ pub(super) async fn serve(
     let serving = serving.with_upgrades();
     let mut serving = pin!(serving);
     tokio::select! {
+        biased;
         ended = serving.as_mut() => ended.map_err(broken)?,
         () = drained_or_idle(&connection, &drained) => {
             serving.as_mut().graceful_shutdown();
@@ -132,6 +139,7 @@ fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
 
 async fn drained_or_idle(connection: &Arc<Connection>, drained: &Cancellation) {
     tokio::select! {
+        biased;
         () = drained.cancelled() => {}
         () = connection.idle(Some(SILENCE)) => {}
     }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::time::Duration;
 
 use h2::server::{self, SendResponse};
 use h2::{RecvStream, SendStream};
@@ -39,6 +40,12 @@ const SEND_BUFFER: usize = 256 << 10;
 /// How many calls a peer may give up before they were looked at, all at once; a flood of them
 /// (CVE-2023-44487) ends the connection.
 const MAX_RESETS: usize = 1_000;
+
+/// How many streams that were reset here are remembered, and for how long: of a call that is refused before all of
+/// it has come, the rest comes then. What comes of one that is forgotten counts as a mistake of the peer's, and a
+/// thousand of these end the connection.
+const RESETS_REMEMBERED: usize = 4_096;
+const REMEMBERED_FOR: Duration = Duration::from_secs(2);
 
 /// How many requests are taken before they are answered, and the answers written: few enough that the peer goes on with
 /// the first on another core while the rest is worked off, and enough for a write.
@@ -179,6 +186,8 @@ async fn open(config: &Config, io: Prefixed) -> Result<(Http2, Keepalive), Statu
         .initial_connection_window_size(connection_window(limits))
         .max_concurrent_streams(limits.max_calls)
         .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_concurrent_reset_streams(RESETS_REMEMBERED)
+        .reset_stream_duration(REMEMBERED_FOR)
         .max_header_list_size(max_header_list(limits))
         .max_send_buffer_size(send_buffer(limits));
     let handshake = timeout(config.handshake_timeout, builder.handshake(io)).await;

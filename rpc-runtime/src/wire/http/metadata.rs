@@ -10,6 +10,7 @@
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::call::METADATA_ENTRIES;
@@ -89,7 +90,12 @@ pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMa
             continue;
         }
         add_length(&mut length, name, value, limit)?;
-        if name.as_str().ends_with(BINARY) {
+        if name == COOKIE {
+            if !metadata.contains_key(COOKIE) {
+                check_count(&metadata)?;
+                append(&mut metadata, name, cookies(headers, value)?)?;
+            }
+        } else if name.as_str().ends_with(BINARY) {
             for part in value.as_bytes().split(|byte| *byte == b',') {
                 check_count(&metadata)?;
                 append(&mut metadata, name, normalized(name, part)?)?;
@@ -100,6 +106,18 @@ pub(super) fn from_headers(headers: &HeaderMap, limit: usize) -> Result<HeaderMa
         }
     }
     Ok(metadata)
+}
+
+/// Joins what HTTP/2 lets a browser cut into several entries (RFC 9113, section 8.2.3); `first` is that of them.
+fn cookies(headers: &HeaderMap, first: &HeaderValue) -> Result<HeaderValue, Status> {
+    let all: Vec<_> = headers.get_all(COOKIE).iter().collect();
+    if all.len() == 1 {
+        return Ok(first.clone());
+    }
+    let joined = all.into_iter().map(HeaderValue::as_bytes);
+    let joined = joined.collect::<Vec<_>>().join(&b"; "[..]);
+    HeaderValue::from_bytes(&joined)
+        .map_err(|error| Status::internal("the cookies cannot be joined").with_source(error))
 }
 
 /// Adds metadata to headers that go out.
@@ -204,6 +222,20 @@ mod tests {
         let mut names: Vec<_> = metadata.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["authorization", "grpc-trace-bin", "tenant"]);
+    }
+
+    #[test]
+    fn cookies_that_came_in_parts_are_one_entry() {
+        let mut came = headers(&[("cookie", "a=1"), ("name", "x")]);
+        assert_eq!(from_headers(&came, 1024).unwrap()["cookie"], "a=1");
+        came.append("cookie", HeaderValue::from_static("b=2; c=3"));
+        came.append("cookie", HeaderValue::from_static("d=4"));
+        let metadata = from_headers(&came, 1024).unwrap();
+        let cookies: Vec<_> = metadata.get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3; d=4"]);
+        assert_eq!(metadata["name"], "x");
+        // All of them count.
+        assert!(from_headers(&came, 30).is_err());
     }
 
     #[test]

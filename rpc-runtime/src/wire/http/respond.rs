@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Response, StatusCode, Uri, Version,
 };
 
 use super::chunks::Chunks;
@@ -58,10 +58,14 @@ impl Future for Responding {
 
 /// Answers a request.
 pub(super) fn respond(connection: &Arc<Connection>, request: Request<Chunks>) -> Responding {
-    Responding {
-        open: connection.open_request(),
-        answering: begin(connection, request),
+    let is_head = *request.method() == Verb::HEAD && request.version() == Version::HTTP_2;
+    let open = connection.open_request();
+    let mut answering = begin(connection, request);
+    if is_head {
+        // RFC 9110, section 9.3.2; over HTTP/1.1 hyper sees to it.
+        answering = Box::pin(async { answering.await.map(|_| ReplyBody::Empty) });
     }
+    Responding { open, answering }
 }
 
 fn begin(connection: &Arc<Connection>, request: Request<Chunks>) -> Answering {
@@ -118,7 +122,7 @@ fn answer(connection: &Arc<Connection>, request: Request<Chunks>) -> Answering {
         let connection = Arc::clone(connection);
         return Box::pin(super::json_rpc::answer(session, connection, request));
     }
-    let path = request.uri().path().trim_start_matches('/');
+    let path = path_of_method(request.uri());
     let method = connection.served.methods.resolve(path);
     let method = method.unwrap_or_else(|| Method::named(path));
     match *request.method() {
@@ -130,6 +134,11 @@ fn answer(connection: &Arc<Connection>, request: Request<Chunks>) -> Answering {
         }
         _ => at_once(not_allowed("calls are POST requests", &method)),
     }
+}
+
+/// Returns what names the method. What has more slashes before it is another path, for whoever let it through.
+pub(super) fn path_of_method(uri: &Uri) -> &str {
+    uri.path().strip_prefix('/').unwrap_or_default()
 }
 
 /// Answers a call whose message is in the body.

@@ -132,6 +132,62 @@ impl AsyncWrite for Stalled {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        // TLS has a last word, which must be taken too.
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.bound(shut, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::transport::Io;
+
+    /// A stream whose peer takes everything but the end.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_last_word_is_not_waited_for() {
+        let io = Prefixed::new(Bytes::new(), Io::new(Endless));
+        let limit = Duration::from_secs(20);
+        let mut stalled = Stalled::new(io, limit, Duration::from_secs(30));
+        let began = Instant::now();
+        stalled.write_all(b"answer").await.unwrap();
+        let ended = timeout(Duration::from_secs(60), stalled.shutdown()).await;
+        let error = ended.expect("it ends").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), limit.as_secs());
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant, timeout_at};
 
 use super::chunks::{Chunks, Stopped};
 use super::compression::Compression;
@@ -87,18 +88,24 @@ impl WholeBody {
     ///
     /// # Errors
     ///
-    /// A body that breaks off, takes too long, or is over a limit.
-    pub(super) async fn read(mut self) -> Result<Bytes, Status> {
+    /// A body that breaks off, takes too long, also for the call's `deadline`, or is over a limit.
+    pub(super) async fn read(mut self, deadline: Option<Instant>) -> Result<Bytes, Status> {
         self.patience.begin();
-        poll_fn(|cx| self.poll_read(cx))
-            .await
-            .map_err(|stopped| match stopped {
-                Stopped::Failed(status) => status,
-                Stopped::Broken(error) => {
-                    let text = "the caller broke off before the end of its request";
-                    Status::cancelled(text).with_source(error)
-                }
-            })
+        let reading = poll_fn(|cx| self.poll_read(cx));
+        let read = match deadline {
+            None => reading.await,
+            Some(deadline) => timeout_at(deadline, reading).await.unwrap_or_else(|_| {
+                let text = "the deadline passed before the request had come";
+                Err(Stopped::Failed(Status::deadline_exceeded(text)))
+            }),
+        };
+        read.map_err(|stopped| match stopped {
+            Stopped::Failed(status) => status,
+            Stopped::Broken(error) => {
+                let text = "the caller broke off before the end of its request";
+                Status::cancelled(text).with_source(error)
+            }
+        })
     }
 
     /// Reads the body to its end.

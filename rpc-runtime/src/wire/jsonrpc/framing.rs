@@ -45,6 +45,8 @@ enum PassingOver {
     Nothing,
     Line,
     Bytes(usize),
+    /// All that may still come, whatever was left.
+    Everything,
 }
 
 impl Framing {
@@ -81,7 +83,16 @@ impl Splitter {
         !self.bytes.is_empty() || self.passing_over != PassingOver::Nothing
     }
 
+    /// Finds nothing more.
+    pub(super) fn pass_over_all(&mut self) {
+        self.passing_over = PassingOver::Everything;
+    }
+
     pub(super) fn next(&mut self) -> Received {
+        if self.passing_over == PassingOver::Everything {
+            self.bytes = BytesMut::new();
+            return Received::Nothing;
+        }
         match self.framing {
             Framing::Lines => self.next_line(),
             Framing::Lengths => self.next_by_length(),

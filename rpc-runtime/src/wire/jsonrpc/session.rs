@@ -324,18 +324,19 @@ impl Session {
         (text, kept): (&Bytes, Option<&Kept>),
         subscriptions: Option<&Subscriptions>,
     ) -> Result<Begun<'a>, Failure> {
-        if self.is_closing.load(Ordering::Relaxed) {
-            let status = Status::unavailable("the server is shutting down");
-            return Err(status.into_not_started().into());
-        }
         let flat = self.config.json_rpc.service.as_deref();
         let named = Named::find(&*self.methods, flat, &call.method);
         if let Some(subscriptions) = subscriptions.filter(|_| !named.is_known)
             && is_ending(&call.method)
         {
+            // Also in a drain, which waits for streams to end.
             let ended = subscriptions.end(call.arguments.params)?;
             let message = self.message(ended.to_string().into());
             return Ok(Begun::Answered(message));
+        }
+        if self.is_closing.load(Ordering::Relaxed) {
+            let status = Status::unavailable("the server is shutting down");
+            return Err(status.into_not_started().into());
         }
         let place = self.open.begin()?;
         let counted = self.running.begin()?;

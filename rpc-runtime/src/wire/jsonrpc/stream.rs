@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::dialect::{Dialect, is_kn_sock};
 use super::envelope::{Envelope, Unreadable};
@@ -109,6 +109,7 @@ pub(crate) async fn serve(
         is_flushed: true,
         drained: Some(drained.cancelled()),
         is_ended: false,
+        has_given_up: false,
         alarm: None,
         quiet_since: Instant::now(),
         stuck_since: Instant::now(),
@@ -150,6 +151,8 @@ struct Stream {
     drained: Option<Cancelled>,
     /// The peer sends nothing more.
     is_ended: bool,
+    /// What it sends is passed over, and what runs is finished.
+    has_given_up: bool,
     alarm: Option<Pin<Box<Sleep>>>,
     /// When there was a call last, and when the peer took a byte last.
     quiet_since: Instant,
@@ -174,7 +177,8 @@ impl Stream {
         loop {
             self.begin_calls()?;
             if self.is_over() {
-                let _ = self.io.shutdown().await;
+                // A peer that has left may take nothing more for ever.
+                let _ = timeout(self.config.keepalive_timeout, self.io.shutdown()).await;
                 return Ok(());
             }
             match poll_fn(|cx| self.poll_event(cx)).await? {
@@ -218,7 +222,7 @@ impl Stream {
                 peer_takes_more = self.answer_early()?;
             }
         }
-        if self.splitter.is_incomplete() && self.takes_more() {
+        if self.splitter.is_incomplete() && self.takes_more() && !self.has_given_up {
             self.patience.begin();
         }
         self.held.set(self.splitter.bytes.len())
@@ -299,7 +303,7 @@ impl Stream {
 
     fn is_over(&self) -> bool {
         let is_done = self.is_quiet() && self.is_flushed;
-        let is_last = self.is_ended || self.drained.is_none();
+        let is_last = self.is_ended || self.has_given_up || self.drained.is_none();
         let is_gone = self.is_ended && !self.may_only_listen;
         (is_done && is_last) || is_gone
     }
@@ -397,12 +401,12 @@ impl Stream {
         alarm.as_mut().poll(cx)
     }
 
-    /// Answers to what is not whole, and nothing that comes after it.
+    /// Answers to what is not whole, and nothing that comes after it. It is read all the same, as only that
+    /// shows whether the peer is still there.
     fn give_up_reading(&mut self, status: Status) {
-        let limits = &self.config.limits;
-        self.splitter = Splitter::new(self.dialect.framing, limits.max_message, BytesMut::new());
+        self.splitter.pass_over_all();
         self.patience.end();
-        self.is_ended = true;
+        self.has_given_up = true;
         let refusal = self.session.refuse(&status.into());
         self.put(refusal);
     }

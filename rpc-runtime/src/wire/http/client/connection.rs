@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -153,6 +154,13 @@ impl Connection {
 /// is behind it. Fragments of the native wire are as long.
 const MAX_FRAME: u32 = 64 << 10;
 
+/// How long a call that was given up is remembered: its answer may be on its way.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+
+/// How many frames of calls that are forgotten a connection may have come: a server that had stood still answers
+/// all that it finds. Each costs a moment's memory.
+const MAX_STRAYS: usize = 1 << 16;
+
 type Http2 = client::Connection<Prefixed, Bytes>;
 
 /// Sends our preface and settings.
@@ -170,6 +178,9 @@ async fn handshake(
         .max_header_list_size(max_header_list(limits))
         .max_frame_size(MAX_FRAME)
         .max_send_buffer_size(send_buffer(limits))
+        .max_concurrent_reset_streams(usize::try_from(limits.max_calls).unwrap_or(usize::MAX))
+        .reset_stream_duration(REMEMBERED_FOR)
+        .max_local_error_reset_streams(Some(MAX_STRAYS))
         .handshake(io)
         .await;
     let (http2, mut connection) = handshake

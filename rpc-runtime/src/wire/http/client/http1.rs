@@ -86,6 +86,7 @@ impl Http1 {
         let driver = async move {
             let closing = Closing(link);
             let ended = tokio::select! {
+                biased;
                 ended = connection => ended.map_err(|error| of_broken_exchange(error, &closing.0)),
                 () = closed => Ok(()),
             };

@@ -43,8 +43,9 @@ struct JsonEnd {
 /// Reads the answer of a call that failed; a body that is not Connect's leaves the HTTP status.
 pub(in crate::wire::http) fn of_answer(http: StatusCode, body: &[u8], limits: &Limits) -> Status {
     match serde_json::from_slice::<JsonError>(body) {
-        Ok(error) => error.into_status(code_of_http(http), limits),
-        Err(_) => {
+        Ok(error) if error.says_something() => error.into_status(code_of_http(http), limits),
+        // JSON is what a proxy may write, too.
+        _ => {
             let text = format!("the server answered with HTTP status {http} and no reason");
             Status::new(code_of_http(http), text).into_remote()
         }
@@ -96,6 +97,10 @@ pub(in crate::wire::http) fn with_metadata(
 }
 
 impl JsonError {
+    fn says_something(&self) -> bool {
+        !(self.code.is_empty() && self.message.is_empty())
+    }
+
     /// Makes a status; `otherwise` is the code where none is named.
     fn into_status(self, otherwise: Code, limits: &Limits) -> Status {
         let code = code_of_name(&self.code).unwrap_or(otherwise);
@@ -181,6 +186,9 @@ mod tests {
         assert_eq!(details::of(&failed, crate::Encoding::JSON), [detail]);
         let failed = of_answer(StatusCode::BAD_GATEWAY, b"<html>", &limits);
         assert_eq!(failed.code(), Code::Unavailable);
+        let failed = of_answer(StatusCode::BAD_GATEWAY, br#"{"status":"down"}"#, &limits);
+        assert_eq!(failed.code(), Code::Unavailable);
+        assert!(failed.message().contains("HTTP status 502"), "{failed}");
         let failed = of_answer(StatusCode::FORBIDDEN, br#"{"message":"m"}"#, &limits);
         assert_eq!(
             (failed.code(), failed.message()),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, Response as HttpResponse, request};
+use tokio::time::Instant;
 
 use super::query::Query;
 use super::{check_version, error, timeout};
@@ -103,7 +104,7 @@ impl Call<'_> {
         check_version(&head.headers)?;
         let deadline = timeout(&head.headers)?.map(deadline_in);
         let metadata = metadata::from_headers(&head.headers, limits.max_metadata)?;
-        let message = self.message(asked).await?;
+        let message = self.message(asked, deadline).await?;
         let kept = Kept::new(&connection.budget);
         kept.count(message.bytes.len())?;
         let message = message.into_message(encoding, limits.decode_limits());
@@ -121,7 +122,11 @@ impl Call<'_> {
     }
 
     /// Reads the message of the request.
-    async fn message(&self, asked: Asked<'_>) -> Result<Unpacked, Status> {
+    async fn message(
+        &self,
+        asked: Asked<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Unpacked, Status> {
         let limit = self.limit();
         let (bytes, compression) = match asked {
             Asked::Body(chunks) => {
@@ -129,8 +134,8 @@ impl Call<'_> {
                 let compression = Compression::of(&self.head.headers, names);
                 let connection = &**self.connection;
                 let (budget, limits) = (&connection.budget, &connection.config.limits);
-                let bytes = WholeBody::new(chunks, budget, limits, OWNER).read().await?;
-                (bytes, compression?)
+                let body = WholeBody::new(chunks, budget, limits, OWNER);
+                (body.read(deadline).await?, compression?)
             }
             Asked::Query(query) => {
                 let compression = Compression::from_name(query.compression.as_bytes())?;

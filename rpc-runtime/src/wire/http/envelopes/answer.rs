@@ -29,6 +29,7 @@ use crate::wire::http::dialect::Dialect;
 use crate::wire::http::grpc::status;
 use crate::wire::http::metadata;
 use crate::wire::http::reply_body::{Part, ReplyBody};
+use crate::wire::http::respond::path_of_method;
 use crate::wire::http::server::Connection;
 use crate::wire::running::{Handling, Kept, Replying, Running};
 
@@ -97,7 +98,7 @@ fn begin(
         connect::check_version(&head.headers)?;
     }
     let counted = connection.served.running.begin()?;
-    let path = head.uri.path().trim_start_matches('/');
+    let path = path_of_method(&head.uri);
     let known = connection.served.methods.resolve(path);
     let encoding = encoding(asked.dialect, asked.subtype, known.is_some())?;
     let method = known.unwrap_or_else(|| Method::named(path));

@@ -91,7 +91,7 @@ async fn read(
         bytes: limits.max_message,
         owner: OWNER,
     };
-    let text = limit.unpack(body.read().await?, compression, || {
+    let text = limit.unpack(body.read(beside.deadline).await?, compression, || {
         Status::invalid_argument("the request cannot be decompressed")
     })?;
     Ok((text, beside))

@@ -277,6 +277,10 @@ impl Link {
             return Ok(());
         };
         let is_unreadable = answer.id.is_none() && !self.dialect.is_ordered;
+        if is_unreadable && answer.result.is_ok() {
+            tracing::debug!(peer = &*self.peer, "passed over: a result of no call");
+            return Ok(());
+        }
         let outcome = answer.result.map(|result| part_kept(text, result.get()));
         let reason = outcome.as_ref().err().cloned();
         let is_known = self.calls.end(answer.id, outcome);
@@ -317,6 +321,8 @@ async fn drive(io: Io, link: Arc<Link>) -> Result<(), Status> {
     let (reader, writer) = tokio::io::split(io);
     link.writer.open(writer, watch);
     let ended = tokio::select! {
+        // What has come counts, also where nothing can be sent or the time is over.
+        biased;
         ended = read(reader, link) => ended,
         ended = write(link) => ended,
         never = keep_time(link) => match never {},
@@ -375,6 +381,7 @@ async fn read(mut io: tokio::io::ReadHalf<Io>, link: &Link) -> Result<(), Status
         link.calls.until_wanted(patience_with_streams).await;
         splitter.bytes.reserve(16 << 10);
         let read = tokio::select! {
+            biased;
             read = io.read_buf(&mut splitter.bytes) => read.map_err(broken)?,
             stalled = poll_fn(|cx| patience.poll_over(cx)) => return Err(stalled),
         };

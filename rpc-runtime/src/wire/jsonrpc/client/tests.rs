@@ -132,6 +132,47 @@ async fn a_text_that_is_too_large_fails_the_only_call_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_has_come_counts_where_nothing_can_be_sent_any_more() {
+    for _ in 0..50 {
+        let (connection, mut server) = connect(Dialect::JSON_RPC, Config::default(), 1 << 16);
+        let opening = subscribe(&connection);
+        let call = server.call().await;
+        server.say(&[answer(&call, "0x1")]).await;
+        let stream = opening.await.unwrap().unwrap();
+        let sum = start(&connection, request("sum", "[1]"));
+        let call = server.call().await;
+        server.say(&[answer(&call, 5)]).await;
+        drop(server);
+        // The end of the stream is to be sent: the task of the connection finds both when it runs next.
+        drop(stream);
+        sum.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_taken_by_its_id_alone() {
+    let (connection, mut server) = connect(Dialect::JSON_RPC, Config::default(), 1 << 16);
+    for is_quoted in [false, true] {
+        let sum = start(&connection, request("sum", "[1]"));
+        let mut call = server.call().await;
+        let strays = [Value::Null, "of another".into(), 1.5.into()];
+        for id in strays {
+            server
+                .say(&[json!({"jsonrpc": "2.0", "id": id, "result": 6})])
+                .await;
+        }
+        server.say(&[json!({"jsonrpc": "2.0", "result": 6})]).await;
+        if is_quoted {
+            call["id"] = call["id"].to_string().into();
+        }
+        server.say(&[answer(&call, 5)]).await;
+        let mut response = sum.await.unwrap().unwrap();
+        let message = response.body_mut().take_single();
+        assert_eq!(message.unwrap().bytes(Encoding::JSON).unwrap(), "5");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_behind_one_that_was_given_up_half_sent_is_written() {
     let config = Config {
         keepalive_timeout: 2 * PATIENCE,

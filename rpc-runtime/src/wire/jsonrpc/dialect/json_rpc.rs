@@ -107,6 +107,13 @@ pub(super) fn read_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
     (is_id && id.len() <= MAX_ID && !envelope.is_ambiguous).then_some(id)
 }
 
+/// Returns the id of an answer, which is one of our numbers. Some servers write it as text.
+pub(super) fn answered_id(envelope: &Envelope<'_>) -> Option<u64> {
+    let id = read_id(envelope)?;
+    let text = id.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    text.unwrap_or(id).parse().ok()
+}
+
 fn before_result(out: &mut BytesMut, _: Option<&str>) {
     out.put_slice(b"{\"jsonrpc\":\"2.0\",\"result\":");
 }
@@ -256,7 +263,7 @@ struct Error<'a> {
 }
 
 fn read_answer<'a>(envelope: &Envelope<'a>) -> Option<Answer<'a>> {
-    let id = read_id(envelope).and_then(|it| it.parse().ok());
+    let id = answered_id(envelope);
     // Some servers send both, the one that does not count as null.
     let error = envelope.error.filter(|it| it.get() != "null");
     let result = match (error, envelope.result) {

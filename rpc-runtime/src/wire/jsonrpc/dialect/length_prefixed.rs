@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json_rpc::{attachment, own_error, put, read_id};
+use super::json_rpc::{answered_id, attachment, own_error, put, read_id};
 use super::{Answer, Call, Dialect, Outgoing, ReplyTo};
 use crate::status::{Code, Status};
 use crate::wire::jsonrpc::arguments::Arguments;
@@ -162,7 +162,7 @@ struct Details<'a> {
 }
 
 fn read_answer<'a>(envelope: &Envelope<'a>) -> Option<Answer<'a>> {
-    let id = read_id(envelope).and_then(|it| it.parse().ok());
+    let id = answered_id(envelope);
     let is_ok = envelope.ok?.get() == "true";
     let result = if is_ok {
         Ok(envelope.result.unwrap_or(RawValue::NULL))
