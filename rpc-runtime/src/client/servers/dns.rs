@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// server.
 ///
 /// The system's resolver is asked, for addresses (A and AAAA). It does not say how long they hold,
-/// so they are looked up every 30 seconds. While it finds none, the servers stay as they were. With `tls://` and `grpcs://` each server must have a
+/// so they are looked up every 30 seconds, and while it finds none, more often; the servers stay as they were then. With `tls://` and `grpcs://` each server must have a
 /// certificate for the name. `DnsSrv` (feature `dns-srv`) asks for SRV records, which say ports too.
 ///
 /// # Examples
@@ -37,6 +37,8 @@ pub struct Dns {
     interval: Duration,
     resolve: Resolve,
     found: Option<Vec<Instance>>,
+    /// The last look-up went well; behind a failure the next one does not wait as long.
+    waits: bool,
 }
 
 type Resolve = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -55,6 +57,7 @@ impl Dns {
                 })
             }),
             found: None,
+            waits: false,
         }
     }
 
@@ -82,7 +85,7 @@ impl Discover for Dns {
 
     async fn next(&mut self) -> io::Result<Vec<Instance>> {
         loop {
-            if self.found.is_some() {
+            if std::mem::take(&mut self.waits) {
                 sleep(self.interval).await;
             }
             let host = host(&self.url)?;
@@ -93,6 +96,7 @@ impl Discover for Dns {
                 let text = format!("cannot resolve `{host}`: it has no address");
                 return Err(io::Error::new(io::ErrorKind::NotFound, text));
             }
+            self.waits = true;
             addresses.sort_unstable();
             addresses.dedup();
             let instance = |ip| Instance::new(&self.url).at(ip);
@@ -132,6 +136,8 @@ impl fmt::Debug for Dns {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -143,9 +149,12 @@ mod tests {
             std::future::ready(Ok(answer))
         });
         assert_eq!(dns.next().await.unwrap().len(), 1);
+        let start = Instant::now();
         for _ in 0..2 {
             let error = dns.next().await.unwrap_err();
             assert!(error.to_string().contains("no address"), "{error}");
+            // Who asks waits himself behind a failure.
+            assert_eq!(start.elapsed(), INTERVAL);
         }
     }
 
