@@ -257,7 +257,7 @@ impl Many {
             return at(&endpoint, endpoint.call(request).await);
         }
         let deadline = request.first_deadline();
-        let nodes = self.list.nodes(deadline).await?;
+        let mut nodes = self.list.nodes(deadline).await?;
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         let mut turn = request.extensions_mut().remove::<Turn>();
         loop {
@@ -273,8 +273,15 @@ impl Many {
                 break;
             };
             match timeout(PATIENCE, node.ready(deadline)).await {
-                // It is waited for on, unless another one is ready meanwhile.
-                Err(_) => {}
+                // It is waited for on, unless another one is ready meanwhile, or has taken its place.
+                Err(_) => {
+                    let listed = self.list.nodes(deadline).await?;
+                    if !Arc::ptr_eq(&listed, &nodes) {
+                        nodes = listed;
+                        tried.clear();
+                        failures.clear();
+                    }
+                }
                 Ok(Ok(())) => {
                     let call = OnItsWay::new(self, node, Instant::now(), deadline);
                     return call.end(node.endpoint.call(request).await);

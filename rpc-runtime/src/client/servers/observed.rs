@@ -67,6 +67,8 @@ impl Many {
             // is seen when the next one is picked.
             Err(status) if status.is_not_started() && !status.is_remote() => {}
             Err(status) if is_blamed_on_server(status) => self.failed(node),
+            // This side's own failures say nothing of the other.
+            Err(status) if !status.is_remote() => {}
             _ => node.succeeded(since.elapsed()),
         }
         at(&node.endpoint, result)
@@ -164,7 +166,10 @@ mod tests {
         (0..20).for_each(|_| observe(lost()));
         assert!(!node.is_ejected());
         // One that the server refuses did.
-        (0..3).for_each(|_| observe(lost().into_remote()));
+        (0..2).for_each(|_| observe(lost().into_remote()));
+        observe(Status::invalid_argument("a name that cannot be sent"));
+        assert!(!node.is_ejected());
+        observe(lost().into_remote());
         assert!(node.is_ejected());
         observe(lost());
         assert!(node.is_ejected(), "nor that it is well");

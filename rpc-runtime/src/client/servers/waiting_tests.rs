@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::time::Instant as WallClock;
 
+use tokio::time::sleep;
+
 use super::*;
 use crate::client::Target;
 use crate::transport::Io;
@@ -55,6 +57,47 @@ async fn a_server_that_is_not_heard_of_does_not_hold_up_connecting() {
     let status = connect.await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert_eq!(start.elapsed(), PATIENCE * 5);
+}
+
+/// A list that is another one after two seconds.
+struct Replaced(Vec<Instance>);
+
+impl Discover for Replaced {
+    type Error = std::convert::Infallible;
+
+    async fn next(&mut self) -> Result<Vec<Instance>, Self::Error> {
+        match self.0.len() {
+            0 => return pending().await,
+            1 => sleep(PATIENCE * 2).await,
+            _ => {}
+        }
+        Ok(vec![self.0.remove(0)])
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_goes_to_a_server_that_was_found_meanwhile() {
+    let list = Replaced(vec![gone(), well()]);
+    let channel = Channel::connect(Target::discovered(list)).lazy().unwrap();
+    let start = Instant::now();
+    assert_eq!(channel.call::<_, String>("name", ()).await.unwrap(), "well");
+    assert!(start.elapsed() <= PATIENCE * 4, "{:?}", start.elapsed());
+}
+
+#[cfg(feature = "health")]
+#[tokio::test(start_paused = true)]
+async fn no_call_waits_to_connect_to_a_server_that_is_not_healthy() {
+    let connect = Channel::connect(Target::listed(&[gone()]));
+    let channel = connect.health_check(HealthCheck::new()).lazy().unwrap();
+    let first = channel.call::<_, String>("name", ()).start();
+    // By then the question how it is was not answered in its time.
+    sleep(PATIENCE * 3).await;
+    let start = Instant::now();
+    let failed = channel.call::<_, String>("name", ()).await.unwrap_err();
+    let text = failed.message();
+    assert!(text.contains("the server is not healthy"), "{text}");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert!(first.await.is_err());
 }
 
 /// Looking for the reasons of all of them took time by the cube of their number.
