@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use rpc_runtime::http::{HeaderName, HeaderValue};
-use rpc_runtime::{Channel, Code, Context, Reply, Router, Server, Status, batch};
+use rpc_runtime::{
+    Channel, Code, Context, Reply, Response, Router, Server, Status, batch, service_fn,
+};
 use rpc_tests::math::{Calculator, MathClient, MathError, MathServer};
 use rpc_tests::serving::{TRANSPORTS, serve};
+use tokio::time::timeout;
 
 fn context() -> Context {
     Context::current().expect("a handler runs inside its call")
@@ -101,6 +104,18 @@ async fn metadata_is_text_numbers_and_header_types_on_both_sides() {
         assert!(status.message().contains(text), "{status}");
         assert!(!status.to_string().contains("a\\nb"), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_accepted_no_later_than_its_first_item_may_come() {
+    let silent = service_fn(|_| std::future::pending::<Result<Response, Status>>());
+    let items = Channel::new(silent).call_stream::<_, u64>("silent", ());
+    let mut items = items.first_item_timeout(Duration::from_millis(20));
+    let accepted = timeout(Duration::from_secs(10), items.accepted()).await;
+    let status = accepted.expect("it ends in time").unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(status.message().contains("first item"), "{status}");
+    assert!(items.next().await.is_none());
 }
 
 #[tokio::test]

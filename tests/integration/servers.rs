@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderName;
 use rpc_runtime::client::{Balance, Connect, Discover, Dns, Instance, ServerFile, Target};
 use rpc_runtime::layer::Retry;
-use rpc_runtime::{Channel, Code, Phase, Server, Status};
+use rpc_runtime::{Channel, Code, Phase, Server, Status, from_fn};
 use rpc_tests::serving::{Serving, address, serve};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -222,6 +222,29 @@ async fn a_server_whose_calls_fail_is_left_out() {
         failed += usize::from(name(&channel).await.is_err());
     }
     assert_eq!((failed, *failing.lock().unwrap()), (3, 3));
+}
+
+/// There the caller looks at the time as well, and may be faster than the connection.
+#[tokio::test]
+async fn a_server_that_answers_nobody_is_left_out_behind_a_layer_too() {
+    let silent = Server::new().function("name", std::future::pending::<String>);
+    let servers = [
+        serve("tcp", silent).await,
+        serve("tcp", named("well")).await,
+    ];
+    let pass = from_fn(|request, next| async move { next.call(request).await });
+    let connect = Channel::connect(servers.each_ref().map(|it| &it.url));
+    let connect = connect.balance(Balance::RoundRobin).layer(pass);
+    let channel = connect
+        .eject_after(3, Duration::from_secs(60))
+        .await
+        .unwrap()
+        .with_timeout(Duration::from_millis(250));
+    let mut failed = 0;
+    for _ in 0..40 {
+        failed += usize::from(name(&channel).await.is_err());
+    }
+    assert_eq!(failed, 3);
 }
 
 #[tokio::test]

@@ -9,19 +9,17 @@ use std::time::Duration;
 use super::blocking;
 use super::channel::Channel;
 use super::endpoint::{Destination, Endpoint};
+#[cfg(feature = "tls")]
+use super::secured::Securing;
 use super::servers::{Balance, Ejection, Instance, Servers, Source, Spread};
 use super::stub::RpcClient;
 use super::target::{IntoTarget, Target, Wanted};
 use crate::call::{FAR_AHEAD, Limits};
 use crate::server::Router;
 use crate::service::{BoxFuture, BoxService, Layer, Service};
-#[cfg(feature = "tls")]
-use crate::status::Phase;
 use crate::status::Status;
 #[cfg(feature = "tls")]
-use crate::transport::Address;
-#[cfg(feature = "tls")]
-use crate::transport::tls::{ClientTls, Connector};
+use crate::transport::tls::ClientTls;
 use crate::wire::config::{Config, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
@@ -43,7 +41,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Awaiting it opens the byte stream and waits for the server to introduce itself, so a port where
 /// something else listens fails here and not at the first call, and a server must run already. With
-/// a list of URLs one server that answers is enough.
+/// a list of URLs one server that answers is enough; the others are waited for a second more.
 ///
 /// A connection that is lost is made again by the next call, after a pause that grows and is
 /// spread at random while attempts fail; a call in between fails at once with the reason.
@@ -176,7 +174,8 @@ impl<T> Connect<T> {
     /// [`Code::DeadlineExceeded`](crate::Code::DeadlineExceeded): 5 by default, and about 5 seconds.
     ///
     /// The pause doubles each time, up to 5 minutes, until a call goes well there. No more than half
-    /// of the servers are left out at once. With `u32::MAX` none ever is.
+    /// of the servers are left out at once. With `u32::MAX` none ever is. Calls that did not get there, as
+    /// when a connection ends in good order, do not count.
     pub fn eject_after(mut self, failures: u32, pause: Duration) -> Self {
         self.spread.ejection = Ejection {
             failures: failures.max(1),
@@ -263,7 +262,7 @@ impl<T> Connect<T> {
             connect_timeout: self.connect_timeout,
             served,
             #[cfg(feature = "tls")]
-            tls: self.tls,
+            securing: Securing::new(self.tls),
         };
         let servers = match self.target? {
             Wanted::Listed(destinations) => {
@@ -285,13 +284,13 @@ struct Making {
     connect_timeout: Duration,
     served: Option<Served>,
     #[cfg(feature = "tls")]
-    tls: Option<ClientTls>,
+    securing: Securing,
 }
 
 impl Making {
     fn endpoints(&self, destinations: Vec<Destination>) -> Result<Vec<Arc<Endpoint>>, Status> {
         #[cfg(feature = "tls")]
-        let destinations = secured(destinations, self.tls.clone())?;
+        let destinations = self.securing.secured(destinations)?;
         let endpoints = destinations.into_iter().map(|it| self.make(it, None));
         Ok(endpoints.collect())
     }
@@ -300,7 +299,9 @@ impl Making {
     fn endpoint(&self, found: &Instance) -> Result<Arc<Endpoint>, Status> {
         let destination = found.destination()?;
         #[cfg(feature = "tls")]
-        let destination = secured(vec![destination], self.tls.clone())?
+        let destination = self
+            .securing
+            .secured(vec![destination])?
             .pop()
             .ok_or_else(|| Status::internal("the server has no address"))?;
         Ok(self.make(destination, found.ip))
@@ -315,64 +316,6 @@ impl Making {
             self.served.clone(),
         )
     }
-}
-
-/// Gives every URL of TLS what is needed to speak it.
-#[cfg(feature = "tls")]
-fn secured(
-    destinations: Vec<Destination>,
-    tls: Option<ClientTls>,
-) -> Result<Vec<Destination>, Status> {
-    let refuse = |text: String| Status::invalid_argument(text).in_phase(Phase::Connect);
-    let is_tls = |it: &Destination| {
-        matches!(
-            it,
-            Destination::Address {
-                address: Address::Tls { .. },
-                ..
-            }
-        )
-    };
-    let wants_tls = destinations.iter().any(is_tls);
-    if tls.is_some() {
-        let is_plain = |it: &&Destination| {
-            matches!(
-                it,
-                Destination::Address {
-                    address: Address::Tcp { .. },
-                    ..
-                }
-            )
-        };
-        if let Some(plain) = destinations.iter().find(is_plain) {
-            let text = "`tls` is set, but this URL is plaintext (write `tls://`, `grpcs://` or `wss://`): ";
-            return Err(refuse(format!("{text}{plain}")));
-        }
-        if !wants_tls {
-            let text = "`tls` is set, but there is no `tls://` URL to connect to";
-            return Err(refuse(text.to_owned()));
-        }
-    }
-    let tls = tls.unwrap_or_default();
-    let secured = destinations.into_iter().map(|it| match it {
-        Destination::Address {
-            wire,
-            address: Address::Tls { host, port },
-        } => {
-            let connector = Connector::new(tls.clone(), wire.alpn());
-            let connector = connector.map_err(|error| {
-                refuse("TLS cannot be spoken like this".to_owned()).with_source(error)
-            })?;
-            Ok(Destination::Tls {
-                wire,
-                host,
-                port,
-                connector: Arc::new(connector),
-            })
-        }
-        other => Ok(other),
-    });
-    secured.collect()
 }
 
 impl<T: 'static> IntoFuture for Connect<T> {

@@ -14,6 +14,8 @@ mod pool;
 mod reply_call;
 mod response_stream;
 mod resume;
+#[cfg(feature = "tls")]
+mod secured;
 mod servers;
 mod spawned;
 mod stub;

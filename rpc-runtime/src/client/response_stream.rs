@@ -86,7 +86,8 @@ impl<T, X> ResponseStream<T, X> {
         self
     }
 
-    /// Bounds the time until the first item, from the first poll. The server is not told.
+    /// Bounds the time until the first item, and so until the acceptance, from the first poll. The server is
+    /// not told.
     pub fn first_item_timeout(mut self, timeout: Duration) -> Self {
         self.configure(|_| {});
         self.download.first_item_timeout = Some(timeout);
@@ -182,7 +183,11 @@ impl<T, X> ResponseStream<T, X> {
     ///
     /// Dropping the future loses nothing.
     pub async fn accepted(&mut self) -> Result<&HeaderMap, X> {
-        let accepted = poll_fn(|cx| self.download.poll_accepted(cx)).await;
+        let accepted = poll_fn(|cx| match self.download.poll_accepted(cx) {
+            Poll::Pending => self.download.poll_first_item_late(cx).map(Err),
+            accepted => accepted,
+        })
+        .await;
         accepted
             .map_err(|status| self.download.fail(status))
             .map_err(self.fail)?;
@@ -410,13 +415,20 @@ impl Download {
         let polled = self.poll_body(cx);
         if polled.is_ready() {
             self.first_item = None;
-        } else if let Some(timer) = &mut self.first_item
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            let status = Status::deadline_exceeded("the stream's first item did not come in time");
-            return Poll::Ready(Some(Err(self.fail(status.in_phase(Phase::Reply)))));
+            return polled;
         }
-        polled
+        let status = ready!(self.poll_first_item_late(cx));
+        Poll::Ready(Some(Err(self.fail(status))))
+    }
+
+    /// Ready when the first item has had time enough.
+    fn poll_first_item_late(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+        let Some(timer) = &mut self.first_item else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        let status = Status::deadline_exceeded("the stream's first item did not come in time");
+        Poll::Ready(status.in_phase(Phase::Reply))
     }
 
     fn poll_body(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Message, Status>>> {

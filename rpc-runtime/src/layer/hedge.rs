@@ -9,7 +9,7 @@ use tokio::time::{Sleep, sleep};
 use tower_layer::Layer;
 
 use super::retry::RetryBudget;
-use crate::call::{MethodDescriptor, Request, Response};
+use crate::call::{MethodDescriptor, Request, Response, deadline_in};
 use crate::pushback::Pushback;
 use crate::service::{BoxFuture, BoxService, Service};
 use crate::status::{Code, Status};
@@ -24,8 +24,8 @@ use crate::status::{Code, Status};
 /// The attempts that lose are cancelled at their servers. An attempt that fails with
 /// [`Code::Unavailable`] or [`Code::ResourceExhausted`] leaves the call to the others, and lets the
 /// next begin at once; every other failure is an answer. A [budget](RetryBudget) bounds what hedges
-/// add to the load; a server that [asks not to be asked again](Status::with_pushback) ends hedging
-/// for the call.
+/// add to the load. A server that [asks for a time](Status::with_pushback) gets that before the next
+/// attempt, if the call has as much left, and one that asks not to be asked again ends hedging for the call.
 ///
 /// Inside a [`Retry`](super::Retry) each of its attempts is hedged; give both the same budget, in which
 /// a call counts once.
@@ -111,6 +111,7 @@ impl Service for HedgeService {
             most: self.policy.max_attempts.max(1),
             running: Vec::new(),
             next: Box::pin(sleep(self.policy.delay)),
+            failure: None,
         };
         race.begin()?;
         poll_fn(|cx| race.poll(cx)).await
@@ -131,6 +132,8 @@ struct Race<'a> {
     most: u32,
     running: Vec<BoxFuture<'static, Result<Response, Status>>>,
     next: Pin<Box<Sleep>>,
+    /// How the last one failed that did.
+    failure: Option<Status>,
 }
 
 impl Race<'_> {
@@ -147,17 +150,34 @@ impl Race<'_> {
     }
 
     /// Begins another attempt, if there may be one.
-    fn hedge(&mut self) -> Result<bool, Status> {
+    fn hedge(&mut self) -> Result<(), Status> {
         if self.begun >= self.most || !self.service.policy.budget.spend() {
             self.most = self.begun;
-            return Ok(false);
+            return Ok(());
         }
-        self.begin().map(|()| true)
+        self.begin()
+    }
+
+    /// Begins another attempt behind one that failed, or puts it off as its server asks.
+    fn hedge_behind(&mut self, failure: &Status) -> Result<(), Status> {
+        match failure.pushback() {
+            None => return self.hedge(),
+            Some(Pushback::After(pause)) if self.has_time_for(pause) => {
+                self.next.as_mut().set(sleep(pause));
+            }
+            Some(_) => self.most = self.begun,
+        }
+        Ok(())
+    }
+
+    fn has_time_for(&self, pause: Duration) -> bool {
+        let end = self.request.first_deadline();
+        end.is_none_or(|end| deadline_in(pause) < end)
     }
 
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Response, Status>> {
         loop {
-            let mut again = false;
+            let begun = self.begun;
             let mut place = 0;
             while let Some(attempt) = self.running.get_mut(place) {
                 let Poll::Ready(result) = attempt.as_mut().poll(cx) else {
@@ -165,23 +185,25 @@ impl Race<'_> {
                     continue;
                 };
                 drop(self.running.swap_remove(place));
-                let failure = match result {
-                    Err(failure) if is_of_one_server(&failure) => failure,
+                match result {
+                    Err(failure) if is_of_one_server(&failure) => {
+                        self.hedge_behind(&failure)?;
+                        self.failure = Some(failure);
+                    }
                     answer => return Poll::Ready(answer),
-                };
-                if failure.pushback() == Some(Pushback::Never) {
-                    self.most = self.begun;
                 }
-                let has_more = self.hedge()?;
-                if !has_more && self.running.is_empty() {
-                    return Poll::Ready(Err(failure.after_attempts(self.begun)));
-                }
-                again |= has_more;
             }
             if self.begun < self.most && self.next.as_mut().poll(cx).is_ready() {
-                again |= self.hedge()?;
+                self.hedge()?;
             }
-            if !again {
+            if self.running.is_empty()
+                && self.begun >= self.most
+                && let Some(failure) = self.failure.take()
+            {
+                return Poll::Ready(Err(failure.after_attempts(self.begun)));
+            }
+            // Also the one that has just begun is polled.
+            if self.begun == begun {
                 return Poll::Pending;
             }
         }
@@ -334,6 +356,35 @@ mod tests {
         let (service, counts) = racing(&hedge, move |_| std::future::ready(Err(never.clone())));
         assert!(service.call(request("read")).await.is_err());
         assert_eq!(counts.get(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_asks_for_a_time_gets_it() {
+        let pause = DELAY * 5;
+        let full = Status::resource_exhausted("full").with_pushback(Pushback::After(pause));
+        let failing = full.clone();
+        let (service, counts) = racing(&Hedge::behind(DELAY), move |number| {
+            let full = failing.clone();
+            async move { if number == 1 { Err(full) } else { Ok(()) } }
+        });
+        let start = Instant::now();
+        service.call(request("read")).await.unwrap();
+        assert_eq!((counts.get(), start.elapsed()), ((2, 0), pause));
+
+        // There is no time for it, or no budget behind it.
+        let failing = full.clone();
+        let (service, counts) = racing(&Hedge::behind(DELAY), move |_| {
+            std::future::ready(Err(failing.clone()))
+        });
+        let mut short = request("read");
+        short.shorten_timeout(pause);
+        let status = service.call(short).await.unwrap_err();
+        assert_eq!((counts.get(), status.attempts()), ((1, 0), 1));
+
+        let hedge = Hedge::behind(DELAY).budget(RetryBudget::new(0, 0));
+        let (service, counts) = racing(&hedge, move |_| std::future::ready(Err(full.clone())));
+        let status = service.call(request("read")).await.unwrap_err();
+        assert_eq!((counts.get(), status.attempts()), ((1, 0), 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,9 @@ use super::node::Node;
 use super::weighted;
 use crate::call::Request;
 
+/// What a call costs, in seconds, that waits for the first answer of its server.
+const UNANSWERED: f64 = 86_400.0;
+
 /// How the calls of a channel are spread over its servers.
 ///
 /// Whatever the way, a call goes to a server that is connected while there is one, and not to one
@@ -97,7 +100,11 @@ fn better_of_two<'a>(candidates: &'a [Candidate<'a>]) -> Option<&'a Candidate<'a
 
 /// Returns the one with the lower product of its calls on their way and how long it takes.
 pub(super) fn better<'a>(first: &'a Candidate<'a>, second: &'a Candidate<'a>) -> &'a Candidate<'a> {
-    let cost = |it: &Candidate<'_>| it.node.latency() * (it.calls as f64 + 1.0);
+    let cost = |it: &Candidate<'_>| match it.node.latency() {
+        Some(latency) => latency * (it.calls as f64 + 1.0),
+        // Nobody knows how slow it is: who calls it first finds out, and others wait for that elsewhere.
+        None => UNANSWERED * it.calls as f64,
+    };
     if cost(second) < cost(first) {
         second
     } else {

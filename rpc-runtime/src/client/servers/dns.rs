@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// server.
 ///
 /// The system's resolver is asked, for addresses (A and AAAA). It does not say how long they hold,
-/// so they are looked up every 30 seconds. With `tls://` and `grpcs://` each server must have a
+/// so they are looked up every 30 seconds, and while it finds none, more often; the servers stay as they were then. With `tls://` and `grpcs://` each server must have a
 /// certificate for the name. `DnsSrv` (feature `dns-srv`) asks for SRV records, which say ports too.
 ///
 /// # Examples
@@ -37,6 +37,8 @@ pub struct Dns {
     interval: Duration,
     resolve: Resolve,
     found: Option<Vec<Instance>>,
+    /// The last look-up went well; behind a failure the next one does not wait as long.
+    waits: bool,
 }
 
 type Resolve = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -55,6 +57,7 @@ impl Dns {
                 })
             }),
             found: None,
+            waits: false,
         }
     }
 
@@ -82,13 +85,18 @@ impl Discover for Dns {
 
     async fn next(&mut self) -> io::Result<Vec<Instance>> {
         loop {
-            if self.found.is_some() {
+            if std::mem::take(&mut self.waits) {
                 sleep(self.interval).await;
             }
             let host = host(&self.url)?;
             let mut addresses = (self.resolve)(host.to_owned()).await.map_err(|error| {
                 io::Error::new(error.kind(), format!("cannot resolve `{host}`: {error}"))
             })?;
+            if addresses.is_empty() {
+                let text = format!("cannot resolve `{host}`: it has no address");
+                return Err(io::Error::new(io::ErrorKind::NotFound, text));
+            }
+            self.waits = true;
             addresses.sort_unstable();
             addresses.dedup();
             let instance = |ip| Instance::new(&self.url).at(ip);
@@ -128,7 +136,27 @@ impl fmt::Debug for Dns {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_without_addresses_is_none() {
+        let answers = vec![vec![], vec![], vec![IpAddr::from([192, 0, 2, 1])]];
+        let answers = std::sync::Mutex::new(answers);
+        let mut dns = Dns::new("tcp://a.test:80").resolver(move |_| {
+            let answer = answers.lock().unwrap().pop().unwrap();
+            std::future::ready(Ok(answer))
+        });
+        assert_eq!(dns.next().await.unwrap().len(), 1);
+        let start = Instant::now();
+        for _ in 0..2 {
+            let error = dns.next().await.unwrap_err();
+            assert!(error.to_string().contains("no address"), "{error}");
+            // Who asks waits himself behind a failure.
+            assert_eq!(start.elapsed(), INTERVAL);
+        }
+    }
 
     #[test]
     fn the_host_of_a_url_is_found() {

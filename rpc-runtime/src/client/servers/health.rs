@@ -208,6 +208,14 @@ impl Checked {
         }
     }
 
+    /// Returns why calls may not go there, if that is known.
+    pub(super) fn refusal(&self, endpoint: &Endpoint) -> Option<Status> {
+        match &self.verdict.borrow().health {
+            Health::Unhealthy(status) => Some(blame(status.clone(), endpoint)),
+            Health::Unknown | Health::Healthy => None,
+        }
+    }
+
     /// Waits until it is known how the server is; fails with why it cannot be called.
     pub(super) async fn healthy(
         &self,

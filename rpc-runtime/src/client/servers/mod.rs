@@ -11,8 +11,11 @@ mod hash;
 mod health;
 mod list;
 mod node;
+mod observed;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "testing"))]
+mod waiting_tests;
 mod weighted;
 
 use std::fmt::Write;
@@ -20,7 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::balance::Balance;
 use self::balance::Candidate;
@@ -37,14 +41,18 @@ use self::list::List;
 pub(super) use self::list::Source;
 pub(super) use self::node::Ejection;
 use self::node::Node;
+use self::observed::OnItsWay;
 use super::endpoint::{Endpoint, Readiness};
 use super::resume::At;
 use crate::call::{Granted, Request, Response, deadline_in};
 use crate::service::{BoxFuture, ResponseFuture, Service};
-use crate::status::{Code, Phase, Status};
+use crate::status::{Phase, Status};
 
 /// How many servers an error lists that says why none can be reached.
 const LISTED: usize = 8;
+
+/// How long one that does not answer keeps a caller from servers that do.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What says how calls are spread.
 #[derive(Clone, Debug)]
@@ -115,7 +123,8 @@ impl Servers {
         Self::Many(Many::new(List::discovered(source, spread.clone()), spread))
     }
 
-    /// Connects to every server that is known; succeeds if one can be reached.
+    /// Connects to every server that is known; succeeds if one can be reached, and does not wait long for
+    /// the others then.
     /// `patience` is how long the list may take.
     pub(super) fn connect(&self, patience: Duration) -> BoxFuture<'_, Result<(), Status>> {
         // Boxed, so that it is compiled here and not again with each program that awaits it.
@@ -150,23 +159,30 @@ impl Many {
 
     async fn connect(&self, patience: Duration) -> Result<(), Status> {
         let nodes = self.list.nodes(Some(deadline_in(patience))).await?;
-        for node in &*nodes {
-            // Begins an attempt, which a task of its own goes on with.
-            let _ = node.endpoint.connection_or_attempt();
+        let mut connecting = JoinSet::new();
+        for (place, node) in nodes.iter().cloned().enumerate() {
+            // Dropped early, this goes on: an attempt has a task of its own.
+            connecting.spawn(async move { (place, node.ready(None).await) });
         }
-        let mut failures = Vec::new();
-        for node in &*nodes {
-            failures.extend(node.ready(None).await.err());
+        let (mut failures, mut end) = (Vec::new(), None);
+        while let Some((place, result)) = next_of(&mut connecting, end).await {
+            match result {
+                Ok(()) => end = end.or_else(|| Some(deadline_in(PATIENCE))),
+                Err(status) => failures.push((place, status)),
+            }
         }
-        if failures.len() < nodes.len() {
+        if end.is_some() {
             return Ok(());
         }
-        Err(none_reached(failures))
+        failures.sort_unstable_by_key(|(place, _)| *place);
+        Err(none_reached(
+            failures.into_iter().map(|(_, status)| status).collect(),
+        ))
     }
 
     /// Picks the server for a call: of the lowest priority that can be reached, of those that are
-    /// readiest, as the balance says. One that is not healthy is none of them. A call that has no turn gets
-    /// one, if it needs it.
+    /// readiest, as the balance says. One that is not healthy, or is not tried now, is none of them. A call
+    /// that has no turn gets one, if it needs it.
     fn pick(
         &self,
         nodes: &[Arc<Node>],
@@ -181,7 +197,7 @@ impl Many {
                 continue;
             }
             let (class, calls) = Class::of(node);
-            if class == Class::Unhealthy {
+            if !class.may_take_calls() {
                 continue;
             }
             let Rank { priority, weight } = node.rank();
@@ -228,11 +244,12 @@ impl Many {
         let Some(node) = picked.filter(|it| it.is_healthy() == Some(true)) else {
             return Err(comes_back(request));
         };
-        let started = Instant::now();
+        let (since, expires) = (Instant::now(), request.first_deadline());
         let response = node.endpoint.start(request).map_err(comes_back)?;
         let (many, node) = (Arc::clone(self), Arc::clone(node));
         Ok(Box::pin(async move {
-            many.observe(&node, started, response.await)
+            let call = OnItsWay::new(&many, &node, since, expires);
+            call.end(response.await)
         }))
     }
 
@@ -243,20 +260,36 @@ impl Many {
             return at(&endpoint, endpoint.call(request).await);
         }
         let deadline = request.first_deadline();
-        let nodes = self.list.nodes(deadline).await?;
+        let mut nodes = self.list.nodes(deadline).await?;
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         let mut turn = request.extensions_mut().remove::<Turn>();
-        while let Some((place, node)) = self
-            .pick(&nodes, &request, &tried, &mut turn)
-            .and_then(|it| Some((it, nodes.get(it)?)))
-        {
-            match node.ready(deadline).await {
-                Ok(()) => {
-                    let started = Instant::now();
-                    let result = node.endpoint.call(request).await;
-                    return self.observe(node, started, result);
+        loop {
+            let picked = self.pick(&nodes, &request, &tried, &mut turn);
+            let Some((place, node)) = picked.and_then(|it| Some((it, nodes.get(it)?))) else {
+                let others = nodes.iter().enumerate();
+                let others = others.filter(|(place, _)| !tried.contains(place));
+                failures.extend(others.filter_map(|(_, node)| node.refusal()));
+                if failures.is_empty() {
+                    // It has just become time to try one again.
+                    continue;
                 }
-                Err(status) => {
+                break;
+            };
+            match timeout(PATIENCE, node.ready(deadline)).await {
+                // It is waited for on, unless another one is ready meanwhile, or has taken its place.
+                Err(_) => {
+                    let listed = self.list.nodes(deadline).await?;
+                    if !Arc::ptr_eq(&listed, &nodes) {
+                        nodes = listed;
+                        tried.clear();
+                        failures.clear();
+                    }
+                }
+                Ok(Ok(())) => {
+                    let call = OnItsWay::new(self, node, Instant::now(), deadline);
+                    return call.end(node.endpoint.call(request).await);
+                }
+                Ok(Err(status)) => {
                     // Not by the code: a question for its health may have taken too long.
                     let is_late = deadline.is_some_and(|it| it <= Instant::now());
                     failures.push(status);
@@ -267,39 +300,18 @@ impl Many {
                 }
             }
         }
-        for (place, node) in nodes.iter().enumerate() {
-            if !tried.contains(&place) && node.is_healthy() == Some(false) {
-                failures.extend(node.ready(deadline).await.err());
-            }
-        }
         Err(none_reached(failures))
     }
+}
 
-    /// Remembers how a call went.
-    fn observe(
-        &self,
-        node: &Node,
-        started: Instant,
-        result: Result<Response, Status>,
-    ) -> Result<Response, Status> {
-        match &result {
-            Err(status) if is_blamed_on_server(status) => {
-                if node.failed(self.spread.ejection) && self.may_eject() {
-                    node.eject(self.spread.ejection);
-                }
-            }
-            _ => node.succeeded(started.elapsed()),
-        }
-        at(&node.endpoint, result)
-    }
-
-    /// At most half are left out: beyond that the failures are not those of single servers, and the
-    /// rest could not bear the load of all.
-    fn may_eject(&self) -> bool {
-        let nodes = self.list.known();
-        let ejected = nodes.iter().filter(|it| it.is_ejected()).count();
-        (ejected + 1) * 2 <= nodes.len()
-    }
+/// Waits for the next of the servers that are connected to, or for the end of the time for that.
+async fn next_of<T: 'static>(connecting: &mut JoinSet<T>, end: Option<Instant>) -> Option<T> {
+    let next = connecting.join_next();
+    let joined = match end {
+        None => next.await,
+        Some(end) => timeout_at(end, next).await.ok().flatten(),
+    };
+    joined?.ok()
 }
 
 /// How good a choice a server is; the first is the best.
@@ -333,6 +345,11 @@ impl Class {
         }
     }
 
+    /// Says whether a call can go there now, or after a while that is worth waiting for.
+    fn may_take_calls(self) -> bool {
+        self < Self::Failed
+    }
+
     /// Says whether nothing speaks against it that calls go there: no server of a higher priority number gets
     /// one meanwhile.
     fn may_be_reached(self) -> bool {
@@ -348,11 +365,6 @@ fn at(endpoint: &Arc<Endpoint>, mut result: Result<Response, Status>) -> Result<
         response.extensions_mut().insert(At(Arc::clone(endpoint)));
     }
     result
-}
-
-/// Returns whether a failure says that the server is not well, and nothing about the call.
-fn is_blamed_on_server(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
 /// Says of every server why it cannot be reached.

@@ -107,6 +107,18 @@ impl Node {
         Ok(())
     }
 
+    /// Returns why no call can go there now, if that is so.
+    pub(super) fn refusal(&self) -> Option<Status> {
+        if let Err(Err(reason)) = self.endpoint.connection_or_attempt() {
+            return Some(reason);
+        }
+        #[cfg(feature = "health")]
+        if let Some(checked) = &self.checked {
+            return checked.refusal(&self.endpoint);
+        }
+        None
+    }
+
     fn past(&self) -> MutexGuard<'_, Past> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +152,16 @@ impl Node {
         past.latency = Some((latency, now));
     }
 
+    /// Notes that somebody did not wait for an answer any more after so long: it takes longer than that.
+    pub(super) fn given_up(&self, taken: Duration) {
+        let now = Instant::now();
+        let mut past = self.past();
+        let taken = taken.as_secs_f64();
+        if past.latency_at(now).is_none_or(|it| it < taken) {
+            past.latency = Some((taken, now));
+        }
+    }
+
     /// Notes a failure; returns whether it is one too many. Of a server that was left out already
     /// the first is, until a call goes well.
     pub(super) fn failed(&self, ejection: Ejection) -> bool {
@@ -159,13 +181,17 @@ impl Node {
         tracing::warn!(server = %self.endpoint.url(), ?pause, "a server fails too often and is left out");
     }
 
-    /// Returns about how long an answer takes, in seconds.
-    pub(super) fn latency(&self) -> f64 {
-        let Some((latency, at)) = self.past().latency else {
-            return 0.0;
-        };
+    /// Returns about how long an answer takes, in seconds; nothing before there was one.
+    pub(super) fn latency(&self) -> Option<f64> {
+        self.past().latency_at(Instant::now())
+    }
+}
+
+impl Past {
+    fn latency_at(&self, now: Instant) -> Option<f64> {
+        let (latency, at) = self.latency?;
         // So that a server which was slow once is tried again.
-        latency * weight_of_past(at.elapsed())
+        Some(latency * weight_of_past(now.saturating_duration_since(at)))
     }
 }
 

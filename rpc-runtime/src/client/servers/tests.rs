@@ -11,7 +11,7 @@ use crate::call::{Body, Method};
 use crate::client::endpoint::Destination;
 use crate::wire::config::Config;
 
-fn endpoint(name: &str) -> Arc<Endpoint> {
+pub(super) fn endpoint(name: &str) -> Arc<Endpoint> {
     let destination = Destination::Connector {
         name: Arc::from(name),
         connector: Arc::new(|| Box::pin(std::future::pending())),
@@ -25,7 +25,7 @@ fn endpoint(name: &str) -> Arc<Endpoint> {
     )
 }
 
-fn nodes(count: usize) -> Vec<Node> {
+pub(super) fn nodes(count: usize) -> Vec<Node> {
     let node = |number| {
         let name = format!("server-{number}");
         Node::new(Instance::new(&name), endpoint(&name))
@@ -33,7 +33,7 @@ fn nodes(count: usize) -> Vec<Node> {
     (0..count).map(node).collect()
 }
 
-fn candidates(nodes: &[Node]) -> Vec<Candidate<'_>> {
+pub(super) fn candidates(nodes: &[Node]) -> Vec<Candidate<'_>> {
     let candidate = |(place, node)| Candidate {
         node,
         place,
@@ -43,7 +43,7 @@ fn candidates(nodes: &[Node]) -> Vec<Candidate<'_>> {
     nodes.iter().enumerate().map(candidate).collect()
 }
 
-fn request() -> Request {
+pub(super) fn request() -> Request {
     Request::new(Method::named("m.M/x"), Body::empty())
 }
 
@@ -55,7 +55,11 @@ fn tenant(value: &str) -> Request {
 }
 
 /// Returns how many of so many calls go where.
-fn picks(balance: &Balance, candidates: &[Candidate<'_>], calls: usize) -> BTreeMap<usize, usize> {
+pub(super) fn picks(
+    balance: &Balance,
+    candidates: &[Candidate<'_>],
+    calls: usize,
+) -> BTreeMap<usize, usize> {
     let turn = AtomicUsize::new(0);
     let mut picks = BTreeMap::new();
     for _ in 0..calls {
@@ -194,14 +198,32 @@ async fn peak_ewma_avoids_what_is_slow_and_forgets_it() {
     both[0].calls = 0;
     // One quick answer does not make up for it, time does.
     nodes[1].succeeded(Duration::from_millis(1));
-    assert!(nodes[1].latency() > 0.05);
+    assert!(nodes[1].latency().unwrap() > 0.05);
     for _ in 0..100 {
         advance(Duration::from_secs(1)).await;
         nodes
             .iter()
             .for_each(|it| it.succeeded(Duration::from_millis(1)));
     }
-    assert!(nodes[1].latency() < 0.002);
+    assert!(nodes[1].latency().unwrap() < 0.002);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peak_ewma_waits_elsewhere_for_a_first_answer() {
+    fastrand::seed(7);
+    let nodes = nodes(2);
+    nodes[0].succeeded(Duration::from_secs(1));
+    let mut both = candidates(&nodes);
+    let all_at = |place| BTreeMap::from([(place, 100)]);
+    assert_eq!(
+        picks(&Balance::PeakEwma, &both, 100),
+        all_at(1),
+        "it is tried"
+    );
+    both[1].calls = 1;
+    assert_eq!(picks(&Balance::PeakEwma, &both, 100), all_at(0));
+    nodes[1].succeeded(Duration::from_millis(1));
+    assert_eq!(picks(&Balance::PeakEwma, &both, 100), all_at(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,11 +31,16 @@ impl Item {
     }
 }
 
-/// What is left of an item that may have arrived.
+/// What is left of an item that may have arrived, or of several.
 struct Unsure {
     cost: u64,
     skipped: u32,
+    items: u32,
 }
+
+/// How many of them are told apart, as many as fit the credit that readers give by default. One may give
+/// as much credit as he likes, and say nothing of what has arrived.
+const MAX_UNSURE: usize = 16 << 10;
 
 /// Items in a row: those that were handed to the reader, oldest first, and then those that wait for it.
 pub(super) struct Buffer {
@@ -116,12 +121,29 @@ impl Buffer {
     /// Lets the oldest items go while more is here than may be, but none that the reader has not.
     pub(super) fn shrink(&mut self, limits: &ReplayLimits) {
         while self.read > 0 && self.is_over(limits) {
-            let unsure = self.items.front().map(|it| Unsure {
-                cost: it.cost(),
-                skipped: it.skipped,
-            });
-            self.unsure.extend(unsure);
+            if let Some(oldest) = self.items.front() {
+                let (cost, skipped) = (oldest.cost(), oldest.skipped);
+                self.doubt(cost, skipped);
+            }
             self.forget_oldest();
+        }
+    }
+
+    /// Remembers that nobody has said yet whether an item has arrived.
+    fn doubt(&mut self, cost: u64, skipped: u32) {
+        let is_full = self.unsure.len() >= MAX_UNSURE;
+        match self.unsure.back_mut().filter(|_| is_full) {
+            // They have arrived when all of them have.
+            Some(last) => {
+                last.cost = last.cost.saturating_add(cost);
+                last.skipped = last.skipped.saturating_add(skipped);
+                last.items = last.items.saturating_add(1);
+            }
+            None => self.unsure.push_back(Unsure {
+                cost,
+                skipped,
+                items: 1,
+            }),
         }
     }
 
@@ -176,11 +198,19 @@ impl Buffer {
 
     /// Has the next item tell also how many were left out before the last `lost` of those that are gone.
     fn tell_skipped(&mut self, lost: u64) {
-        let arrived = (self.unsure.len() as u64).saturating_sub(lost);
-        let lost = std::mem::take(&mut self.unsure)
-            .into_iter()
-            .skip(arrived as usize);
-        let skipped = lost.fold(0, |sum: u32, it| sum.saturating_add(it.skipped));
+        let unsure = std::mem::take(&mut self.unsure);
+        let items = |it: &Unsure| u64::from(it.items);
+        let mut arrived = unsure.iter().map(items).sum::<u64>().saturating_sub(lost);
+        let mut skipped: u32 = 0;
+        for it in unsure {
+            match arrived.checked_sub(items(&it)) {
+                Some(rest) => arrived = rest,
+                None => {
+                    arrived = 0;
+                    skipped = skipped.saturating_add(it.skipped);
+                }
+            }
+        }
         let next = self
             .items
             .front_mut()
@@ -314,5 +344,27 @@ mod tests {
             assert_eq!(buffer.go_back(1), Some(2), "1 and 2 are gone");
             assert_eq!(read(&mut buffer), Some(3));
         }
+    }
+
+    #[test]
+    fn a_reader_who_never_says_what_has_arrived_does_not_make_it_grow() {
+        let (total, limits) = (Arc::default(), ReplayLimits::new().items(4));
+        let mut buffer = buffer(&total, 0);
+        let items = 3 * MAX_UNSURE as u64;
+        for number in 0..items {
+            buffer.push(Item {
+                skipped: u32::from(number + 5 == items),
+                ..item(7)
+            });
+            assert_eq!(read(&mut buffer), Some(7));
+            buffer.shrink(&limits);
+        }
+        assert!(buffer.unsure.len() <= MAX_UNSURE);
+        // Those that are told apart arrive one by one, and the others with the last of them.
+        let apart = (MAX_UNSURE as u64 - 1) * 52;
+        assert_eq!(buffer.arrived(apart + 52), 52);
+        assert_eq!(buffer.unsure.len(), 1);
+        assert_eq!(buffer.go_back(items - 6), Some(2));
+        assert_eq!(buffer.read().unwrap().skipped, 1);
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Reloading<C> {
     read: Box<dyn Fn() -> Result<C, Error> + Send + Sync>,
     files: Vec<PathBuf>,
     state: Mutex<State<C>>,
+    /// Held by who reads them, for all who have nothing until then.
+    reading: tokio::sync::Mutex<()>,
 }
 
 struct State<C> {
@@ -70,6 +72,7 @@ impl<C: Send + Sync + 'static> Reloading<C> {
                 looked: None,
                 stamps: Vec::new(),
             }),
+            reading: tokio::sync::Mutex::default(),
         })
     }
 
@@ -80,7 +83,7 @@ impl<C: Send + Sync + 'static> Reloading<C> {
     /// Returns the configuration as the files say it, or as they said it while they made sense.
     ///
     /// One caller a second looks at the files, on a thread where that may block; the others meanwhile
-    /// have what is there.
+    /// have what is there, or wait for it.
     ///
     /// # Errors
     ///
@@ -89,6 +92,7 @@ impl<C: Send + Sync + 'static> Reloading<C> {
         if let Some(current) = self.recent() {
             return Ok(current);
         }
+        let _reading = self.reading.lock().await;
         let this = Arc::clone(self);
         let looked = tokio::task::spawn_blocking(move || this.look()).await;
         let looked =
@@ -143,5 +147,25 @@ impl<C: Send + Sync + 'static> Reloading<C> {
             (Err(error), Some(before)) => Ok(Looked::Broken(before, error)),
             (Err(error), None) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_while_it_is_read_waits_for_that() {
+        let reads = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&reads);
+        let reloading = Reloading::new(Vec::new(), move || {
+            std::thread::sleep(Duration::from_millis(10));
+            Ok(count.fetch_add(1, Ordering::SeqCst))
+        });
+        let (first, second) = tokio::join!(reloading.current(), reloading.current());
+        assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
     }
 }

@@ -41,9 +41,13 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn push(&mut self, wanted: Wanted, waker: Waker) {
-        match wanted {
-            Wanted::Any => self.any.push(waker),
-            Wanted::Large => self.large.push(waker),
+        let waiting = match wanted {
+            Wanted::Any => &mut self.any,
+            Wanted::Large => &mut self.large,
+        };
+        // A task that is woken by something else looks in vain, and with each of its calls.
+        if waiting.last().is_none_or(|it| !it.will_wake(&waker)) {
+            waiting.push(waker);
         }
     }
 
@@ -70,6 +74,9 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
     use bytes::Bytes;
 
     use super::super::chunks::Chunks;
@@ -118,6 +125,22 @@ mod tests {
             push(&mut outgoing, 1, FRAGMENT);
         }
         assert_eq!(fits(&outgoing), [false, false]);
+    }
+
+    #[test]
+    fn a_task_waits_once_however_often_it_looks() {
+        let mut waiting = Waiting::default();
+        let other = Waker::from(Arc::new(Other));
+        for waker in [Waker::noop(), Waker::noop(), &other, &other, Waker::noop()] {
+            waiting.push(Wanted::Any, waker.clone());
+        }
+        assert_eq!(waiting.take_all().len(), 3);
+    }
+
+    struct Other;
+
+    impl Wake for Other {
+        fn wake(self: Arc<Self>) {}
     }
 
     #[test]
