@@ -157,7 +157,8 @@ impl Checked<'_> {
     fn is_certain(&self) -> bool {
         let (ever, _) = self.client.servers();
         let is_there = ever.iter().all(|it| self.is_there_again(*it));
-        is_there && self.client.cuts.is_empty() && self.is_undisturbed()
+        let finds = !self.client.asks_in_vain();
+        is_there && finds && self.client.cuts.is_empty() && self.is_undisturbed()
     }
 
     /// Whether the call is a stream that had begun, whose caller goes on with it until it ends as its
@@ -268,8 +269,10 @@ impl Checked<'_> {
         for run in &handled.runs {
             let server = &self.scenario.servers[self.lives[run.life].server];
             let grace = Duration::from_millis(server.cancel_grace);
-            // A caller whose connection was lost cannot say that it does not come back.
-            let is_awaited = self.call.resumable && !self.client.cuts.is_empty();
+            // A caller whose connection was lost cannot say that it does not come back. Nor is it heard by a server that
+            // writes to it when it has closed the connection behind that word.
+            let is_unheard = !self.client.cuts.is_empty() || self.end.outcome == Outcome::Dropped;
+            let is_awaited = self.call.resumable && is_unheard;
             let wait = Duration::from_millis(if is_awaited { server.replay.wait } else { 0 });
             let latest = self.end.ended + grace + CLEAR_LINK + wait;
             if run.left.is_none_or(|(at, _)| at > latest) {
@@ -283,9 +286,7 @@ impl Checked<'_> {
 
     /// A handler knows its deadline, which is always sent; that of a stream only if there is one.
     fn check_deadline(&self, handled: &Handled) {
-        let streams = matches!(self.call.pattern, Pattern::Download | Pattern::Both);
-        let has_one = !streams || self.call.timeout.is_some();
-        if has_one && handled.runs.iter().any(|it| it.deadline.is_none()) {
+        if self.call.has_deadline() && handled.runs.iter().any(|it| it.deadline.is_none()) {
             self.wrong("its handler does not know of its deadline".to_owned());
         }
     }
@@ -343,12 +344,16 @@ impl Checked<'_> {
 
 /// Holds the handlers against their calls and their servers, when everything is over.
 pub(crate) fn check_handlers(scenario: &Scenario, records: &Records, lives: &[Life]) {
-    for call in scenario.clients.iter().flat_map(|it| &it.calls) {
+    let calls = scenario.clients.iter();
+    let calls = calls.flat_map(|client| client.calls.iter().map(move |call| (client, call)));
+    for (client, call) in calls {
         let id = call.id;
         let (handled, called) = (records.handled(id), records.called(id));
         let wrong = |text: &str| records.violation(id, format!("its handler: {text}"));
-        let is_large = call.filling >= 10_000;
-        check_times(scenario, &handled, is_large, lives, &wrong);
+        // Of a large request a part may have been there before, and what came may have waited for its turn while the
+        // answers before it waited for a slow reader.
+        let may_wait = call.filling >= 10_000 || client.weather != Weather::Clear;
+        check_times(scenario, &handled, may_wait, lives, &wrong);
         if handled.upload_ended
             && (!called.upload_ended || call.upload_fails || handled.received != call.upload_items)
         {
@@ -367,11 +372,11 @@ pub(crate) fn check_handlers(scenario: &Scenario, records: &Records, lives: &[Li
 }
 
 /// No handler outlives its deadline, its server's crash, or the bound of its server's drain; none
-/// begins at a server that drains, but for large requests of which a part was there before.
+/// begins at a server that drains, but for those that were there before and may have waited.
 fn check_times(
     scenario: &Scenario,
     handled: &Handled,
-    is_large: bool,
+    may_wait: bool,
     lives: &[Life],
     wrong: &dyn Fn(&str),
 ) {
@@ -397,9 +402,8 @@ fn check_times(
         if let Some(drained) = life.drained {
             let bound = Duration::from_millis(server.shutdown_timeout);
             late(drained + bound, "the bound of its server's drain");
-            // What had been accepted may have waited for its turn.
-            let waits = is_large || server.layers.contains(&Around::Adaptive);
-            if run.began > drained + LATE && !waits {
+            let may_wait = may_wait || server.layers.contains(&Around::Adaptive);
+            if run.began > drained + LATE && !may_wait {
                 wrong("it began at a server that drains");
             }
         }

@@ -138,6 +138,13 @@ impl ClientPlan {
         always.retain(|server| lists().all(|it| it.contains(server)));
         (ever, always)
     }
+
+    /// Returns whether the servers cannot be found when it asks for the first time, which is with its first call.
+    pub(crate) fn asks_in_vain(&self) -> bool {
+        let first = self.calls.iter().map(|it| it.start).min().unwrap_or(0);
+        let told = self.found.iter().take_while(|(at, _)| *at <= first);
+        told.last().is_some_and(|(_, list)| list.is_none())
+    }
 }
 
 /// The form of a call.
@@ -189,6 +196,14 @@ pub(crate) struct CallPlan {
     /// Its method is marked so.
     pub(crate) resumable: bool,
     pub(crate) accepts_gaps: bool,
+}
+
+impl CallPlan {
+    /// Returns whether it ends by a time: a stream that comes back has none if nobody says so.
+    pub(crate) fn has_deadline(&self) -> bool {
+        let streams = matches!(self.pattern, Pattern::Download | Pattern::Both);
+        !streams || self.timeout.is_some()
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -19,8 +19,10 @@ const CALLERS: usize = 64;
 pub(crate) enum Short {
     /// Something shared, such as connections to a database: each call holds one of some places.
     Places,
-    /// Processors: each call computes.
+    /// Processors: each call computes, and awaits nothing.
     Processors,
+    /// Processors, by calls that compute on threads of their own (`#[rpc(blocking)]`).
+    ProcessorsApart,
 }
 
 /// One call that has ended.
@@ -78,6 +80,7 @@ async fn call(client: LoadClient, short: Short) -> Result<(), Status> {
     match short {
         Short::Places => client.wait().timeout(PATIENCE).await,
         Short::Processors => client.compute().timeout(PATIENCE).await,
+        Short::ProcessorsApart => client.compute_apart().timeout(PATIENCE).await,
     }
 }
 

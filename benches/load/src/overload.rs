@@ -32,7 +32,14 @@ struct Sweep {
 
 pub(crate) async fn run(folder: Option<&Path>) -> Result<()> {
     let mut sweeps = Vec::new();
-    for (short, what) in [(Short::Places, "places"), (Short::Processors, "processors")] {
+    for (short, what) in [
+        (Short::Places, "places"),
+        (Short::Processors, "processors"),
+        (
+            Short::ProcessorsApart,
+            "processors, on threads of their own",
+        ),
+    ] {
         for arguments in [&["adaptive"][..], &[]] {
             let with = if arguments.is_empty() {
                 "without"

@@ -28,8 +28,11 @@ pub(crate) trait Load {
     async fn release(&self);
     /// Holds one of [`PLACES`] for [`WORK`], as what asks a database does.
     async fn wait(&self);
-    /// Computes for [`WORK`].
+    /// Computes for [`WORK`], if nothing else does.
     async fn compute(&self);
+    /// The same on a thread apart from those that read and write.
+    #[rpc(blocking)]
+    fn compute_apart(&self);
     #[rpc(read_only)]
     async fn state(&self) -> State;
     /// Returns how many connections there were, from the start on, at steps of [`SAMPLE`].
@@ -52,6 +55,7 @@ pub(crate) struct State {
 
 pub(crate) struct Worker {
     places: Semaphore,
+    work: Work,
     is_released: watch::Sender<bool>,
     counts: Arc<Counts>,
     server: watch::Receiver<Option<ShutdownHandle>>,
@@ -65,6 +69,28 @@ pub(crate) struct Counts {
     answered: AtomicU64,
 }
 
+/// So many steps take a processor for [`WORK`], however long that is while others want it too.
+#[derive(Clone, Copy)]
+struct Work(u64);
+
+impl Work {
+    fn measured() -> Self {
+        const TRIAL: Work = Work(1 << 20);
+        // The quickest was disturbed least.
+        let trials = (0..32).map(|_| {
+            let start = Instant::now();
+            TRIAL.run();
+            start.elapsed()
+        });
+        let quickest = trials.min().unwrap_or(WORK).as_secs_f64();
+        Self((TRIAL.0 as f64 * WORK.as_secs_f64() / quickest) as u64)
+    }
+
+    fn run(self) {
+        (0..self.0).fold(0, |sum: u64, step| std::hint::black_box(sum ^ step));
+    }
+}
+
 impl Worker {
     pub(crate) fn new(
         counts: Arc<Counts>,
@@ -73,6 +99,7 @@ impl Worker {
     ) -> Self {
         Self {
             places: Semaphore::new(PLACES),
+            work: Work::measured(),
             is_released: watch::Sender::new(false),
             counts,
             server,
@@ -110,10 +137,11 @@ impl Load for Worker {
     }
 
     async fn compute(&self) {
-        let start = Instant::now();
-        while start.elapsed() < WORK {
-            std::hint::spin_loop();
-        }
+        self.work.run();
+    }
+
+    fn compute_apart(&self) {
+        self.work.run();
     }
 
     async fn state(&self) -> State {
