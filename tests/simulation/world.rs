@@ -25,8 +25,8 @@ const HORIZON: Duration = Duration::from_secs(600);
 /// How long after the last call everything may take to be gone.
 const CLEANING: Duration = Duration::from_secs(120);
 
-/// How long that is where links lose bytes, and are so slow that what was sent may be on its way for long.
-const CLEANING_BROKEN: Duration = Duration::from_secs(3_600);
+/// How long that is where links may be so slow that what was sent is on its way for long.
+const CLEANING_SLOW: Duration = Duration::from_secs(3_600);
 
 /// What came of a simulation.
 pub(crate) struct Verdict {
@@ -70,11 +70,11 @@ async fn run(scenario: &Scenario, print: bool) -> Trace {
     let mut calls = begin_calls(scenario, &networks, &records);
     let ends = ends(&mut calls, &trace).await;
     calls.iter().for_each(|it| it.task.abort());
-    let is_broken = |it: &ClientPlan| it.weather == Weather::Broken;
-    let patience = if scenario.clients.iter().any(is_broken) {
-        CLEANING_BROKEN
-    } else {
+    let is_quick = |it: &ClientPlan| it.weather == Weather::Clear;
+    let patience = if scenario.clients.iter().all(is_quick) {
         CLEANING
+    } else {
+        CLEANING_SLOW
     };
     sleep(patience).await;
     clean_up(&trace, &servers, &networks);

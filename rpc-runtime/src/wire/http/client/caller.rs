@@ -29,7 +29,6 @@ use crate::wire::http::dialect::CompressionHeaders;
 use crate::wire::http::envelopes::Batches;
 use crate::wire::http::envelopes::encoder::Encoder;
 use crate::wire::http::envelopes::frame::{COMPRESSED, HEADER_LENGTH};
-use crate::wire::http::grpc::status;
 #[cfg(feature = "jsonrpc")]
 use crate::wire::http::json_rpc;
 
@@ -204,8 +203,8 @@ impl Outgoing {
         if self.is_get {
             drop(stream);
         } else if !self.body.is_stream() && self.large.is_none() && self.first.len() <= AT_ONCE {
-            let sent = stream.send_data(self.first, true);
-            sent.map_err(status::of_broken_stream)?;
+            // A server may have answered the head alone, and have closed the stream already: its answer tells then.
+            let _ = stream.send_data(self.first, true);
         } else {
             let first = pieces(self.first, self.large);
             upload_in_http2(call, stream, first, self.body, self.encoder);
