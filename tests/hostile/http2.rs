@@ -90,6 +90,17 @@ fn length(number: usize, block: &mut Vec<u8>) {
     block.push(rest as u8);
 }
 
+/// Names the method of a call of gRPC.
+pub(crate) const fn head(path: &'static str) -> [(&'static str, &'static str); 5] {
+    [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc+json"),
+    ]
+}
+
 /// HEADERS that are whole, and more to come or not.
 pub(crate) fn headers(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, flags | END_HEADERS, stream, &block(fields))

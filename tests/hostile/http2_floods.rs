@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::healthy::{Bystander, Memory, alone, server, start};
 use crate::http2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM,
-    Raw, SETTINGS, block, frame, headers, message, rst, settings, window_update,
+    Raw, SETTINGS, block, frame, head, headers, message, rst, settings, window_update,
 };
 use rpc_tests::eventually;
 
@@ -24,16 +24,6 @@ const MIB: usize = 1 << 20;
 /// How much of a flood is sent at most, and how long it goes on.
 const FLOOD: usize = 32 * MIB;
 const FLOOD_TIME: Duration = Duration::from_secs(1);
-
-const fn head(path: &'static str) -> [(&'static str, &'static str); 5] {
-    [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc+json"),
-    ]
-}
 
 const SLEEP: [(&str, &str); 5] = head("/test.v1.Math/sleep");
 

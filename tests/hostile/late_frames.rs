@@ -13,23 +13,13 @@ use tokio::net::TcpListener;
 
 use crate::healthy::{server, start};
 use crate::http2::{
-    ACK, DATA, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, Raw, SETTINGS, frame, headers,
+    ACK, DATA, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, Raw, SETTINGS, frame, head, headers,
     message, settings,
 };
 
 /// So many calls together, and so often.
 const AT_ONCE: u32 = 100;
 const ROUNDS: u32 = 16;
-
-const fn head(path: &'static str) -> [(&'static str, &'static str); 5] {
-    [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc+json"),
-    ]
-}
 
 /// Reads until so many streams have ended.
 async fn ended(raw: &mut Raw, streams: u32) {
