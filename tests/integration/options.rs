@@ -453,11 +453,13 @@ async fn times_and_sizes_without_an_end_are_far_ahead() {
             .handshake_timeout(NEVER)
             .frame_timeout(NEVER)
             .cancel_grace(NEVER)
+            .busy_poll(NEVER)
             .shutdown_timeout(NEVER)
             .drain_delay(NEVER);
         let serving = serve(transport, server).await;
         let connecting = connect(&serving.url)
             .limits(limits())
+            .busy_poll(NEVER)
             .keepalive(NEVER, NEVER);
         let channel = connecting
             .connect_timeout(NEVER)

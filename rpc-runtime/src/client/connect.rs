@@ -144,6 +144,14 @@ impl<T> Connect<T> {
         self
     }
 
+    /// Sets how long a thread stays awake for the next messages of a connection on which several came
+    /// at once; 50 microseconds by default, [`Duration::ZERO`] never. See
+    /// [`Server::busy_poll`](crate::Server::busy_poll).
+    pub fn busy_poll(mut self, limit: Duration) -> Self {
+        self.config.busy_poll = limit;
+        self
+    }
+
     /// Sets how TLS is spoken to `tls://` URLs; by default the system's roots say which servers to
     /// trust.
     ///

@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) handshake_timeout: Duration,
     /// How long one frame may take from its first byte to its last.
     pub(crate) frame_timeout: Duration,
+    /// How long a connection that has much to do stays awake for the next message.
+    pub(crate) busy_poll: Duration,
     /// How long a cancelled handler has before it is dropped.
     pub(crate) cancel_grace: Duration,
     /// A connection without a call for so long is closed.
@@ -48,6 +50,7 @@ impl Default for Config {
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(60),
+            busy_poll: Duration::from_micros(50),
             cancel_grace: Duration::from_millis(100),
             idle_timeout: None,
             #[cfg(feature = "http")]

@@ -11,9 +11,11 @@ use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::busy_poll::BusyPoll;
 use super::connection::{Role, Shared};
 use super::control::Broken;
 use super::frame::FrameReader;
+use super::give_way::GiveWay;
 use super::look::Look;
 use super::receive::Receiver;
 use crate::status::{Code, Status};
@@ -33,7 +35,7 @@ const READS: u32 = 4;
 const EARLY: usize = 2 << 10;
 
 /// How many bytes one poll reads before it lets other tasks run.
-const TURN: usize = 128 << 10;
+const TURN: usize = 32 << 10;
 
 /// Reads, writes and keeps the time of one connection; it ends when the connection does.
 ///
@@ -59,9 +61,12 @@ pub(crate) struct Driver {
     pub(super) shutting: Option<Instant>,
     /// It has ended; until then the peer may end its own.
     lingers: Option<Instant>,
-    yielded: bool,
+    busy_poll: BusyPoll,
+    give_way: GiveWay,
     /// How many bytes this poll has read.
     turn: usize,
+    /// How many frames.
+    frames_read: usize,
     /// Something was read since `last_read`.
     has_read: bool,
     _guard: Option<Guard>,
@@ -86,7 +91,6 @@ impl Driver {
         let driver = Self {
             receiver: Receiver::new(Arc::clone(&shared)),
             frames: FrameReader::with_bytes(settings.max_frame, received),
-            shared,
             reader,
             greeted: false,
             timer: Box::pin(sleep_until(now)),
@@ -99,10 +103,13 @@ impl Driver {
             idle_closing: false,
             shutting: None,
             lingers: None,
-            yielded: false,
+            busy_poll: BusyPoll::new(shared.config.busy_poll, now),
+            give_way: GiveWay::default(),
             turn: 0,
+            frames_read: 0,
             has_read: false,
             _guard: guard,
+            shared,
         };
         if driver.shared.role == Role::Connected {
             driver.introduce();
@@ -114,7 +121,9 @@ impl Driver {
         if let Some(until) = self.lingers {
             return self.linger(cx, until);
         }
+        self.give_way.is_back();
         self.turn = 0;
+        self.frames_read = 0;
         loop {
             let drained = match self.read(cx) {
                 Ok(drained) => drained,
@@ -124,14 +133,14 @@ impl Driver {
             if std::mem::take(&mut self.has_read) {
                 self.last_read = now;
                 self.ping_sent = None;
+                self.busy_poll.found(self.frames_read);
             }
             let mut look = Look::at(&self.shared);
             if let Some(end) = self.keep_time(now, &mut look) {
                 return Poll::Ready(end);
             }
-            if self.should_yield(&look) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if self.give_way.before_write(&look) {
+                return self.give_way.until_others_ran(cx, now);
             }
             let written = match self.write(cx, now) {
                 Ok(written) => written,
@@ -142,12 +151,14 @@ impl Driver {
             {
                 return ended;
             }
+            if drained && written && self.busy_poll.goes_on(now) {
+                return self.give_way.until_others_ran(cx, now);
+            }
             if drained && self.sleep(cx, now) {
                 return Poll::Pending;
             }
             if !written || self.turn >= TURN {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return self.give_way.until_others_ran(cx, now);
             }
         }
     }
@@ -197,12 +208,15 @@ impl Driver {
             {
                 self.frame_began = None;
                 self.receiver.run(run);
+                // It has at least so many.
+                self.frames_read += 2;
                 continue;
             }
             match self.frames.next() {
                 Ok(None) => break Ok(()),
                 Ok(Some(frame)) => {
                     self.frame_began = None;
+                    self.frames_read += 1;
                     if let Err(broken) = self.receiver.frame(frame) {
                         break Err(broken);
                     }
@@ -241,18 +255,14 @@ impl Driver {
         let shared = &self.shared;
         shared.push_go_away(&mut shared.state(), Some(broken.code), reason);
         let mut cx = TaskContext::from_waker(Waker::noop());
-        let _ = self.shared.poll_write(&mut cx);
+        // The first write may be full of what was on its way; the next one begins with small frames.
+        if let Poll::Ready(Ok(false)) = self.shared.poll_write(&mut cx) {
+            let _ = self.shared.poll_write(&mut cx);
+        }
         let _ = self.shared.poll_shutdown(&mut cx);
         End::Failed(Status::unavailable(format!(
             "the connection was closed because the peer broke the protocol: {reason}"
         )))
-    }
-
-    /// Lets other tasks that are ready run first, once, so that their frames leave with these: a
-    /// woken writer otherwise runs right after the first task that woke it, with one frame.
-    fn should_yield(&mut self, look: &Look) -> bool {
-        self.yielded = look.has_company && look.has_outgoing && !self.yielded;
-        self.yielded
     }
 
     /// Writes what there is. False if there is more, though the peer takes it.
@@ -385,13 +395,48 @@ impl Drop for Driver {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use tokio::io::duplex;
+    use tokio::io::{AsyncWriteExt, duplex};
 
-    use super::super::frame::{Flags, FrameType};
+    use super::super::frame::{Flags, FrameHeader, FrameType};
     use super::super::open;
     use super::*;
     use crate::transport::Io;
     use crate::wire::config::Config;
+
+    /// Says whether the driver is awake still when so many answers to pings were read.
+    async fn is_awake_after(answers: usize, busy_poll: Duration) -> bool {
+        let (near, mut far) = duplex(1024);
+        let config = Config {
+            busy_poll,
+            ..Config::default()
+        };
+        let role = Role::Connected;
+        let (connection, mut driver) =
+            open(Io::new(near), role, Arc::new(config), None, BytesMut::new());
+        driver.greeted = true;
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let settings = FrameHeader::new(FrameType::SETTINGS, Flags::NONE, 0).to_bytes();
+        far.write_all(&settings).await.unwrap();
+        while !driver.receiver.is_settled() {
+            assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+        }
+        let answer = FrameHeader {
+            length: 8,
+            ..FrameHeader::new(FrameType::PING, Flags::ACK, 0)
+        };
+        let answer = [&answer.to_bytes()[..], &[0; 8]].concat();
+        far.write_all(&answer.repeat(answers)).await.unwrap();
+        assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+        connection.shared().state().driver.is_none()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stays_awake_where_several_frames_came_at_once() {
+        let limit = Config::default().busy_poll;
+        assert!(is_awake_after(2, limit).await);
+        assert!(!is_awake_after(1, limit).await, "one came alone");
+        assert!(!is_awake_after(2, Duration::ZERO).await, "it is turned off");
+    }
 
     /// The caller's write leaves nothing in the queue, and nobody who hears when the stream has room.
     #[tokio::test(start_paused = true)]

@@ -10,18 +10,21 @@ pub(super) struct Look {
     pub(super) calls: usize,
     /// [`State::has_company`](super::state::State::has_company)
     pub(super) has_company: bool,
-    pub(super) has_outgoing: bool,
+    /// The bytes that wait to be written.
+    pub(super) outgoing: usize,
     /// The earliest moment at which some call must be looked at.
     pub(super) next_sweep: Option<Instant>,
 }
 
 impl Look {
     pub(super) fn at(shared: &Shared) -> Self {
-        let state = shared.state();
+        let mut state = shared.state();
+        // It was woken by what came; nobody needs to do that now.
+        state.driver = None;
         Self {
             calls: state.calls.len() + state.peers_calls.len(),
             has_company: state.has_company(),
-            has_outgoing: !state.outgoing.is_empty(),
+            outgoing: state.outgoing.len(),
             next_sweep: state.next_sweep,
         }
     }

@@ -3,12 +3,13 @@
 //! From the bytes up: [`frame`], [`field`], [`settings`] and [`preface`] read and write without
 //! I/O. [`outgoing`] and [`inbox`] hold what waits in each direction, [`assembly`] a large message
 //! that comes; [`reader`] takes out what came. [`connection`] is what all users of a connection
-//! share, [`driver`] the task that reads and writes, [`receive`] what each frame means. [`caller`]
-//! makes our calls, [`responder`] serves the peer's, [`sender`] streams.
+//! share, [`driver`] the task that reads and writes, [`busy_poll`] and [`give_way`] when it does, [`receive`]
+//! what each frame means. [`caller`] makes our calls, [`responder`] serves the peer's, [`sender`] streams.
 
 mod admit;
 mod answer;
 mod assembly;
+mod busy_poll;
 mod call_fields;
 mod caller;
 mod calls;
@@ -20,6 +21,7 @@ mod field;
 mod frame;
 #[cfg(test)]
 mod fuzz_tests;
+mod give_way;
 #[cfg(test)]
 mod golden_tests;
 mod greeting;

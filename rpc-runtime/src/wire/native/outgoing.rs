@@ -13,7 +13,7 @@ use super::frame::{Flags, FrameHeader, FrameType, HEADER_LENGTH};
 use super::room::Wanted;
 use crate::call::Rope;
 
-/// The most of a message that one frame carries, but when it is [quiet](QUIET).
+/// Longer messages leave in fragments, which are no longer than this but when it is [quiet](QUIET).
 pub(super) const FRAGMENT: usize = 64 << 10;
 
 /// A frame whose payload is in parts: fields in the pieces of `head`, the message in `body`.
@@ -64,6 +64,9 @@ impl Body<'_> {
         }
     }
 }
+
+/// The length of a fragment that small frames wait for.
+const BESIDE_SMALL: usize = FRAGMENT / 2;
 
 /// How many fragments leave one by one, with no small frame between them, until it is quiet:
 /// nobody makes small calls then, and each write and each read has its price.
@@ -191,19 +194,19 @@ impl Outgoing {
     /// fragment, or more when it is quiet. What is queued from now on waits for no more than that.
     pub(super) fn take(&mut self, batch: &mut Chunks) {
         std::mem::swap(&mut self.ready, batch);
-        let mut most = if self.quiet < QUIET {
-            FRAGMENT
+        let (least, mut most) = if self.quiet < QUIET {
+            (BESIDE_SMALL, BESIDE_SMALL)
         } else {
-            WHEN_QUIET
+            (FRAGMENT, WHEN_QUIET)
         };
-        while most >= FRAGMENT {
+        while most >= least {
             let Some(mut lane) = self.lanes.pop_front() else {
                 return;
             };
             self.quiet = self.quiet.saturating_add(1);
-            let taken = lane.take(batch, most.min(self.max_frame).max(FRAGMENT));
+            let taken = lane.take(batch, least, most.min(self.max_frame).max(least));
             self.waiting -= taken;
-            most = most.saturating_sub(taken.max(FRAGMENT));
+            most = most.saturating_sub(taken.max(least));
             if !lane.pieces.is_empty() {
                 self.lanes.push_back(lane);
             }
@@ -315,9 +318,9 @@ impl Lane {
     }
 
     /// Moves one piece, or one fragment of it, and says how many bytes it no longer holds. A fragment
-    /// is `most` long at most, and no longer than what has left of its message, or [`FRAGMENT`]: the
+    /// is `most` long at most, and no longer than what has left of its message, or `least`: the
     /// peer makes room for as much as has come.
-    fn take(&mut self, batch: &mut Chunks, most: usize) -> usize {
+    fn take(&mut self, batch: &mut Chunks, least: usize, most: usize) -> usize {
         match self.pieces.front_mut() {
             None => 0,
             Some(Piece::Frames(frames)) => {
@@ -327,7 +330,7 @@ impl Lane {
                 length
             }
             Some(Piece::Message { rest, last, sent }) => {
-                let most = (*sent).clamp(FRAGMENT, most);
+                let most = (*sent).clamp(least, most);
                 let length = most.min(rest.len());
                 *sent += length;
                 let is_last = length == rest.len();
@@ -399,9 +402,10 @@ mod tests {
         let own: Vec<_> = frames.iter().filter(|it| it.call == 1).collect();
         assert_eq!(own[0].flags, Flags::BODY | Flags::MORE);
         assert_eq!(&own[0].payload[..], b"head");
-        assert_eq!(own[4].flags, Flags::END);
-        assert_eq!(&own[5].payload[..], b"behind");
-        let total: usize = own[..5].iter().map(|it| it.payload.len()).sum();
+        let (behind, own) = own.split_last().unwrap();
+        assert_eq!(&behind.payload[..], b"behind");
+        assert_eq!(own.last().unwrap().flags, Flags::END);
+        let total: usize = own.iter().map(|it| it.payload.len()).sum();
         assert_eq!(total, large.len() + 4);
     }
 
@@ -428,14 +432,14 @@ mod tests {
             not_copied += batch.chunks().filter(shared).count();
             bytes.put(batch);
         }
-        assert_eq!(not_copied, 2);
+        assert_eq!(not_copied, 4);
         let mut reader = FrameReader::with_bytes(1 << 20, bytes);
         let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
         let lengths: Vec<_> = frames.iter().map(|it| it.payload.len()).collect();
-        assert_eq!(lengths, [8, FRAGMENT, FRAGMENT, 4]);
+        assert_eq!(lengths, [[8].as_slice(), &[BESIDE_SMALL; 4], &[4]].concat());
         assert_eq!(&frames[0].payload[..], b"fieldsad");
-        assert_eq!(&frames[3].payload[..], b"here");
-        assert_eq!(frames[3].flags, Flags::END);
+        assert_eq!(&frames[5].payload[..], b"here");
+        assert_eq!(frames[5].flags, Flags::END);
     }
 
     #[test]
@@ -444,12 +448,12 @@ mod tests {
         for call in [1, 3] {
             outgoing.push(message(
                 call,
-                Bytes::from(vec![0; 3 * FRAGMENT]),
+                Bytes::from(vec![0; 6 * BESIDE_SMALL]),
                 Flags::NONE,
             ));
         }
         let calls: Vec<u64> = drain(&mut outgoing).iter().map(|it| it.call).collect();
-        assert_eq!(calls, [1, 3, 1, 3, 1, 3]);
+        assert_eq!(calls, [1, 3].repeat(6));
     }
 
     /// The lengths of the frames that the next write takes.
@@ -467,20 +471,20 @@ mod tests {
     fn longer_fragments_leave_until_a_small_frame_comes() {
         let mut outgoing = Outgoing::default();
         outgoing.set_max_frame(1 << 20);
-        let length = (QUIET as usize * FRAGMENT) + 3 * WHEN_QUIET;
+        let length = (QUIET as usize * BESIDE_SMALL) + 3 * WHEN_QUIET;
         outgoing.push(message(1, Bytes::from(vec![0; length]), Flags::NONE));
         for _ in 0..QUIET {
-            assert_eq!(taken(&mut outgoing), [FRAGMENT]);
+            assert_eq!(taken(&mut outgoing), [BESIDE_SMALL]);
         }
         assert_eq!(taken(&mut outgoing), [WHEN_QUIET]);
         outgoing.push(message(3, Bytes::from_static(b"small"), Flags::NONE));
         assert_eq!(
             taken(&mut outgoing),
-            [5, FRAGMENT],
+            [5, BESIDE_SMALL],
             "whoever comes next waits for no more"
         );
         outgoing.push_frames(&header(FrameType::RESPONSE, Flags::END, 5, 0));
-        assert_eq!(taken(&mut outgoing), [0, FRAGMENT]);
+        assert_eq!(taken(&mut outgoing), [0, BESIDE_SMALL]);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::transport::BoxWriter;
 /// How many slices one vectored write takes.
 const SLICES: usize = 16;
 
-/// How many bytes are written in one go. A peer that reads as fast as this side writes would take
-/// all of a large message before anything was read, or anything else had its turn.
-const MOST_AT_ONCE: usize = 64 << 10;
+/// With so many bytes written the driver reads again. A peer that reads as fast as this side writes
+/// would take all of a large message before anything was read, or anything else had its turn.
+const MOST_AT_ONCE: usize = 16 << 10;
 
 /// The half that writes, and what it was given and has not written.
 pub(super) struct Writer {
