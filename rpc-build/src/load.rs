@@ -22,7 +22,7 @@ use buffa_descriptor::generated::descriptor::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
 };
 
-pub(crate) use compiled::for_each_field;
+pub(crate) use compiled::{for_each_field, is_map_key};
 pub(crate) use embedded::{DESCRIPTOR, is_embedded};
 use files::{Files, Found};
 use link::Linker;

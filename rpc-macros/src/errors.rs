@@ -1,4 +1,4 @@
-//! The collector of mistakes: a user sees all of them at once, each at his own tokens.
+//! The collector of mistakes: a user sees all of them at once, each at the tokens it is about.
 
 use std::fmt::Display;
 

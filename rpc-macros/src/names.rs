@@ -39,7 +39,7 @@ pub(crate) fn client_descriptor() -> Ident {
 }
 
 /// The type parameter of a server. It shares a scope with the types of the user, who may well
-/// have a `T` of his own.
+/// have a `T` of their own.
 pub(crate) fn implementation() -> Ident {
     Ident::new("__RpcT", Span::call_site())
 }

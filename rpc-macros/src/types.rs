@@ -228,7 +228,7 @@ fn borrowed_message(elem: &Type) -> String {
 }
 
 /// A position in the user's code with the name resolution of the macro. Lints then know that the
-/// tokens are not the user's own, while errors still appear at his.
+/// tokens are not the user's own, while errors still appear at those.
 pub(crate) fn located_at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }

@@ -1,11 +1,12 @@
 //! Maps, and what only looks like one.
 
 use buffa_descriptor::generated::descriptor::DescriptorProto;
-use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
+use buffa_descriptor::generated::descriptor::field_descriptor_proto::Label;
 
 use super::{File, Index};
 use crate::diagnostic::Diagnostic;
 use crate::elements::{Element, below, join, last, numbered, scope};
+use crate::load::is_map_key;
 use crate::tag;
 
 pub(super) fn check(file: &File<'_>, index: &Index<'_>, mistakes: &mut Vec<Diagnostic>) {
@@ -96,7 +97,6 @@ fn check_option(
     }
 }
 
-/// A key can be compared and written in one way only.
 fn check_key(
     file: &File<'_>,
     entry: &DescriptorProto,
@@ -104,19 +104,7 @@ fn check_key(
     name: &str,
     mistakes: &mut Vec<Diagnostic>,
 ) {
-    let key = entry.field.first().and_then(|key| key.r#type);
-    let is_bad = matches!(
-        key,
-        Some(
-            Type::TYPE_DOUBLE
-                | Type::TYPE_FLOAT
-                | Type::TYPE_BYTES
-                | Type::TYPE_MESSAGE
-                | Type::TYPE_GROUP
-                | Type::TYPE_ENUM
-        )
-    );
-    if is_bad {
+    if entry.field.first().is_some_and(|key| !is_map_key(key)) {
         let path = below(path, &[tag::field::TYPE_NAME]);
         let mistake = file.mistake(
             &path,

@@ -4,6 +4,8 @@
 mod defaults;
 mod maps;
 
+pub(crate) use maps::is_map_key;
+
 use std::collections::HashMap;
 
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::Type;

@@ -220,7 +220,7 @@ impl Context {
     }
 
     /// Says what becomes of the stream that the method answers with when its caller reads too slowly,
-    /// on every wire and in process. Without it the stream waits for him. It comes before the stream's
+    /// on every wire and in process. Without it the stream waits for them. It comes before the stream's
     /// first `.await`, later it has no effect.
     ///
     /// With anything but [`SlowReader::Wait`] a task asks the stream for items whether or not they are

@@ -8,7 +8,7 @@ use super::request::Request;
 ///
 /// The server decides. A method has one of its own where its trait says `#[rpc(priority = High)]`, or
 /// its schema `option (rpc.v1.priority) = "HIGH"`; a layer of the server that is further out may set
-/// another, such as by the identity of the caller. Nothing else can raise it, as every caller finds his
+/// another, such as by the identity of the caller. Nothing else can raise it, as all callers find their
 /// own calls urgent. The caller can only lower it, with the metadata `rpc-priority: low`, on every wire that
 /// carries metadata.
 ///

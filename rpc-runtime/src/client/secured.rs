@@ -12,7 +12,7 @@ type Protocols = Vec<Vec<u8>>;
 
 /// How TLS is spoken to all servers of a channel.
 pub(super) struct Securing {
-    /// How the user set it, if he did.
+    /// How the user set it, if at all.
     tls: Option<ClientTls>,
     /// What speaks it: servers share it, as each has read all roots.
     connectors: Mutex<Vec<(Protocols, Arc<Connector>)>>,

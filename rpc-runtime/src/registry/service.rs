@@ -45,7 +45,7 @@ impl Registry {
     }
 
     /// Makes a registry for so many groups of so many servers, with leases of up to so long. One who asks
-    /// for a longer one is told what he got, and a [`Lease`](super::Lease) is renewed by that. Servers beyond
+    /// for a longer one is told what they got, and a [`Lease`](super::Lease) is renewed by that. Servers beyond
     /// the bounds are refused with [`Code::ResourceExhausted`](crate::Code::ResourceExhausted).
     pub fn with_bounds(groups: usize, servers: usize, longest_lease: Duration) -> Self {
         Self::of(Bounds::new(groups, servers, longest_lease))
@@ -122,7 +122,7 @@ struct Watching {
     registry: Registry,
     changes: watch::Receiver<u64>,
     group: String,
-    /// What he was told last.
+    /// What they were told last.
     told: Option<Vec<String>>,
 }
 

@@ -18,7 +18,7 @@ struct Whole {
     trailers: HeaderMap,
 }
 
-/// The method's own error is apart from the status: each caller takes it out of his.
+/// The method's own error is apart from the status: each caller takes it out of its own.
 struct Failure {
     status: Status,
     error: Option<ErrorBody>,

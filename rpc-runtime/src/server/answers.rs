@@ -67,7 +67,7 @@ struct State {
     bytes: usize,
 }
 
-/// Which call it is: who makes it, under which name of his, of whom, and what it asks for.
+/// Which call it is: who makes it, under which name of theirs, of whom, and what it asks for.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     identity: Option<Identity>,

@@ -49,7 +49,7 @@ impl Server {
     /// its subscription, and `x-items` has the schema of the items.
     ///
     /// Layers of the server are around it as around everything else. Those of a single router are not,
-    /// so whoever may ask sees the names of methods that he may not call.
+    /// so whoever may ask sees the names of methods that they may not call.
     ///
     /// # Panics
     ///

@@ -2,7 +2,7 @@
 //!
 //! What a method takes and returns has to be named in the client and in the server. A type that
 //! cannot be sent is reported where the client names it; here it is passed over, so that the user
-//! sees his mistake once.
+//! sees a mistake once.
 
 use std::marker::PhantomData;
 

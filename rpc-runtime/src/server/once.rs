@@ -17,7 +17,7 @@ use crate::status::Status;
 const MAX_CALL_ID: usize = 64;
 
 /// Serves a call of a method that is marked `once`: the first time by running it, to its end also when
-/// its caller leaves, as he may come back; later with the answer that there is.
+/// its caller leaves, as it may come back; later with the answer that there is.
 pub(super) fn dispatch(
     mut request: Request,
     encoding: Encoding,

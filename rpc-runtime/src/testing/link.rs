@@ -58,7 +58,7 @@ pub(super) fn lock(link: &Shared) -> MutexGuard<'_, Link> {
     link.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells the observer what happened, outside of the lock, as he may look at the network.
+/// Tells the observer what happened, outside of the lock, as they may look at the network.
 pub(super) fn tell(link: &Shared) {
     let (observer, events) = {
         let mut link = lock(link);

@@ -89,7 +89,7 @@ impl Network {
         self
     }
 
-    /// Sets who is told, in a line of text, what happens: links that are made, and faults. He may look at a
+    /// Sets who is told, in a line of text, what happens: links that are made, and faults. They may look at a
     /// clone of the network.
     #[must_use]
     pub fn observe(self, observer: impl Fn(&str) + Send + Sync + 'static) -> Self {

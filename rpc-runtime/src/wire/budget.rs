@@ -173,7 +173,7 @@ impl Budget {
         if kept < taken {
             self.taken.store(kept, Ordering::Relaxed);
             // Who charged meanwhile is seen here, if only by a change that changes nothing, or sees the new
-            // `taken`: never neither, or what he holds would not be counted for all.
+            // `taken`: never neither, or what they hold would not be counted for all.
             let used = self.used.fetch_add(0, Ordering::AcqRel);
             let kept = used.next_multiple_of(STEP).clamp(kept, taken);
             self.taken.store(kept, Ordering::Relaxed);

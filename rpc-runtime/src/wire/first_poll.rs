@@ -42,7 +42,7 @@ pub(super) fn poll_through<F: Future + ?Sized>(
     polled
 }
 
-/// Polls a call up to its handler. Whoever is refused has his answer.
+/// Polls a call up to its handler. Whoever is refused has an answer.
 pub(super) fn poll_to_handler<F: Future + ?Sized>(
     call: Pin<&mut F>,
     cx: &mut TaskContext<'_>,

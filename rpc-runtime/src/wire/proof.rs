@@ -10,7 +10,7 @@ use crate::status::{Code, Status};
 type Call = BoxFuture<'static, Result<Response, Status>>;
 
 /// Whether the peer of a connection has shown that it serves calls, where connecting does not show that:
-/// who speaks HTTP/1.1 or JSON-RPC says nothing before he is asked.
+/// who speaks HTTP/1.1 or JSON-RPC says nothing before being asked.
 #[derive(Clone, Default)]
 pub(crate) struct Proof(Arc<AtomicBool>);
 

@@ -75,8 +75,13 @@ fn wrong_entry(message: &DescriptorProto) -> Option<&'static str> {
     if value.r#type == Some(Type::TYPE_GROUP) {
         return Some("the value of a map is no group");
     }
-    let is_key = !matches!(
-        key.r#type,
+    (!is_map_key(key)).then_some("the key of a map must be an integer, a `bool` or a `string`")
+}
+
+/// Says whether a field may be the key of a map: it can be compared, and written in one way only.
+pub(crate) fn is_map_key(field: &FieldDescriptorProto) -> bool {
+    !matches!(
+        field.r#type,
         Some(
             Type::TYPE_DOUBLE
                 | Type::TYPE_FLOAT
@@ -85,6 +90,5 @@ fn wrong_entry(message: &DescriptorProto) -> Option<&'static str> {
                 | Type::TYPE_GROUP
                 | Type::TYPE_ENUM
         )
-    );
-    (!is_key).then_some("the key of a map must be an integer, a `bool` or a `string`")
+    )
 }

@@ -189,13 +189,13 @@ struct Watching {
     registry: RedisRegistry,
     news: watch::Receiver<News>,
     group: String,
-    /// What he was told last.
+    /// What they were told last.
     told: Option<Vec<String>>,
 }
 
 impl Watching {
     /// Waits until there is something to tell; fails when Redis is lost, as who watches then knows for how
-    /// long what he was told counts.
+    /// long what they were told counts.
     async fn next(mut self) -> Result<(Self, Vec<String>), Status> {
         loop {
             if let Some(lost) = &self.news.borrow_and_update().lost {

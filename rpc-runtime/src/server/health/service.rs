@@ -77,7 +77,7 @@ fn status(is_serving: Option<bool>) -> ServingStatus {
 struct Watch {
     service: String,
     state: watch::Receiver<State>,
-    /// What he was told last.
+    /// What they were told last.
     told: Option<Option<bool>>,
 }
 

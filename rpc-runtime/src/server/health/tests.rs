@@ -134,7 +134,7 @@ async fn a_server_is_not_ready_some_time_before_it_accepts_no_more() {
     stop.shutdown();
     let second = watch.next().await.unwrap().unwrap();
     assert_eq!(second.status, ServingStatus::NOT_SERVING);
-    // Whoever comes now is served all the same, on a connection of his own.
+    // Whoever comes now is served all the same, on a connection of their own.
     let late = HealthClient::connect(&url).await.unwrap();
     assert_eq!(check(&late, "").await, Ok(ServingStatus::NOT_SERVING));
     let end = watch.next().await.unwrap().unwrap_err();

@@ -39,7 +39,7 @@ struct Unsure {
 }
 
 /// How many of them are told apart, as many as fit the credit that readers give by default. One may give
-/// as much credit as he likes, and say nothing of what has arrived.
+/// as much credit as they like, and say nothing of what has arrived.
 const MAX_UNSURE: usize = 16 << 10;
 
 /// Items in a row: those that were handed to the reader, oldest first, and then those that wait for it.

@@ -83,12 +83,12 @@ impl Server {
     /// wire, for callers who lose their connection and come back.
     ///
     /// Such a stream goes on without its caller until as much waits as may; then its method is not asked
-    /// for more, so that nothing is lost. While the caller is there the oldest items go instead, which he most
-    /// likely has: if he has not, and comes back, he is told how many are lost. A stream whose caller has
+    /// for more, so that nothing is lost. While the caller is there the oldest items go instead, which they most
+    /// likely have: if not, they are told how many are lost when they come back. A stream whose caller has
     /// not come back in time is cancelled.
     ///
     /// Whoever comes back passes all layers again, and must be [who began the
-    /// stream](crate::Identity). He gets it also while the server takes his first connection for open: that
+    /// stream](crate::Identity). They get it also while the server takes the first connection for open: that
     /// one's call ends. A server that shuts down keeps none whose caller is gone, and ends the others shortly before its
     /// [`shutdown_timeout`](Self::shutdown_timeout) is over, with [`Code::Unavailable`](crate::Code::Unavailable).
     ///

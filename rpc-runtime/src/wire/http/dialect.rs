@@ -90,7 +90,7 @@ impl Dialect {
     }
 
     /// Says whether a reader may find bytes behind the last message of an answer that is cut off:
-    /// then only breaking the stream tells him.
+    /// then only breaking the stream tells them.
     pub(super) fn ends_in_body(self) -> bool {
         self.end_flag().is_some()
     }

@@ -140,7 +140,7 @@ impl Sending {
 }
 
 /// Says whether the peer does not want a stream any more. Whoever waits to hear of that has to ask
-/// again, and last: a stream that asks for room wakes him, if it gets some.
+/// again, and last: a stream that asks for room wakes them, if it gets some.
 pub(super) fn is_reset<B: Buf>(stream: &mut SendStream<B>) -> bool {
     let mut cx = TaskContext::from_waker(Waker::noop());
     stream.poll_reset(&mut cx).is_ready()

@@ -1,7 +1,5 @@
 //! What a connection does because of the time: it pings, gives up, and closes when it is idle.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::control::Broken;
@@ -13,7 +11,6 @@ use crate::status::{Code, Status};
 impl Driver {
     /// Looks at everything that has a time.
     pub(super) fn keep_time(&mut self, now: Instant, look: &mut Look) -> Option<End> {
-        let config = Arc::clone(&self.shared.config);
         if look.next_sweep.is_some_and(|it| it <= now) {
             self.receiver.sweep(now);
             self.receiver.end_batch();
@@ -31,13 +28,14 @@ impl Driver {
         } else {
             self.idle_since = None;
         }
+        let config = &self.shared.config;
         let idle = self.idle_since.zip(config.idle_timeout);
         let idle = idle.is_some_and(|(since, limit)| now - since >= limit);
         if idle && !self.idle_closing {
             self.idle_closing = true;
             self.shared.drain();
         }
-        let silent = now - self.last_read >= config.keepalive_interval;
+        let silent = now - self.last_read >= self.shared.config.keepalive_interval;
         if silent && self.greeted && self.ping_sent.is_none() {
             self.ping_sent = Some(now);
             self.shared
@@ -49,7 +47,7 @@ impl Driver {
 
     /// Says why the peer has had time enough.
     fn time_is_up(&mut self, now: Instant) -> Option<End> {
-        let config = Arc::clone(&self.shared.config);
+        let config = &self.shared.config;
         let over = |since: Option<Instant>, limit| since.is_some_and(|it| now - it >= limit);
         if !self.receiver.is_settled() && now - self.began >= config.handshake_timeout {
             let text = "the peer did not introduce itself within `handshake_timeout`";

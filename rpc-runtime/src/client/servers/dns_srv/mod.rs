@@ -42,7 +42,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// With TLS each server must have a certificate for the name of its host, which must be in the domain of
 /// the records: for `_math._tcp.example.org` in `example.org`. So who can forge the records alone cannot
-/// send callers to a host of his own. One that is elsewhere fails the look-up.
+/// send callers to a host of their own. One that is elsewhere fails the look-up.
 ///
 /// # Examples
 ///

@@ -18,7 +18,7 @@ use super::records::{Addresses, MAX_ADDRESSES, Place, places};
 /// How many hosts are looked up at once.
 const AT_ONCE: usize = 32;
 
-/// Who is asked, and what he said of hosts the last time.
+/// Who is asked, and what they said of hosts the last time.
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) server: Option<SocketAddr>,

@@ -109,7 +109,7 @@ impl Connection {
 
     async fn open_http1(io: Io, link: Arc<Link>) -> Result<(Self, Driving), Status> {
         let (http1, driver) = Http1::open(io, &link).await?;
-        // Who speaks HTTP/1.1 says nothing before he is asked.
+        // Who speaks HTTP/1.1 says nothing before being asked.
         link.places.add_permits(1);
         link.settled.cancel();
         let requests = Requests::Http1(http1);

@@ -1,6 +1,6 @@
 //! HTTP/1.1, for servers that know nothing newer: one call at a time on a connection.
 //!
-//! A call is given up by closing its connection, and nobody can be asked whether he is still there: a
+//! A call is given up by closing its connection, and no server can be asked whether it is still there: a
 //! server that is silent is found by the deadlines of the calls.
 
 use std::sync::atomic::{AtomicBool, Ordering};
