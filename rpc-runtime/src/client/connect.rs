@@ -20,7 +20,7 @@ use crate::service::{BoxFuture, BoxService, Layer, Service};
 use crate::status::Status;
 #[cfg(feature = "tls")]
 use crate::transport::tls::ClientTls;
-use crate::wire::config::{Config, RunningCalls, Served};
+use crate::wire::config::{Config, LONGEST_BUSY_POLL, RunningCalls, Served};
 
 /// How long one attempt to connect may take where nobody says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -145,10 +145,10 @@ impl<T> Connect<T> {
     }
 
     /// Sets how long a thread stays awake for the next messages of a connection on which several came
-    /// at once; 50 microseconds by default, [`Duration::ZERO`] never. See
+    /// at once; 50 microseconds by default, at most a millisecond, and with [`Duration::ZERO`] never. See
     /// [`Server::busy_poll`](crate::Server::busy_poll).
     pub fn busy_poll(mut self, limit: Duration) -> Self {
-        self.config.busy_poll = limit;
+        self.config.busy_poll = limit.min(LONGEST_BUSY_POLL);
         self
     }
 

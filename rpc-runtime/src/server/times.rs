@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::age::Age;
 use super::server::Server;
 use crate::call::FAR_AHEAD;
+use crate::wire::config::LONGEST_BUSY_POLL;
 
 impl Server {
     /// Sets how long a client may be silent before it is pinged, and how long it then has to
@@ -52,14 +53,14 @@ impl Server {
     }
 
     /// Sets how long a thread stays awake for the next messages of a connection on which several came
-    /// at once; 50 microseconds by default, [`Duration::ZERO`] never.
+    /// at once; 50 microseconds by default, at most a millisecond, and with [`Duration::ZERO`] never.
     ///
     /// To let the thread sleep and wake it again takes about as long, on both sides: where many calls share a
     /// connection they get through faster, with less processor time for each. A connection on
     /// which the wait is in vain tries it less and less often, down to once in 1,024 times; one that has a call
     /// at a time never does. Only the native wire does this.
     pub fn busy_poll(mut self, limit: Duration) -> Self {
-        self.config.busy_poll = limit;
+        self.config.busy_poll = limit.min(LONGEST_BUSY_POLL);
         self
     }
 

@@ -10,6 +10,9 @@ use crate::service::BoxService;
 use crate::status::Status;
 use crate::wire::budget::SharedBudget;
 
+/// A thread that stays awake for longer than that spares nobody anything.
+pub(crate) const LONGEST_BUSY_POLL: Duration = Duration::from_millis(1);
+
 /// What a connection is set to; shared by all connections of a server or of a channel.
 #[derive(Clone)]
 pub(crate) struct Config {

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::give_way::HELD;
 
-/// More looks than this are none too few for any limit that makes sense, and end where a clock stands still.
-const MOST_LOOKS: u32 = 128;
+/// So many looks end it where the clock stands still, as in a test.
+const MOST_AT_ONCE: u32 = 128;
 
 /// Between two looks that are further apart the thread did something else, and would not have slept.
 const ELSEWHERE: Duration = Duration::from_micros(10);
@@ -28,15 +28,19 @@ const MOST_SLEEPS: u32 = 1023;
 /// What the driver of one connection has learnt.
 pub(super) struct BusyPoll {
     limit: Duration,
-    /// Something came since the last look, and not one frame alone.
+    /// Something came since the last look.
     found: bool,
+    /// And it was not one frame alone.
     several: bool,
-    /// Looks since something came; none while this is given up.
-    looks: u32,
-    elsewhere: u32,
+    /// It looks, and lets its thread not sleep.
+    looks: bool,
     looked: Instant,
     /// Since when the thread has done nothing else.
     since: Instant,
+    /// How often the thread did something else.
+    elsewhere: u32,
+    /// How often the clock stood still.
+    at_once: u32,
     /// So many times the driver sleeps without a look.
     sleeps: u32,
     /// The same after the last time in vain.
@@ -50,10 +54,11 @@ impl BusyPoll {
             limit,
             found: false,
             several: false,
-            looks: 0,
-            elsewhere: 0,
+            looks: false,
             looked: now,
             since: now,
+            elsewhere: 0,
+            at_once: 0,
             sleeps: 0,
             pause: 0,
         }
@@ -71,7 +76,7 @@ impl BusyPoll {
         if std::mem::take(&mut self.found) {
             return self.begin(now);
         }
-        if self.looks == 0 {
+        if !self.looks {
             return false;
         }
         if away > HELD {
@@ -82,11 +87,11 @@ impl BusyPoll {
             self.since = now;
         }
         if self.elsewhere > MOST_ELSEWHERE {
-            self.looks = 0;
+            self.looks = false;
             return false;
         }
-        self.looks += 1;
-        if self.looks > MOST_LOOKS || now - self.since >= self.limit {
+        self.at_once += u32::from(away.is_zero());
+        if self.at_once >= MOST_AT_ONCE || now - self.since >= self.limit {
             return self.gives_up((4 * self.pause + 3).min(MOST_SLEEPS));
         }
         true
@@ -94,15 +99,14 @@ impl BusyPoll {
 
     /// Looks no more, and not before the driver has slept so often.
     fn gives_up(&mut self, pause: u32) -> bool {
-        self.looks = 0;
+        self.looks = false;
         self.pause = pause;
         self.sleeps = pause;
         false
     }
 
     fn begin(&mut self, now: Instant) -> bool {
-        if self.looks > 0 {
-            self.looks = 0;
+        if std::mem::take(&mut self.looks) {
             self.pause /= 2;
         }
         if !self.several || self.limit.is_zero() {
@@ -112,8 +116,9 @@ impl BusyPoll {
             self.sleeps -= 1;
             return false;
         }
-        self.looks = 1;
+        self.looks = true;
         self.elsewhere = 0;
+        self.at_once = 0;
         self.since = now;
         true
     }
@@ -145,6 +150,9 @@ mod tests {
         assert_eq!(looks(&mut busy, &mut now, STEP), 0, "one came alone");
         busy.found(2);
         assert_eq!(looks(&mut busy, &mut now, STEP), 50);
+        let mut long = BusyPoll::new(10 * LIMIT, now);
+        long.found(2);
+        assert_eq!(looks(&mut long, &mut now, STEP), 500);
         assert_eq!(looks(&mut busy, &mut now, STEP), 0, "nothing came since");
         let mut never = BusyPoll::new(Duration::ZERO, now);
         never.found(2);
@@ -156,7 +164,7 @@ mod tests {
         let mut now = Instant::now();
         let mut busy = BusyPoll::new(Duration::MAX, now);
         busy.found(2);
-        assert_eq!(looks(&mut busy, &mut now, Duration::ZERO), MOST_LOOKS);
+        assert_eq!(looks(&mut busy, &mut now, Duration::ZERO), MOST_AT_ONCE);
     }
 
     #[test]

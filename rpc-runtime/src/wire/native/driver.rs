@@ -151,7 +151,7 @@ impl Driver {
             {
                 return ended;
             }
-            if drained && written && self.busy_poll.goes_on(now) {
+            if drained && written && self.give_way.has_its_thread() && self.busy_poll.goes_on(now) {
                 return self.give_way.until_others_ran(cx, now);
             }
             if drained && self.sleep(cx, now) {

@@ -72,6 +72,13 @@ impl GiveWay {
         Poll::Pending
     }
 
+    /// Says whether its thread is the driver's own, more or less: only then it helps to keep it awake.
+    pub(super) fn has_its_thread(&mut self) -> bool {
+        let has = self.free == 0;
+        self.free = self.free.saturating_sub(1);
+        has
+    }
+
     /// Notes that the driver goes on.
     pub(super) fn is_back(&mut self) {
         if let Some(left) = self.left.take()
@@ -151,5 +158,12 @@ mod tests {
         }
         give_way.is_back();
         assert!(!wakes_itself(&mut give_way), "it is tried again");
+        assert!(give_way.has_its_thread());
+        advance(2 * HELD).await;
+        give_way.is_back();
+        for _ in 0..FREE {
+            assert!(!give_way.has_its_thread());
+        }
+        assert!(give_way.has_its_thread());
     }
 }
