@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::give_way::HELD;
 
-/// So many looks end it where the clock stands still, as in a test.
-const MOST_AT_ONCE: u32 = 128;
+/// So many looks at a clock that stands still, as in a test, are as good as the limit.
+const MOST_STANDSTILLS: u32 = 128;
 
 /// Between two looks that are further apart the thread did something else, and would not have slept.
 const ELSEWHERE: Duration = Duration::from_micros(10);
@@ -40,7 +40,7 @@ pub(super) struct BusyPoll {
     /// How often the thread did something else.
     elsewhere: u32,
     /// How often the clock stood still.
-    at_once: u32,
+    standstills: u32,
     /// So many times the driver sleeps without a look.
     sleeps: u32,
     /// The same after the last time in vain.
@@ -58,7 +58,7 @@ impl BusyPoll {
             looked: now,
             since: now,
             elsewhere: 0,
-            at_once: 0,
+            standstills: 0,
             sleeps: 0,
             pause: 0,
         }
@@ -90,8 +90,8 @@ impl BusyPoll {
             self.looks = false;
             return false;
         }
-        self.at_once += u32::from(away.is_zero());
-        if self.at_once >= MOST_AT_ONCE || now - self.since >= self.limit {
+        self.standstills += u32::from(away.is_zero());
+        if self.standstills >= MOST_STANDSTILLS || now - self.since >= self.limit {
             return self.gives_up((4 * self.pause + 3).min(MOST_SLEEPS));
         }
         true
@@ -118,7 +118,7 @@ impl BusyPoll {
         }
         self.looks = true;
         self.elsewhere = 0;
-        self.at_once = 0;
+        self.standstills = 0;
         self.since = now;
         true
     }
@@ -164,7 +164,7 @@ mod tests {
         let mut now = Instant::now();
         let mut busy = BusyPoll::new(Duration::MAX, now);
         busy.found(2);
-        assert_eq!(looks(&mut busy, &mut now, Duration::ZERO), MOST_AT_ONCE);
+        assert_eq!(looks(&mut busy, &mut now, Duration::ZERO), MOST_STANDSTILLS);
     }
 
     #[test]
